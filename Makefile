@@ -1,0 +1,153 @@
+# keyway - one Makefile for everything. `make help` lists what it can do.
+#
+#   V=1               show the commands                CC=clang      use another compiler
+#   SANITIZER=thread  address, undefined or thread:    WERROR=       let warnings pass
+#                     everything goes to build/thread  LTO=          no link-time optimization
+#   BUILD=/tmp/mine   build somewhere else             JOBS=1        one compiler at a time
+#   T=word            (unit) only matching tests       FUZZ_SECONDS  (fuzz) for each fuzzer
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 600
+PREFIX       ?= /usr/local
+CFLAGS       ?= -O2 -g
+WERROR       ?= -Werror
+BUILD        ?= build
+B            := $(BUILD)$(if $(SANITIZER),/$(SANITIZER))
+Q            := $(if $(V),,@)
+say           = @$(if $(V),:,printf '  %-5s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS    += -j$(JOBS)
+endif
+
+# ---- how things are compiled ----------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wswitch-enum -Wmissing-prototypes -Wstrict-prototypes \
+            -Wpointer-arith -Wvla -Wundef -Wformat=2 $(WERROR)
+COMMON   := -std=c11 -D_GNU_SOURCE -Isrc -I. $(WARNINGS)
+LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -lpthread
+
+ifeq ($(SANITIZER),)
+# Link-time optimization only where the tool chain proves that it can link with it.
+LTO      ?= $(shell echo 'int main(void) { return 0; }' | \
+              $(CC) -flto=auto -x c - -o /dev/null 2>/dev/null && echo -flto=auto)
+BUILD_CFLAGS := $(CFLAGS) $(LTO) -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LINK     := -pie -Wl,-z,relro,-z,now $(LTO)
+LIBS     += -ljemalloc
+else
+KINDS_address   := address,undefined
+KINDS_undefined := undefined
+KINDS_thread    := thread
+KINDS    := $(or $(KINDS_$(SANITIZER)),$(error SANITIZER is address, undefined or thread))
+DEBUG    := -O1 -g -fno-omit-frame-pointer -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
+BUILD_CFLAGS := $(DEBUG) -fsanitize=$(KINDS) -fno-sanitize-recover=all
+LINK     := -fsanitize=$(KINDS)
+endif
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1 \
+               -fno-sanitize-recover=all
+
+# ---- what is built from what ----------------------------------------------------------------------
+
+MAIN     := src/main.c
+CORE     := $(filter-out $(MAIN),$(wildcard src/*.c src/*/*.c))
+UNIT     := $(wildcard tests/unit/*.c tests/unit/*/*.c)
+FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+core_o   := $(CORE:%.c=$(B)/obj/%.o)
+main_o   := $(MAIN:%.c=$(B)/obj/%.o)
+unit_o   := $(UNIT:%.c=$(B)/obj/%.o)
+fuzz_o   := $(CORE:%.c=$(BUILD)/fuzz/obj/%.o)
+fuzz_bin := $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+all: $(B)/keyway ## build/keyway (the default)
+
+unit-tests: $(B)/unit-tests ## build the unit tests
+fuzzers: $(fuzz_bin) ## build the fuzzers
+
+$(B)/keyway: $(main_o) $(core_o) $(B)/sources.stamp
+	$(call say,LINK)
+	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
+
+$(B)/unit-tests: $(unit_o) $(core_o) $(B)/sources.stamp
+	$(call say,LINK)
+	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lcmocka
+
+$(B)/obj/%.o: %.c $(B)/flags.stamp
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(BUILD_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(fuzz_o) $(B)/sources.stamp
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS) -Wno-missing-prototypes \
+	    -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(fuzz_o) $(LIBS:-ljemalloc=)
+
+$(BUILD)/fuzz/obj/%.o: %.c $(B)/fuzz.stamp
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+	    -MMD -MP -c -o $@ $<
+
+# A stamp changes when its text does: other flags rebuild, another list of sources links again.
+STAMP_flags   := $(CC) $(COMMON) $(BUILD_CFLAGS) $(CPPFLAGS)
+STAMP_fuzz    := $(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS)
+STAMP_sources := $(CORE) $(UNIT) $(LINK) $(LDFLAGS) $(LIBS)
+$(B)/%.stamp: FORCE
+	@mkdir -p $(@D)
+	@echo '$(STAMP_$*)' | cmp -s - $@ || echo '$(STAMP_$*)' > $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- what people do with it -----------------------------------------------------------------------
+
+run: ## install what is missing, build, and run keyway before a local cluster
+	@deps/install.sh run
+	@$(MAKE) --no-print-directory all
+	@utils/run-local --keyway $(B)/keyway $(ARGS)
+
+test: ## install what is missing, build, and run every test
+	@deps/install.sh test
+	@$(MAKE) --no-print-directory all unit-tests $(if $(SANITIZER),,fuzzers)
+	@tests/run --build $(BUILD) $(if $(SANITIZER),--sanitizer $(SANITIZER))
+
+unit: $(B)/unit-tests ## unit tests; T=word runs those whose file or name has the word
+	@$(B)/unit-tests $(T)
+
+wire: $(B)/keyway ## wire tests (no redis needed)
+	@tests/wire/run --keyway $(B)/keyway $(ARGS)
+
+cluster: $(B)/keyway ## tests with real redis clusters
+	@tests/cluster/run --keyway $(B)/keyway $(ARGS)
+
+fuzz: fuzzers ## fuzz for FUZZ_SECONDS each
+	@tests/fuzz/run --build $(BUILD) --seconds-each $(FUZZ_SECONDS) $(FUZZERS)
+
+lint: $(B)/keyway ## the house rules: layers, sizes, words, headers, state, format
+	@utils/lint --build $(BUILD)
+
+format: ## let clang-format rewrite what lint-format complains about
+	@utils/lint-format --write
+
+generate: $(B)/keyway ## write the generated files again
+	@utils/lint-generated --write --build $(B)
+
+bench: ## measure keyway beside nutcracker, haproxy and no proxy
+	@deps/install.sh bench
+	@$(MAKE) --no-print-directory all
+	@utils/bench --keyway $(B)/keyway $(ARGS)
+
+install: $(B)/keyway ## install keyway under PREFIX
+	install -D -m 755 $(B)/keyway $(DESTDIR)$(PREFIX)/bin/keyway
+	install -D -m 644 redis.conf.example $(DESTDIR)$(PREFIX)/share/keyway/redis.conf.example
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+FORCE:
+.PHONY: all run test unit unit-tests wire cluster fuzz fuzzers lint format generate bench install clean help FORCE
+.SECONDARY:
