@@ -1,0 +1,51 @@
+/* bytes.h - borrowed bytes: a pointer and a length, never owning, never NUL-terminated.
+ *
+ * Thread: any. Memory: the bytes belong to somebody else and must outlive the slice.
+ * See also: buf.h (who owns bytes between sockets and parsers).
+ */
+#ifndef KW_BASE_BYTES_H
+#define KW_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct kw_bytes {
+    const char *data; /* may be NULL only when len is 0 */
+    size_t len;
+};
+
+/* A slice of a string literal, its NUL left out. */
+#define KW_BYTES(literal) ((struct kw_bytes){(literal), sizeof(literal) - 1})
+
+/* A slice of DATA, LEN bytes long. */
+static inline struct kw_bytes kw_bytes_of(const char *data, size_t len)
+{
+    return (struct kw_bytes){data, len};
+}
+
+/* A slice of the NUL-terminated TEXT. */
+static inline struct kw_bytes kw_bytes_of_text(const char *text)
+{
+    return (struct kw_bytes){text, strlen(text)};
+}
+
+static inline bool kw_bytes_equal(struct kw_bytes a, struct kw_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Equal but for the case of ASCII letters, as redis compares words. */
+static inline bool kw_bytes_equal_nocase(struct kw_bytes a, struct kw_bytes b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool kw_bytes_start_with(struct kw_bytes bytes, struct kw_bytes prefix)
+{
+    return bytes.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(bytes.data, prefix.data, prefix.len) == 0);
+}
+
+#endif

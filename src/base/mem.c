@@ -1,0 +1,114 @@
+/* mem.c - the only caller of the allocator.
+ *
+ * Release builds link jemalloc, which replaces malloc for the libraries too; sanitizer builds keep
+ * the sanitizer's own (KW_NO_JEMALLOC). The counter is relaxed: it is a statistic.
+ */
+#include "base/mem.h"
+
+#include "base/log.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef KW_NO_JEMALLOC
+#include <jemalloc/jemalloc.h>
+
+/* Read by jemalloc at start-up. Two arenas serve main, control and workers (the path allocates
+ * nothing); idle pages go back after a second, so that an idle keyway stays a few MiB.
+ */
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:2,tcache:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+#endif
+
+static _Atomic uint64_t mem_allocations;
+
+static void *mem_checked(void *pointer, size_t size_bytes);
+
+void *kw_alloc(size_t size_bytes)
+{
+    return mem_checked(kw_try_alloc(size_bytes), size_bytes);
+}
+
+void *kw_alloc_zero(size_t count, size_t size_bytes)
+{
+    atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
+    return mem_checked(calloc(count, size_bytes), size_bytes);
+}
+
+void *kw_realloc(void *pointer, size_t size_bytes)
+{
+    return mem_checked(kw_try_realloc(pointer, size_bytes), size_bytes);
+}
+
+void *kw_try_alloc(size_t size_bytes)
+{
+    atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
+    return malloc(size_bytes);
+}
+
+void *kw_try_realloc(void *pointer, size_t size_bytes)
+{
+    atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
+    return realloc(pointer, size_bytes);
+}
+
+char *kw_text_copy(const char *text)
+{
+    size_t size_bytes = strlen(text) + 1;
+
+    return memcpy(kw_alloc(size_bytes), text, size_bytes);
+}
+
+void kw_free(void *pointer)
+{
+    free(pointer);
+}
+
+uint64_t kw_mem_allocations_count(void)
+{
+    return atomic_load_explicit(&mem_allocations, memory_order_relaxed);
+}
+
+#ifndef KW_NO_JEMALLOC
+static size_t mem_read(const char *name)
+{
+    uint64_t epoch = 1;
+    size_t value = 0;
+    size_t value_size = sizeof value;
+
+    /* The statistics are cached until the epoch moves. */
+    mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
+    return mallctl(name, &value, &value_size, NULL, 0) == 0 ? value : 0;
+}
+
+size_t kw_mem_allocated_bytes(void)
+{
+    return mem_read("stats.allocated");
+}
+
+size_t kw_mem_resident_bytes(void)
+{
+    return mem_read("stats.resident");
+}
+#else
+size_t kw_mem_allocated_bytes(void)
+{
+    return 0;
+}
+
+size_t kw_mem_resident_bytes(void)
+{
+    return 0;
+}
+#endif
+
+static void *mem_checked(void *pointer, size_t size_bytes)
+{
+    if (pointer == NULL) {
+        kw_log(KW_LOG_WARNING, "out of memory: the system has no %zu bytes left for keyway",
+               size_bytes);
+        abort();
+    }
+    return pointer;
+}

@@ -1,0 +1,191 @@
+/* text.c - see text.h.
+ *
+ * The glob is the two-pointer one with a single backtrack point: O(pattern x text), where redis's
+ * recursive one needs a bound against hostile patterns (CVE-2022-36021).
+ */
+#include "base/text.h"
+
+#include <ctype.h>
+
+static bool glob_set(struct kw_bytes pattern, size_t *at, unsigned char byte, bool is_nocase);
+
+size_t kw_text_from_int(int64_t value, char *out)
+{
+    char digits[KW_TEXT_INT_MAX];
+    size_t count = 0;
+    size_t len = 0;
+    uint64_t rest = value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[count++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0) {
+        out[len++] = '-';
+    }
+    while (count > 0) {
+        out[len++] = digits[--count];
+    }
+    return len;
+}
+
+enum kw_status kw_text_to_int(struct kw_bytes text, int64_t *value)
+{
+    size_t at = 0;
+    uint64_t rest = 0;
+    bool is_minus = text.len > 0 && text.data[0] == '-';
+
+    at += is_minus ? 1 : 0;
+    if (text.len == at || text.len - at > 19) {
+        return KW_E_INVALID;
+    }
+    if (text.data[at] == '0' && (text.len - at > 1 || is_minus)) {
+        return KW_E_INVALID;
+    }
+    for (; at < text.len; at++) {
+        unsigned digit = (unsigned)(unsigned char)text.data[at] - '0';
+        if (digit > 9) {
+            return KW_E_INVALID;
+        }
+        rest = rest * 10 + digit; /* 19 digits fit in 64 bits */
+    }
+    uint64_t limit = (uint64_t)INT64_MAX + (is_minus ? 1u : 0u);
+    if (rest > limit) {
+        return KW_E_INVALID;
+    }
+    *value = is_minus ? (int64_t)(0u - rest) : (int64_t)rest;
+    return KW_OK;
+}
+
+enum kw_status kw_text_to_size(struct kw_bytes text, uint64_t *size_bytes)
+{
+    static const struct {
+        const char *suffix;
+        uint64_t factor;
+    } units[] = {
+        {"b", 1},
+        {"k", 1000},
+        {"kb", 1024},
+        {"m", 1000000},
+        {"mb", 1024 * 1024},
+        {"g", 1000000000},
+        {"gb", 1024 * 1024 * 1024},
+    };
+    size_t digits = 0;
+    uint64_t factor = 0;
+    int64_t value = 0;
+
+    while (digits < text.len && isdigit((unsigned char)text.data[digits])) {
+        digits++;
+    }
+    struct kw_bytes suffix = kw_bytes_of(text.data + digits, text.len - digits);
+    factor = suffix.len == 0 ? 1 : 0;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (kw_bytes_equal_nocase(suffix, kw_bytes_of_text(units[i].suffix))) {
+            factor = units[i].factor;
+        }
+    }
+    if (factor == 0 || kw_text_to_int(kw_bytes_of(text.data, digits), &value) != KW_OK) {
+        return KW_E_INVALID;
+    }
+    if ((uint64_t)value > UINT64_MAX / factor) {
+        return KW_E_INVALID;
+    }
+    *size_bytes = (uint64_t)value * factor;
+    return KW_OK;
+}
+
+static unsigned char glob_fold(unsigned char byte, bool is_nocase)
+{
+    return is_nocase ? (unsigned char)tolower(byte) : byte;
+}
+
+/* One pattern element at *at against BYTE; *at moves behind the element either way. */
+static bool glob_one(struct kw_bytes pattern, size_t *at, unsigned char byte, bool is_nocase)
+{
+    unsigned char element = (unsigned char)pattern.data[*at];
+
+    if (element == '[') {
+        return glob_set(pattern, at, byte, is_nocase);
+    }
+    *at += 1;
+    if (element == '?') {
+        return true;
+    }
+    if (element == '\\' && *at < pattern.len) {
+        element = (unsigned char)pattern.data[*at];
+        *at += 1;
+    }
+    return glob_fold(element, is_nocase) == glob_fold(byte, is_nocase);
+}
+
+static bool glob_set(struct kw_bytes pattern, size_t *at, unsigned char byte, bool is_nocase)
+{
+    size_t i = *at + 1;
+    bool is_inverted = i < pattern.len && pattern.data[i] == '^';
+    bool is_match = false;
+    unsigned char wanted = glob_fold(byte, is_nocase);
+
+    i += is_inverted ? 1 : 0;
+    while (i < pattern.len && pattern.data[i] != ']') {
+        if (pattern.data[i] == '\\' && i + 1 < pattern.len) {
+            i++;
+        }
+        unsigned char low = glob_fold((unsigned char)pattern.data[i], is_nocase);
+        unsigned char high = low;
+        if (i + 2 < pattern.len && pattern.data[i + 1] == '-') {
+            high = glob_fold((unsigned char)pattern.data[i + 2], is_nocase);
+            i += 2;
+        }
+        unsigned char least = low < high ? low : high;
+        unsigned char most = low < high ? high : low;
+        is_match = is_match || (wanted >= least && wanted <= most);
+        i++;
+    }
+    *at = i < pattern.len ? i + 1 : pattern.len;
+    return is_match != is_inverted;
+}
+
+bool kw_text_glob(struct kw_bytes pattern, struct kw_bytes text, bool is_nocase)
+{
+    size_t p = 0;
+    size_t t = 0;
+    size_t star_p = SIZE_MAX; /* where to resume in the pattern after the last star */
+    size_t star_t = 0;        /* how much text that star has taken */
+
+    while (t < text.len) {
+        if (p < pattern.len && pattern.data[p] == '*') {
+            star_p = ++p;
+            star_t = t;
+            continue;
+        }
+        size_t next_p = p;
+        if (p < pattern.len && glob_one(pattern, &next_p, (unsigned char)text.data[t], is_nocase)) {
+            p = next_p;
+            t++;
+            continue;
+        }
+        if (star_p == SIZE_MAX) {
+            return false;
+        }
+        p = star_p;
+        t = ++star_t;
+    }
+    while (p < pattern.len && pattern.data[p] == '*') {
+        p++;
+    }
+    return p == pattern.len;
+}
+
+size_t kw_text_printable(struct kw_bytes bytes, char *out, size_t out_size)
+{
+    size_t len = bytes.len < out_size - 1 ? bytes.len : out_size - 1;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        bool is_plain = byte >= ' ' && byte < 0x7f && byte != '\'' && byte != '"' && byte != '\\';
+        out[i] = is_plain ? (char)byte : '?';
+    }
+    out[len] = '\0';
+    return len;
+}

@@ -1,0 +1,38 @@
+/* text.h - numbers and sizes as text, and back: strict, overflow-checked, no locale.
+ *
+ * Thread: any. Memory: none.
+ */
+#ifndef KW_BASE_TEXT_H
+#define KW_BASE_TEXT_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+enum { KW_TEXT_INT_MAX = 21 }; /* bytes that hold any 64-bit number, no NUL */
+
+/* Write VALUE in decimal to OUT (KW_TEXT_INT_MAX bytes, not NUL-terminated). Returns its length. */
+size_t kw_text_from_int(int64_t value, char *out);
+
+/* As redis's string2ll: optional '-', no '+', no leading zeros or spaces, no overflow.
+ * Returns KW_OK and *value, or KW_E_INVALID.
+ */
+KW_CHECK enum kw_status kw_text_to_int(struct kw_bytes text, int64_t *value);
+
+/* A size as in redis.conf: digits, then nothing, b, k, kb, m, mb, g, gb in any case (k = 1000,
+ * kb = 1024 ...). Returns KW_OK and *size_bytes, or KW_E_INVALID (also on overflow).
+ */
+KW_CHECK enum kw_status kw_text_to_size(struct kw_bytes text, uint64_t *size_bytes);
+
+/* redis's glob: * ? [set] [^set] [a-z] and \ escapes. Time is bounded by PATTERN x TEXT.
+ * is_nocase folds ASCII letters.
+ */
+bool kw_text_glob(struct kw_bytes pattern, struct kw_bytes text, bool is_nocase);
+
+/* Copy BYTES to OUT (size OUT_SIZE >= 1) as printable ASCII: anything else, quotes and backslashes
+ * become '?'. NUL-terminated and cut to fit. Returns the length written.
+ */
+size_t kw_text_printable(struct kw_bytes bytes, char *out, size_t out_size);
+
+#endif

@@ -1,0 +1,42 @@
+/* loop.h - one event loop: sockets, timers and letters of one thread, in ticks.
+ *
+ * A tick waits for events, runs their handlers (which only append and mark: rule K1), then runs the
+ * tick hook once, where all output leaves. Time stands still within a tick.
+ *
+ * Thread: a loop belongs to the thread that runs it; only kw_loop_stop() may come from others.
+ * Memory: kw_loop_new() returns an owned pointer.
+ * See also: timer.h, inbox.h (letters from other threads), stream.h.
+ */
+#ifndef KW_NET_LOOP_H
+#define KW_NET_LOOP_H
+
+#include <stdint.h>
+
+struct kw_loop;
+struct event_base;
+
+/* A new loop. Aborts when the system gives no epoll descriptor. */
+struct kw_loop *kw_loop_new(void);
+
+/* Free LOOP and clear the pointer; its sockets and timers must be gone. */
+void kw_loop_free(struct kw_loop **loop);
+
+/* Call ON_TICK(ARG) at the end of every tick. One hook per loop. */
+void kw_loop_set_tick(struct kw_loop *loop, void (*on_tick)(void *arg), void *arg);
+
+/* Run ticks until kw_loop_stop(). */
+void kw_loop_run(struct kw_loop *loop);
+
+/* Make kw_loop_run() return after the current tick. Same thread only; others post a letter. */
+void kw_loop_stop(struct kw_loop *loop);
+
+/* The monotonic time of this tick in milliseconds (see base/clock.h). */
+uint64_t kw_loop_now_ms(const struct kw_loop *loop);
+
+/* Ticks since the start: what "requests per tick" is divided by. */
+uint64_t kw_loop_ticks_count(const struct kw_loop *loop);
+
+/* The libevent base, for the other files of net/ and the hiredis adapter only. */
+struct event_base *kw_loop_base(struct kw_loop *loop);
+
+#endif
