@@ -1,0 +1,119 @@
+/* config.h - what the operator asked for: one immutable, reference-counted snapshot.
+ *
+ * A snapshot is built once, by kw_config_load(), and never written again: whoever holds a reference
+ * reads its plain fields without a lock. Each field belongs to one row of options.def, which says
+ * its directive, default, limits and documentation.
+ *
+ * Thread: any; kw_config_ref() and kw_config_unref() are atomic. Loading: one thread, at the start.
+ * Memory: new and load return one reference, which the caller owns. Every pointer in the snapshot
+ *         belongs to it and lives as long as a reference does.
+ * See also: options.def (the table), file.h (the grammar), describe.h (CONFIG GET, --help).
+ */
+#ifndef KW_CONFIG_CONFIG_H
+#define KW_CONFIG_CONFIG_H
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/status.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KW_CONFIG_ERROR_MAX = 1024 /* bytes that hold every error text of kw_config_load(), with NUL */
+};
+
+/* One node to ask for the topology. */
+struct kw_config_seed {
+    char *host; /* a name, an IPv4 address, or an IPv6 address without brackets */
+    uint16_t port;
+};
+
+/* How much unread output a client may pile up; 0 = no such limit. */
+struct kw_config_output_limit {
+    uint64_t hard_bytes; /* close at once */
+    uint64_t soft_bytes; /* close when above it for soft_s */
+    unsigned soft_s;
+};
+
+struct kw_config {
+    /* where clients come in */
+    int port;                /* 0 = no TCP */
+    char **bind;             /* a leading '-': skip if the address is not available; '*' = any */
+    size_t bind_count;       /* >= 1 */
+    char *unixsocket;        /* a path; "" = none */
+    unsigned unixsocketperm; /* mode bits; 0 = as the umask says */
+    int tcp_backlog;         /* for listen(2) */
+    unsigned timeout_s;      /* close clients idle for so long; 0 = never */
+    unsigned tcp_keepalive_s; /* 0 = off */
+
+    /* limits */
+    size_t maxclients;                        /* the next one gets an error and a close */
+    uint64_t maxmemory_bytes;                 /* of keyway's own memory; 0 = no limit */
+    uint64_t proto_max_bulk_len_bytes;        /* one argument */
+    uint64_t client_query_buffer_limit_bytes; /* one client's unprocessed input */
+    struct kw_config_output_limit output_normal;
+    struct kw_config_output_limit output_pubsub;
+
+    /* the cluster behind */
+    struct kw_config_seed *cluster_seeds; /* NULL when the count is 0 */
+    size_t cluster_seeds_count;
+    char *cluster_auth_user;         /* secret; "" = AUTH with the password alone */
+    char *cluster_auth_pass;         /* secret; "" = no AUTH */
+    unsigned links_per_node;         /* per worker */
+    unsigned node_timeout_ms;        /* a reply later than this is a timeout */
+    unsigned node_failure_limit;     /* consecutive timeouts that open the breaker (R4) */
+    unsigned health_interval_ms;     /* between probes of a node whose breaker is open (R4) */
+    unsigned topology_refresh_ms;    /* periodic discovery, to be jittered (T3) */
+    unsigned request_retry_ms;       /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
+    uint64_t node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
+
+    /* the process */
+    unsigned threads;        /* 0 = one per core, at most 4 */
+    unsigned batch_delay_us; /* 0 = output leaves at the end of each tick (K1) */
+    bool near_cache;         /* always false in this version */
+    bool daemonize;
+    char *pidfile; /* "" = none */
+    char *logfile; /* "" = stdout */
+    enum kw_log_level loglevel;
+    unsigned shutdown_timeout_s; /* SIGTERM: how long requests in flight may take (P2) */
+
+    /* how it was loaded */
+    char *config_file; /* the FILE argument as given; "" = none */
+    char **notes;      /* what the operator should read: directives ignored, secrets exposed */
+    size_t notes_count;
+
+    _Atomic unsigned references_count; /* config.c's */
+};
+
+/* The defaults of options.def: no seeds, no notes. */
+struct kw_config *kw_config_new_default(void);
+
+/* Build a snapshot from the command line, as redis-server reads it: [FILE | -] [--directive
+ * value ...] ...; `-` is stdin. What is on the command line wins over the file; else later wins
+ * over earlier (but cluster-seeds lines add up within their source).
+ *
+ * argc, argv  as main() got them; argv[0] is skipped. Flags such as --help are the caller's to
+ *             take out first: here they are unknown directives.
+ * error       on failure: lines of text without a final newline, never with a secret in them
+ * Returns KW_OK and *config (one reference), or KW_E_INVALID with *config = NULL and the text.
+ */
+KW_CHECK enum kw_status kw_config_load(int argc, char **argv, struct kw_config **config,
+                                       char *error, size_t error_size);
+
+/* The same from TEXT in redis.conf's grammar; `include` is refused there. For tests and fuzzing. */
+KW_CHECK enum kw_status kw_config_load_text(struct kw_bytes text, struct kw_config **config,
+                                            char *error, size_t error_size);
+
+/* Another reference to CONFIG, which is returned. */
+struct kw_config *kw_config_ref(struct kw_config *config);
+
+/* Give the reference *CONFIG back and set it to NULL; NULL is allowed. The last one frees. */
+void kw_config_unref(struct kw_config **config);
+
+/* Write the notes to the log, one line each: once, after kw_log_open(). */
+void kw_config_log_notes(const struct kw_config *config);
+
+#endif
