@@ -1,0 +1,1 @@
+"""The language of .wire scripts: see ../README.md."""

@@ -1,0 +1,102 @@
+"""Declarations (nodes, clients, slots) and what a script can say of the proxy itself."""
+import os
+import re
+import shlex
+
+from .client_verbs import DEFAULT_WAIT_S
+from .verbs import verb
+from .world import Failed
+from . import topology
+
+PROXY_VERBS = {}
+
+
+def declare_node(line):
+    """`node NAME [slots RANGES] [replica-of NAME] [on HOST] [endpoint TEXT] [ip TEXT]
+    [hostname TEXT] [requires USER PASS] [down]`"""
+    words = line.text.split()
+    name, options, after = words[0], {}, {}
+    ranges, is_down = "none", False
+    at = 1
+    while at < len(words):
+        word = words[at]
+        if word == "down":
+            is_down = True
+            at += 1
+        elif word == "requires":
+            options["credentials"] = words[at + 1:at + 3]
+            at += 3
+        elif word == "slots":
+            ranges = words[at + 1]
+            at += 2
+        elif word in ("replica-of", "on", "hostname"):
+            options[{"replica-of": "replica_of", "on": "host"}.get(word, word)] = words[at + 1]
+            at += 2
+        elif word in ("endpoint", "ip"):
+            text = "" if words[at + 1] == '""' else words[at + 1]
+            after["announced_" + word] = None if text == "nil" else text
+            at += 2
+        else:
+            raise Failed("a node has no option %r" % word)
+    line.world.add_node(name, ranges, is_down=is_down, **options)
+    for field, value in after.items():
+        setattr(line.world.nodes[name], field, value)
+
+
+def declare_client(line):
+    """`client NAME ... [through UNIX_SOCKET_PATH]`: each connects now."""
+    names, _, path = line.text.partition(" through ")
+    for name in names.split():
+        line.world.add_client(name, path or None)
+
+
+def move_slots(line):
+    """`topology A 0-100 B 101-16383`: what the nodes say from now on, with a newer epoch."""
+    words = line.text.split()
+    with line.world.backstage.changed:
+        line.world.epoch += 1
+        for name, ranges in zip(words[::2], words[1::2]):
+            line.world.nodes[name].ranges = topology.parse_ranges(ranges)
+
+
+@verb(PROXY_VERBS, "starts")
+def starts(line):
+    """`proxy starts [without waiting] [--directive value ...]`"""
+    is_hasty = line.take_option("without waiting")
+    line.world.start_proxy(shlex.split(line.text), is_waited_for=not is_hasty)
+
+
+@verb(PROXY_VERBS, "is alive")
+def is_alive(line):
+    line.world.proxy.ping()
+
+
+@verb(PROXY_VERBS, "ends")
+def ends(line):
+    """SIGTERM; it must end with status 0."""
+    line.world.proxy.end()
+    line.world.proxy = None
+
+
+@verb(PROXY_VERBS, "logs")
+def logs(line):
+    """Its log matches this regular expression, now or soon."""
+    proxy = line.world.proxy
+    found = lambda: re.search(line.text, proxy.log_text()) is not None
+    line.world.backstage.wait_until(found, DEFAULT_WAIT_S)
+    if not found():
+        raise Failed("not in the log:\n" + proxy.log_tail())
+
+
+@verb(PROXY_VERBS, "remembers its memory")
+def remembers_its_memory(line):
+    line.world.remembered_rss = line.world.proxy.rss_bytes()
+
+
+@verb(PROXY_VERBS, "grew less than")
+def grew_less_than(line):
+    """`grew less than N MiB` since it was remembered. Means nothing under a sanitizer."""
+    limit = int(line.take_option(r"(\d+) MiB")[0]) * 1024 * 1024
+    grown = line.world.proxy.rss_bytes() - line.world.remembered_rss
+    if grown >= limit and "KEYWAY_SANITIZER" not in os.environ:
+        raise Failed("grew by %.1f MiB" % (grown / 1024 / 1024))
