@@ -137,10 +137,13 @@ def run_all(commands):
         return list(pool.map(run, commands))
 
 
+COMPLAINT = re.compile(r"(?:\./)?([^:\s]+):(\d+):(?:\d+:)? (?:fatal )?(?:error|warning): (.*)")
+
+
 def report_compiler(path, rule, output, advice):
     """Hand on the first complaint in a compiler's OUTPUT, with its own place where it names one."""
     for line in output.split("\n"):
-        match = re.match(r"([^:\s]+):(\d+):(?:\d+:)? (?:fatal )?(?:error|warning): (.*)", line)
+        match = COMPLAINT.match(line)
         if match:
             report(match.group(1), int(match.group(2)), rule, f"{match.group(3)} ({advice})")
             return
