@@ -29,12 +29,14 @@ WARNINGS := -Wall -Wextra -Wshadow -Wswitch-enum -Wmissing-prototypes -Wstrict-p
             -Wpointer-arith -Wvla -Wundef -Wformat=2 $(WERROR)
 COMMON   := -std=c11 -D_GNU_SOURCE -Isrc -I. $(WARNINGS)
 LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -lpthread
+DEBUG    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
 
 ifeq ($(SANITIZER),)
 # Link-time optimization only where the tool chain proves that it can link with it.
 LTO      ?= $(shell echo 'int main(void) { return 0; }' | \
               $(CC) -flto=auto -x c - -o /dev/null 2>/dev/null && echo -flto=auto)
-BUILD_CFLAGS := $(CFLAGS) $(LTO) -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+BUILD_CFLAGS := $(CFLAGS) $(LTO) -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
+                -D_FORTIFY_SOURCE=2
 LINK     := -pie -Wl,-z,relro,-z,now $(LTO)
 LIBS     += -ljemalloc
 else
@@ -42,31 +44,24 @@ KINDS_address   := address,undefined
 KINDS_undefined := undefined
 KINDS_thread    := thread
 KINDS    := $(or $(KINDS_$(SANITIZER)),$(error SANITIZER is address, undefined or thread))
-DEBUG    := -O1 -g -fno-omit-frame-pointer -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
-BUILD_CFLAGS := $(DEBUG) -fsanitize=$(KINDS) -fno-sanitize-recover=all
+BUILD_CFLAGS := $(DEBUG) -fsanitize=$(KINDS)
 LINK     := -fsanitize=$(KINDS)
 endif
-FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1 \
-               -fno-sanitize-recover=all
 
 # ---- what is built from what ----------------------------------------------------------------------
 
-MAIN     := src/main.c
-CORE     := $(filter-out $(MAIN),$(wildcard src/*.c src/*/*.c))
+CORE     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c))
 UNIT     := $(wildcard tests/unit/*.c tests/unit/*/*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 core_o   := $(CORE:%.c=$(B)/obj/%.o)
-main_o   := $(MAIN:%.c=$(B)/obj/%.o)
 unit_o   := $(UNIT:%.c=$(B)/obj/%.o)
 fuzz_o   := $(CORE:%.c=$(BUILD)/fuzz/obj/%.o)
-fuzz_bin := $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 all: $(B)/keyway ## build/keyway (the default)
-
 unit-tests: $(B)/unit-tests ## build the unit tests
-fuzzers: $(fuzz_bin) ## build the fuzzers
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%) ## build the fuzzers
 
-$(B)/keyway: $(main_o) $(core_o) $(B)/sources.stamp
+$(B)/keyway: $(B)/obj/src/main.o $(core_o) $(B)/sources.stamp
 	$(call say,LINK)
 	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
 
@@ -81,18 +76,18 @@ $(B)/obj/%.o: %.c $(B)/flags.stamp
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(fuzz_o) $(B)/sources.stamp
 	$(call say,FUZZ)
-	$(Q)$(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS) -Wno-missing-prototypes \
+	$(Q)$(FUZZ_CC) $(COMMON) $(DEBUG) $(CPPFLAGS) -Wno-missing-prototypes \
 	    -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(fuzz_o) $(LIBS:-ljemalloc=)
 
 $(BUILD)/fuzz/obj/%.o: %.c $(B)/fuzz.stamp
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+	$(Q)$(FUZZ_CC) $(COMMON) $(DEBUG) $(CPPFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
 	    -MMD -MP -c -o $@ $<
 
 # A stamp changes when its text does: other flags rebuild, another list of sources links again.
 STAMP_flags   := $(CC) $(COMMON) $(BUILD_CFLAGS) $(CPPFLAGS)
-STAMP_fuzz    := $(FUZZ_CC) $(COMMON) $(FUZZ_CFLAGS) $(CPPFLAGS)
+STAMP_fuzz    := $(FUZZ_CC) $(COMMON) $(DEBUG) $(CPPFLAGS)
 STAMP_sources := $(CORE) $(UNIT) $(LINK) $(LDFLAGS) $(LIBS)
 $(B)/%.stamp: FORCE
 	@mkdir -p $(@D)
@@ -124,19 +119,21 @@ cluster: $(B)/keyway ## tests with real redis clusters
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS each
 	@tests/fuzz/run --build $(BUILD) --seconds-each $(FUZZ_SECONDS) $(FUZZERS)
 
-lint: $(B)/keyway ## the house rules: layers, sizes, words, headers, state, format
-	@utils/lint --build $(BUILD)
+lint: all ## the house rules: layers, sizes, words, headers, state, format
+	@utils/lint --build $(B)
 
 format: ## let clang-format rewrite what lint-format complains about
 	@utils/lint-format --write
 
-generate: $(B)/keyway ## write the generated files again
+generate: ## write the generated files again
+	@utils/lint-generated --write --before-build
+	@$(MAKE) --no-print-directory all
 	@utils/lint-generated --write --build $(B)
 
 bench: ## measure keyway beside nutcracker, haproxy and no proxy
 	@deps/install.sh bench
 	@$(MAKE) --no-print-directory all
-	@utils/bench --keyway $(B)/keyway $(ARGS)
+	@utils/bench/bench $(ARGS)
 
 install: $(B)/keyway ## install keyway under PREFIX
 	install -D -m 755 $(B)/keyway $(DESTDIR)$(PREFIX)/bin/keyway

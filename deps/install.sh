@@ -166,8 +166,9 @@ install_things() {
 
 install_with_apt() {
     hold_services
-    as_root apt-get -q -y update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
+    as_root apt-get -qq -y update || true # one stale source is no reason to stop: the install says
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" >/dev/null
     release_services
     keep_disabled "$@"
 }
