@@ -40,13 +40,13 @@ struct kw_config_output_limit {
 
 struct kw_config {
     /* where clients come in */
-    int port;                /* 0 = no TCP */
-    char **bind;             /* a leading '-': skip if the address is not available; '*' = any */
-    size_t bind_count;       /* >= 1 */
-    char *unixsocket;        /* a path; "" = none */
-    unsigned unixsocketperm; /* mode bits; 0 = as the umask says */
-    int tcp_backlog;         /* for listen(2) */
-    unsigned timeout_s;      /* close clients idle for so long; 0 = never */
+    int port;                 /* 0 = no TCP */
+    char **bind;              /* a leading '-': skip if the address is not available; '*' = any */
+    size_t bind_count;        /* >= 1 */
+    char *unixsocket;         /* a path; "" = none */
+    unsigned unixsocketperm;  /* mode bits; 0 = as the umask says */
+    int tcp_backlog;          /* for listen(2) */
+    unsigned timeout_s;       /* close clients idle for so long; 0 = never */
     unsigned tcp_keepalive_s; /* 0 = off */
 
     /* limits */
@@ -60,15 +60,16 @@ struct kw_config {
     /* the cluster behind */
     struct kw_config_seed *cluster_seeds; /* NULL when the count is 0 */
     size_t cluster_seeds_count;
-    char *cluster_auth_user;         /* secret; "" = AUTH with the password alone */
-    char *cluster_auth_pass;         /* secret; "" = no AUTH */
-    unsigned links_per_node;         /* per worker */
-    unsigned node_timeout_ms;        /* a reply later than this is a timeout */
-    unsigned node_failure_limit;     /* consecutive timeouts that open the breaker (R4) */
-    unsigned health_interval_ms;     /* between probes of a node whose breaker is open (R4) */
-    unsigned topology_refresh_ms;    /* periodic discovery, to be jittered (T3) */
-    unsigned request_retry_ms;       /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
-    uint64_t node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
+    char *cluster_auth_user;      /* secret; "" = AUTH with the password alone */
+    char *cluster_auth_pass;      /* secret; "" = no AUTH */
+    unsigned links_per_node;      /* per worker */
+    unsigned node_timeout_ms;     /* a reply later than this is a timeout */
+    unsigned node_failure_limit;  /* consecutive timeouts that open the breaker (R4) */
+    unsigned health_interval_ms;  /* between probes of a node whose breaker is open (R4) */
+    unsigned topology_refresh_ms; /* periodic discovery, to be jittered (T3) */
+    unsigned request_retry_ms;    /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
+    uint64_t
+        node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
 
     /* the process */
     unsigned threads;        /* 0 = one per core, at most 4 */
