@@ -64,7 +64,7 @@ class Machine:
     def free_port(self):
         while True:
             port = random.choice(PORTS)
-            if port in self.used_ports:
+            if port in self.used_ports and len(self.used_ports) < len(PORTS) // 2:
                 continue
             with socket.socket() as probe:
                 try:

@@ -2,7 +2,8 @@
 
 Every setting runs the subjects one after another within each workload, and the workloads within
 each round, so that the figures of a ratio come from the same seconds of a machine whose speed
-changes. Results are plain dicts ("cells"); report.py makes medians and ratios of them.
+changes. Each cell has a freshly started proxy, so that the order of cells does not matter.
+Results are plain dicts ("cells"); report.py makes medians and ratios of them.
 """
 import json
 import os
@@ -11,8 +12,8 @@ import subprocess
 import time
 
 from machine import BUILD, ask, cpu_seconds, machine_busy_seconds, rss_kib, say
-from subjects import (Target, spawn_proxy, start_cluster, start_proxy,
-                      start_redis, start_stub)
+from subjects import (Target, spawn_proxy, start_cluster, start_proxy, start_redis,
+                      start_stub)
 
 CLIENTS = [(50, 1), (50, 16), (50, 64), (500, 1)]
 KINDS = [("get64", "get", 64), ("set64", "set", 64), ("get1k", "get", 1024)]
@@ -73,7 +74,7 @@ class Strangers:
 def run_load(target, workload, options, is_checked):
     """Runs one load against TARGET; returns what was measured, as a dict."""
     _, kind, size, clients, pipeline = workload
-    watched = ([target.proxy] if target.proxy else []) + target.servers
+    watched = target.processes()
     command = load_command(target.port, "-t", kind, "-d", size, "-c", clients, "-P", pipeline,
                            "-T", options.seconds, "--warmup", WARMUP,
                            "--watch", ",".join(str(process.pid) for process in watched))
@@ -102,95 +103,89 @@ def run_load(target, workload, options, is_checked):
     return cell
 
 
+def run_cell(bench, setting, round_number, workload, target, name, is_checked):
+    """Starts the target's proxy, measures it, adds the cell; False when it did not start."""
+    did_start = False
+    try:
+        with target.running():
+            did_start = True
+            cell = run_load(target, workload, bench.options, is_checked)
+    except (RuntimeError, OSError) as error:
+        cell = {"failure": str(error)}
+    bench.add({"setting": setting, "workload": workload[0], "subject": name,
+               "round": round_number, **cell})
+    return did_start
+
+
 def run_round(bench, setting, round_number, workloads, targets, is_checked=False):
+    """Measures all WORKLOADS; drops a target whose proxy does not start from TARGETS."""
     for workload in workloads:
         say(f"  round {round_number + 1} {setting}: {workload[0]}")
-        for subject, target in targets.items():
-            cell = run_load(target, workload, bench.options, is_checked)
-            bench.add({"setting": setting, "workload": workload[0], "subject": subject,
-                       "round": round_number, **cell})
+        for name, target in list(targets.items()):
+            if not run_cell(bench, setting, round_number, workload, target, name, is_checked):
+                del targets[name]
 
 
-def try_start(bench, setting, subject, targets, start):
-    """Adds START's target for SUBJECT, or a failed cell when it does not start."""
-    try:
-        targets[subject] = start()
-    except (RuntimeError, OSError) as error:
-        bench.add({"setting": setting, "workload": "start", "subject": subject, "round": 0,
-                   "failure": str(error)})
+def preload(bench, setting, targets, size):
+    """SETs all keys through each target; drops a target where that fails from TARGETS."""
+    for name, target in list(targets.items()):
+        problem = None
+        try:
+            with target.running():
+                command = load_command(target.port, "--preload", "-d", size, "-T", 0)
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+                problem = done.stderr.strip() if done.returncode != 0 else None
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            problem = str(error)
+        if problem is not None:
+            del targets[name]
+            bench.add({"setting": setting, "workload": "preload", "subject": name, "round": 0,
+                       "failure": problem})
 
 
-def stop(bench, targets):
+def end_servers(bench, targets):
     for target in targets.values():
-        for process in [target.proxy, *target.servers]:
-            if process is not None:
-                bench.machine.end(process)
+        for process in target.servers:
+            bench.machine.end(process)
 
 
 # ---- saturated: instant answers, the proxy is the limit -----------------------------------
 
 def measure_saturated(bench):
-    machine = bench.machine
-    ports, stub = start_stub(machine)
-    targets = {}
-
-    def start(subject):
-        if subject == "direct":
-            return Target(ports[0], None, [stub])
-        port, process = start_proxy(machine, subject, "s-" + subject, ports, bench.files)
-        return Target(port, process, [stub])
-
-    for subject in bench.subjects:
-        try_start(bench, "saturated", subject, targets, lambda: start(subject))
+    ports, stub = start_stub(bench.machine)
+    targets = {s: Target(bench.machine, s, bench.files, ports, [stub]) for s in bench.subjects}
     for round_number in range(bench.options.rounds):
         for size in (64, 1024):
             ask(ports[0], "CONFIG", "SET", "value-size", size)
             workloads = [w for w in bench.workloads() if w[2] == size]
             run_round(bench, "saturated", round_number, workloads, targets)
-    stop(bench, targets)
+    bench.machine.end(stub)
 
 
 # ---- real: redis-servers -----------------------------------------------------------------
 
-def start_real(bench, subject, one):
-    """ONE is the plain server that haproxy and direct share."""
-    machine, cpu = bench.machine, bench.machine.other_cpu
-    if subject == "direct":
-        return Target(one[0], None, [one[1]])
-    if subject == "haproxy":
-        ports, servers = [one[0]], [one[1]]
-    elif subject == "keyway":
-        ports, servers = start_cluster(machine, "r-cluster", 3, cpu)
-    else:
-        nodes = [start_redis(machine, f"r-{subject}-{i}", cpu) for i in range(3)]
-        ports, servers = [port for port, _ in nodes], [process for _, process in nodes]
-    port, process = start_proxy(machine, subject, "r-" + subject, ports, bench.files)
-    return Target(port, process, servers)
-
-
-def preload(bench, setting, targets, size):
-    for subject, target in list(targets.items()):
-        command = load_command(target.port, "--preload", "-d", size, "-T", 0)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode != 0:
-            del targets[subject]
-            bench.add({"setting": setting, "workload": "preload", "subject": subject, "round": 0,
-                       "failure": done.stderr.strip()})
+def real_target(bench, subject, plain):
+    """PLAIN are three plain servers; haproxy and direct use the first of them."""
+    ports, servers = plain
+    if subject == "keyway":
+        ports, servers = start_cluster(bench.machine, "cluster", 3, bench.machine.other_cpu)
+    elif not subject.startswith("nutcracker"):
+        ports, servers = ports[:1], servers[:1]
+    return Target(bench.machine, subject, bench.files, ports, servers)
 
 
 def measure_real(bench):
-    one = start_redis(bench.machine, "r-one", bench.machine.other_cpu)
-    targets = {}
-    for subject in bench.subjects:
-        try_start(bench, "real", subject, targets, lambda: start_real(bench, subject, one))
+    nodes = [start_redis(bench.machine, f"plain-{i}", bench.machine.other_cpu) for i in range(3)]
+    plain = [port for port, _ in nodes], [process for _, process in nodes]
+    targets = {s: real_target(bench, s, plain) for s in bench.subjects}
+    all_targets = dict(targets)
     for round_number in range(bench.options.rounds):
         for size in (64, 1024):
             workloads = [w for w in bench.workloads() if w[2] == size]
             if workloads:
                 preload(bench, "real", targets, size)
                 run_round(bench, "real", round_number, workloads, targets, is_checked=True)
-    stop(bench, targets)
-    bench.machine.end(one[1])
+    end_servers(bench, all_targets)
 
 
 # ---- one: through keyway to one redis-server, against no proxy -----------------------------
@@ -199,21 +194,17 @@ def measure_one(bench):
     """direct: the same server beside the load; direct-alone: a server that has the proxy's CPU."""
     if "keyway" not in bench.subjects:
         return
-    machine = bench.machine
-    ports, servers = start_cluster(machine, "o-one", 1, machine.other_cpu)
-    alone_ports, alone = start_cluster(machine, "o-alone", 1, machine.proxy_cpu)
-    targets = {"direct": Target(ports[0], None, servers),
-               "direct-alone": Target(alone_ports[0], None, alone)}
-
-    def start():
-        port, process = start_proxy(machine, "keyway", "o-keyway", ports, bench.files)
-        return Target(port, process, servers)
-
-    try_start(bench, "one", "keyway", targets, start)
+    machine, files = bench.machine, bench.files
+    ports, servers = start_cluster(machine, "one", 1, machine.other_cpu)
+    alone_ports, alone = start_cluster(machine, "alone", 1, machine.proxy_cpu)
+    targets = {"keyway": Target(machine, "keyway", files, ports, servers),
+               "direct": Target(machine, "direct", files, ports, servers),
+               "direct-alone": Target(machine, "direct-alone", files, alone_ports, alone)}
+    all_targets = dict(targets)
     preload(bench, "one", targets, 64)
     for round_number in range(bench.options.rounds):
         run_round(bench, "one", round_number, ONE_WORKLOAD, targets, is_checked=True)
-    stop(bench, targets)
+    end_servers(bench, all_targets)
 
 
 # ---- memory: idle, and with 10,000 idle clients --------------------------------------------
@@ -226,12 +217,12 @@ def idle_count(subject, files):
 
 def measure_memory_of(bench, subject, ports):
     machine = bench.machine
-    port, process = start_proxy(machine, subject, "m-" + subject, ports, bench.files)
+    port, process = start_proxy(machine, subject, ports, bench.files)
     try:
         time.sleep(1)
         before = rss_kib(process.pid)
         count = idle_count(subject, bench.files)
-        holder = machine.spawn("m-idle", load_command(port, "--idle", count), machine.other_cpu,
+        holder = machine.spawn("idle", load_command(port, "--idle", count), machine.other_cpu,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             if holder.stdout.readline() != b"idle\n":
@@ -268,7 +259,7 @@ def first_reply_ms(bench, subject, ports):
     """Milliseconds from the fork of the proxy to the first reply to a GET through it."""
     machine = bench.machine
     began = time.monotonic()
-    port, process = spawn_proxy(machine, subject, "u-" + subject, ports, bench.files)
+    port, process = spawn_proxy(machine, subject, ports, bench.files)
     request = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"
     try:
         while time.monotonic() < began + 5:
@@ -304,7 +295,7 @@ SETTINGS = {"saturated": measure_saturated, "real": measure_real, "one": measure
 
 
 def estimate_seconds(settings, subjects_count, options):
-    cell = options.seconds + WARMUP + 0.2
+    cell = options.seconds + WARMUP + 0.3
     cells = len([w for w in WORKLOADS if options.workloads.search(w[0])]) * subjects_count
     total = 0
     if "saturated" in settings:
