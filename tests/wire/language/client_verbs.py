@@ -67,15 +67,23 @@ def sends_rest_after(line):
 @verb(CLIENT_VERBS, "receives")
 def receives(line):
     wait_s = line.take_seconds("within", DEFAULT_WAIT_S)
+    if line.take_option("reply matching"):
+        receives_reply_matching(line, wait_s)
+        return
     expect_bytes(line, payload.reply(line.text), wait_s)
 
 
 def expect_bytes(line, expected, wait_s):
     world, channel = line.world, _client(line)
+    equal = 0                # bytes compared already, so that 64 MiB are compared once
 
     def is_decided():
-        got = channel.inbuf[:len(expected)]
-        return len(got) == len(expected) or channel.is_ended or not expected.startswith(got)
+        nonlocal equal
+        end = min(len(channel.inbuf), len(expected))
+        if channel.inbuf[equal:end] != expected[equal:end]:
+            return True
+        equal = end
+        return equal == len(expected) or channel.is_ended
 
     world.backstage.wait_until(is_decided, wait_s)
     with world.backstage.changed:
@@ -95,10 +103,9 @@ def difference(expected, got, channel):
 
 
 @verb(CLIENT_VERBS, "receives reply matching")
-def receives_reply_matching(line):
+def receives_reply_matching(line, wait_s=None):
     """One whole RESP reply whose bytes match the regular expression."""
-    wait_s = line.take_seconds("within", DEFAULT_WAIT_S)
-    reply = take_reply(line, wait_s)
+    reply = take_reply(line, wait_s or DEFAULT_WAIT_S * line.world.patience)
     if re.search(line.text.encode("utf-8"), reply, re.DOTALL) is None:
         raise Failed("no match of /%s/ in %s" % (line.text, resp.show(reply)))
 
@@ -143,6 +150,14 @@ def is_closed(line):
         raise Failed("%s, unread bytes: %s" % (
             "closed" if channel.is_ended else "not closed", resp.show(channel.inbuf)))
     world.trace.add(line.subject, "is closed", b"")
+
+
+@verb(CLIENT_VERBS, "is closed after some bytes")
+def is_closed_after_some_bytes(line):
+    """Closed, but what came before does not matter."""
+    world, channel = line.world, _client(line)
+    if not world.backstage.wait_until(lambda: channel.is_ended, DEFAULT_WAIT_S * world.patience):
+        raise Failed("not closed, %d unread bytes" % len(channel.inbuf))
 
 
 @verb(CLIENT_VERBS, "asks")

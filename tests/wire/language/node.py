@@ -41,6 +41,7 @@ class Link:
         self.first_words = None
         self.protocol = 2
         self.is_authenticated = node.credentials is None
+        self.history = collections.deque(maxlen=1000)   # words of what arrived, oldest first
         self.unanswered = collections.deque()
         self.channel = Channel(node.world.backstage, sock, "%s/link%d" % (node.name, number),
                                on_bytes=self._on_bytes)
@@ -147,6 +148,7 @@ class FakeNode:
             self.counts["CLUSTER " + words[1].upper().decode("latin-1")] += 1
         if link.first_words is None:
             link.first_words = words
+        link.history.append(words)
         received = Received(link, words)
         if self.is_silent:
             link.unanswered.append(received)

@@ -259,6 +259,21 @@ def has_links_that_begin_with(line, node):
             raise Failed("%s began with %s" % (link.channel.label, _show(link.first_words)))
 
 
+@verb(NODE_VERBS, "got ASKING right before each command on")
+@for_each_node
+def got_asking_right_before_each_command_on(line, node):
+    """... KEY_PREFIX, on every link, and nowhere else (O4)."""
+    prefix = line.text.encode()
+    for link in node.links:
+        previous = [b""]
+        for words in link.history:
+            is_redirected = len(words) > 1 and words[1].startswith(prefix)
+            if is_redirected != (previous[0].upper() == b"ASKING"):
+                raise Failed("%s: %s came after %s" % (
+                    link.channel.label, _show(words), _show(previous)))
+            previous = words
+
+
 def _link_name(line):
     found = line.take_option(r"on (\w+)")
     return found[0] if found else None

@@ -2,6 +2,7 @@
 import os
 import re
 import shlex
+import signal
 
 from .client_verbs import DEFAULT_WAIT_S
 from .verbs import verb
@@ -66,16 +67,40 @@ def starts(line):
     line.world.start_proxy(shlex.split(line.text), is_waited_for=not is_hasty)
 
 
+def promote(line):
+    """`promote R instead of M`: a failover; R serves what M served, M is forgotten."""
+    replica, _, _, master = line.text.split()
+    nodes = line.world.nodes
+    with line.world.backstage.changed:
+        line.world.epoch += 1
+        nodes[replica].ranges, nodes[master].ranges = nodes[master].ranges, []
+        nodes[replica].replica_of = None
+
+
 @verb(PROXY_VERBS, "is alive")
 def is_alive(line):
     line.world.proxy.ping()
 
 
-@verb(PROXY_VERBS, "ends")
-def ends(line):
-    """SIGTERM; it must end with status 0."""
-    line.world.proxy.end()
+@verb(PROXY_VERBS, "is told to end")
+def is_told_to_end(line):
+    """SIGTERM; what follows can look at how it ends."""
+    line.world.proxy.process.send_signal(signal.SIGTERM)
+
+
+@verb(PROXY_VERBS, "has ended")
+def has_ended(line):
+    """With status 0, now or within the shutdown-timeout and some patience."""
+    line.world.proxy.wait_for_end()
     line.world.proxy = None
+
+
+@verb(PROXY_VERBS, "has at most")
+def has_at_most(line):
+    """`has at most N descriptors` open."""
+    limit = int(line.take_option(r"(\d+) descriptors")[0])
+    if line.world.proxy.descriptors() > limit:
+        raise Failed("%d descriptors are open" % line.world.proxy.descriptors())
 
 
 @verb(PROXY_VERBS, "logs")

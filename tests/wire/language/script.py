@@ -11,11 +11,12 @@ from . import payload
 from .client_verbs import CLIENT_VERBS
 from .keyway import KeywayFailure
 from .node_verbs import NODE_VERBS
-from .proxy_verbs import PROXY_VERBS, declare_client, declare_node, move_slots
+from .proxy_verbs import PROXY_VERBS, declare_client, declare_node, move_slots, promote
 from .verbs import Line, find_verb
 from .world import Failed, World
 
-DECLARATIONS = {"node": declare_node, "client": declare_client, "topology": move_slots}
+DECLARATIONS = {"node": declare_node, "client": declare_client, "topology": move_slots,
+                "promote": promote}
 
 
 class ScriptError(Exception):
@@ -37,7 +38,7 @@ def read_lines(path):
             if text.lstrip().startswith("#") or not text.strip():
                 continue
             text = text.rstrip("\n")
-            if text.startswith("    ") and lines and not lines[-1][1].startswith("for "):
+            if text.startswith("    ") and lines:
                 lines[-1] = (lines[-1][0], lines[-1][1] + " " + text.strip())
             else:
                 lines.append((number, text.strip()))
@@ -144,9 +145,9 @@ def _matching_end(lines, start):
 
 
 def _loop_values(text):
-    """`for i in 1..5` counts; `for x in a b "c d"` goes through words."""
+    """`for i in 1..5` counts; `for x in a "b c"` goes through texts, escapes left alone."""
     _, _, _, values = text.split(None, 3)
     low, dots, high = values.partition("..")
     if dots and low.isdigit():
         return range(int(low), int(high) + 1)
-    return [word.decode("utf-8") for word in payload.words(values)]
+    return [quoted or bare for quoted, bare in payload.WORD.findall(values)]

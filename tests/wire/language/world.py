@@ -12,6 +12,15 @@ from .slots import key_in
 from .trace import Trace
 
 
+# What scripts get unless they say otherwise. One thread, so that a PING elsewhere proves that
+# bytes sent before it were read; patience with nodes, so that a busy machine changes nothing.
+SCRIPT_DEFAULTS = {
+    "--threads": "1",
+    "--node-timeout-ms": "5000",
+    "--shutdown-timeout": "1",
+}
+
+
 class Failed(Exception):
     """An expectation of the script was not met."""
 
@@ -53,8 +62,9 @@ class World:
         arguments = list(arguments)
         if "--cluster-seeds" not in arguments and config_file is None:
             arguments += ["--cluster-seeds"] + [_address(n) for n in self.nodes.values()]
-        if "--threads" not in arguments:
-            arguments += ["--threads", "1"]
+        for directive, value in SCRIPT_DEFAULTS.items():
+            if directive not in arguments:
+                arguments += [directive, value]
         self.proxy = Keyway(self.binary, arguments, self.folder, config_file=config_file,
                             patience=self.patience)
         self.proxy.wait_until_it_answers()
