@@ -13,10 +13,10 @@
 
 enum { COLUMNS = 80 }; /* a terminal's; prose is wrapped before it */
 
-static void print_wrapped(FILE *file, const char *indent, const char *text);
 static void print_rule(FILE *file, const char *title);
 static void print_example_option(FILE *file, const struct kw__option *option);
 static void print_help_option(FILE *file, const struct kw__option *option);
+static void print_wrapped(FILE *file, const char *indent, const char *text);
 static bool get_pair(struct kw_bytes pattern, const char *name, struct kw_bytes value,
                      kw_config_on_value on_value, void *arg);
 
@@ -149,26 +149,6 @@ size_t kw_config_get(const struct kw_config *config, struct kw_bytes pattern,
     return found_count;
 }
 
-/* Break TEXT at blanks, so that no line is wider than COLUMNS unless a word is. */
-static void print_wrapped(FILE *file, const char *indent, const char *text)
-{
-    size_t column = 0;
-
-    while (text[0] != '\0') {
-        size_t len = strcspn(text, " ");
-        if (column > 0 && column + 1 + len >= COLUMNS) {
-            fputc('\n', file);
-            column = 0;
-        }
-        const char *before = column == 0 ? indent : " ";
-        fprintf(file, "%s%.*s", before, (int)len, text);
-        column += strlen(before) + len;
-        text += len;
-        text += strspn(text, " ");
-    }
-    fputc('\n', file);
-}
-
 static void print_rule(FILE *file, const char *title)
 {
     int width = fprintf(file, "\n# ---- %s ", title) - 1; /* the first one breaks the line */
@@ -216,6 +196,26 @@ static void print_help_option(FILE *file, const struct kw__option *option)
     }
     print_wrapped(file, "        ", text.data);
     kw__text_deinit(&text);
+}
+
+/* Break TEXT at blanks, so that no line is wider than COLUMNS unless a word is. */
+static void print_wrapped(FILE *file, const char *indent, const char *text)
+{
+    size_t column = 0;
+
+    while (text[0] != '\0') {
+        size_t len = strcspn(text, " ");
+        if (column > 0 && column + 1 + len >= COLUMNS) {
+            fputc('\n', file);
+            column = 0;
+        }
+        const char *before = column == 0 ? indent : " ";
+        fprintf(file, "%s%.*s", before, (int)len, text);
+        column += strlen(before) + len;
+        text += len;
+        text += strspn(text, " ");
+    }
+    fputc('\n', file);
 }
 
 /* Returns whether NAME matched. */

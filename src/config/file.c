@@ -19,13 +19,13 @@ struct word {
     size_t len;
 };
 
-static bool is_blank(char byte);
 static struct kw_bytes line_trim(struct kw_bytes line);
 static const char *word_read(struct word *word);
 static const char *word_read_quoted(struct word *word, char quote);
 static char word_unescape(struct word *word);
 static int hex_value(char digit);
 static void words_add(struct kw_file_words *words, const struct word *word);
+static bool is_blank(char byte);
 
 void kw_file_cursor_init(struct kw_file_cursor *cursor, struct kw_bytes text)
 {
@@ -94,11 +94,6 @@ void kw_file_words_deinit(struct kw_file_words *words)
     }
     kw_free(words->words);
     *words = (struct kw_file_words){0};
-}
-
-static bool is_blank(char byte)
-{
-    return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
 static struct kw_bytes line_trim(struct kw_bytes line)
@@ -198,4 +193,9 @@ static void words_add(struct kw_file_words *words, const struct word *word)
     copy[word->len] = '\0';
     words->words = kw_realloc(words->words, (words->count + 1) * sizeof *words->words);
     words->words[words->count++] = copy;
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }

@@ -44,7 +44,7 @@ enum kw_status kw__list_set(const struct kw__option *option, struct kw_config *c
     size_t entries_count = words.count / group_count;
     if (words.count % group_count != 0 || entries_count < option->min ||
         entries_count > option->max) {
-        kw__text_add(why, "wrong number of arguments: %zu given; allowed: ", words.count);
+        kw__text_add(why, "wrong number of arguments: %zu given, expected: ", words.count);
         kw__option_allowed(option, why);
         status = KW_E_INVALID;
         goto out;
@@ -169,7 +169,8 @@ static enum kw_status seeds_set(const struct kw__option *option, struct kw_confi
     for (size_t i = 0; i < words->count && reason == NULL; i++) {
         reason = seed_parse(words->words[i], &seeds[count]);
         if (reason != NULL) {
-            kw__text_add_quoted(why, words->words[i]);
+            bool is_url = strchr(words->words[i], '@') != NULL; /* with a password in it */
+            kw__text_add_quoted(why, is_url ? "..." : words->words[i]);
             kw__text_add(why, " %s; allowed: host:port, 1.2.3.4:port or [IPv6]:port", reason);
         } else {
             count++;

@@ -49,7 +49,8 @@ static enum kw_status load_arguments(struct loader *loader, int argc, char **arg
 static enum kw_status load_command_line(struct loader *loader, int argc, char **argv);
 static enum kw_status load_file(struct loader *loader, const char *path,
                                 const struct kw_report_directive *include);
-static const char *file_read(struct loader *loader, const char *path, struct kw__text *text);
+static const char *file_read(struct loader *loader, const char *path, bool is_stdin,
+                             struct kw__text *text);
 static const char *descriptor_read(int fd, struct kw__text *text);
 static enum kw_status load_text(struct loader *loader, struct kw_bytes text);
 static enum kw_status load_line(struct loader *loader, struct kw_bytes line);
@@ -153,7 +154,7 @@ static enum kw_status load_file(struct loader *loader, const char *path,
     if (loader->files_count == FILES_MAX) {
         return fail(loader, include, "more than 256 files are included");
     }
-    const char *reason = file_read(loader, path, &text);
+    const char *reason = file_read(loader, path, include == NULL && strcmp(path, "-") == 0, &text);
     if (reason != NULL) {
         struct kw__text why = {0};
         kw__text_add(&why, "can't read the file ");
@@ -176,13 +177,12 @@ static enum kw_status load_file(struct loader *loader, const char *path,
     return status;
 }
 
-/* Fill TEXT from the file at PATH ("-" is stdin for the command line, not for include).
+/* Fill TEXT from the file at PATH, or from stdin.
  * Returns NULL, or why it can't be read, valid until the next call.
  */
-static const char *file_read(struct loader *loader, const char *path, struct kw__text *text)
+static const char *file_read(struct loader *loader, const char *path, bool is_stdin,
+                             struct kw__text *text)
 {
-    bool is_stdin = loader->depth == 0 && loader->place.source == KW_REPORT_COMMAND_LINE &&
-                    strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat status;
 
@@ -289,7 +289,8 @@ static enum kw_status directive_include(struct loader *loader,
         return fail(loader, directive, "only a file can include files");
     }
     if (directive->values_count != 1) {
-        return fail(loader, directive, "wrong number of arguments: one FILE or pattern is allowed");
+        return fail(loader, directive,
+                    "wrong number of arguments: one FILE or pattern is expected");
     }
     const char *pattern = directive->values[0];
     if (strpbrk(pattern, "*?[") == NULL) {

@@ -80,7 +80,7 @@ const struct kw__option *kw__option_nearest(struct kw_bytes name)
 {
     const struct kw__option *nearest = NULL;
     char lower[NAME_MAX_LEN + 1];
-    size_t distance_max = name.len < 6 ? 1 : name.len / 3; /* more would be guessing */
+    size_t distance_max = name.len < 6 ? name.len / 2 : name.len / 3; /* more would be guessing */
 
     if (name.len > NAME_MAX_LEN) {
         return NULL;

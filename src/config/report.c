@@ -2,7 +2,7 @@
  *
  * I1. A secret is in no text: values are shown only of directives that are known and hold none, and
  *     a name is shown only as far as it looks like one (a password may follow a '=' or a forgotten
- *     blank).
+ *     blank). A value with an '@' may be a URL with a password: it is not shown either.
  */
 #include "config/report.h"
 
@@ -34,54 +34,6 @@ void kw_report_error(const struct kw_report_place *place,
     kw__text_add(text, "%s", reason);
 }
 
-struct kw_bytes kw_report_name(const char *name)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "-_.";
-    size_t len = strspn(name, allowed);
-
-    return kw_bytes_of(name, len < NAME_SHOWN_MAX_LEN ? len : NAME_SHOWN_MAX_LEN);
-}
-
-void kw_report_path(const char *path, struct kw__text *text)
-{
-    kw__text_add(text, "'%.*s'", PATH_SHOWN_MAX_LEN, path);
-}
-
-void kw_report_note(struct kw_config *config, const char *text)
-{
-    for (size_t i = 0; i < config->notes_count; i++) {
-        if (strcmp(config->notes[i], text) == 0) {
-            return;
-        }
-    }
-    config->notes = kw_realloc(config->notes, (config->notes_count + 1) * sizeof *config->notes);
-    config->notes[config->notes_count++] = kw_text_copy(text);
-}
-
-void kw_report_note_ignored(struct kw_config *config, struct kw_bytes name, const char *reason)
-{
-    struct kw__text start = {0};
-    struct kw__text note = {0};
-    size_t at = 0;
-
-    kw__text_add(&start, "ignored (%s): ", reason);
-    while (at < config->notes_count && strncmp(config->notes[at], start.data, start.len) != 0) {
-        at++;
-    }
-    if (at == config->notes_count) {
-        kw__text_add(&note, "%s%.*s", start.data, (int)name.len, name.data);
-        kw_report_note(config, note.data);
-    } else if (strlen(config->notes[at]) + name.len < NOTE_MAX_LEN &&
-               !note_has_name(config->notes[at] + start.len, name)) {
-        kw__text_add(&note, "%s, %.*s", config->notes[at], (int)name.len, name.data);
-        kw_free(config->notes[at]);
-        config->notes[at] = kw_text_copy(note.data);
-    }
-    kw__text_deinit(&note);
-    kw__text_deinit(&start);
-}
-
 static void place_show(const struct kw_report_place *place, struct kw__text *text)
 {
     kw__text_add(text, "Reading the ");
@@ -110,7 +62,9 @@ static void directive_show(const struct kw_report_directive *directive, struct k
         kw__text_add(&values, " %s", directive->values[i]);
     }
     bool is_include = strcasecmp(directive->name, "include") == 0;
-    bool may_show = is_include || (option != NULL && option->type != KW__OPTION_SECRET);
+    bool is_url = values.len > 0 && strchr(values.data, '@') != NULL; /* with a password in it */
+    bool may_show =
+        !is_url && (is_include || (option != NULL && option->type != KW__OPTION_SECRET));
     if (may_show && has_more) {
         (void)kw_text_printable(kw_bytes_of(values.data, values.len), printable, sizeof printable);
     } else {
@@ -119,6 +73,43 @@ static void directive_show(const struct kw_report_directive *directive, struct k
     kw__text_add(text, ">>> '%.*s%s%s'\n", (int)name.len, name.data, printable,
                  may_show && values.len > VALUES_SHOWN_MAX_LEN ? " ..." : "");
     kw__text_deinit(&values);
+}
+
+struct kw_bytes kw_report_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_.";
+    size_t len = strspn(name, allowed);
+
+    return kw_bytes_of(name, len < NAME_SHOWN_MAX_LEN ? len : NAME_SHOWN_MAX_LEN);
+}
+
+void kw_report_path(const char *path, struct kw__text *text)
+{
+    kw__text_add(text, "'%.*s'", PATH_SHOWN_MAX_LEN, path);
+}
+
+void kw_report_note_ignored(struct kw_config *config, struct kw_bytes name, const char *reason)
+{
+    struct kw__text start = {0};
+    struct kw__text note = {0};
+    size_t at = 0;
+
+    kw__text_add(&start, "ignored (%s): ", reason);
+    while (at < config->notes_count && strncmp(config->notes[at], start.data, start.len) != 0) {
+        at++;
+    }
+    if (at == config->notes_count) {
+        kw__text_add(&note, "%s%.*s", start.data, (int)name.len, name.data);
+        kw_report_note(config, note.data);
+    } else if (strlen(config->notes[at]) + name.len < NOTE_MAX_LEN &&
+               !note_has_name(config->notes[at] + start.len, name)) {
+        kw__text_add(&note, "%s, %.*s", config->notes[at], (int)name.len, name.data);
+        kw_free(config->notes[at]);
+        config->notes[at] = kw_text_copy(note.data);
+    }
+    kw__text_deinit(&note);
+    kw__text_deinit(&start);
 }
 
 /* NAMES are separated by ", ". */
@@ -133,4 +124,15 @@ static bool note_has_name(const char *names, struct kw_bytes name)
         names += strspn(names, ", ");
     }
     return false;
+}
+
+void kw_report_note(struct kw_config *config, const char *text)
+{
+    for (size_t i = 0; i < config->notes_count; i++) {
+        if (strcmp(config->notes[i], text) == 0) {
+            return;
+        }
+    }
+    config->notes = kw_realloc(config->notes, (config->notes_count + 1) * sizeof *config->notes);
+    config->notes[config->notes_count++] = kw_text_copy(text);
 }

@@ -48,10 +48,10 @@ struct kw_bytes kw_report_name(const char *name);
 /* Append "'path'" to TEXT, cut when it is long. */
 void kw_report_path(const char *path, struct kw__text *text);
 
-/* Add TEXT to CONFIG's notes, unless it is there. */
-void kw_report_note(struct kw_config *config, const char *text);
-
 /* Note that the directive NAME was ignored; directives of the same REASON share a note. */
 void kw_report_note_ignored(struct kw_config *config, struct kw_bytes name, const char *reason);
+
+/* Add TEXT to CONFIG's notes, unless it is there. */
+void kw_report_note(struct kw_config *config, const char *text);
 
 #endif

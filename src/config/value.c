@@ -59,7 +59,7 @@ enum kw_status kw__option_set(const struct kw__option *option, struct kw_config 
     }
     if (values_count != 1) {
         bool has_comment = values_count > 1 && values[1][0] == '#';
-        kw__text_add(why, "wrong number of arguments: %zu given, 1 allowed%s", values_count,
+        kw__text_add(why, "wrong number of arguments: %zu given, 1 expected%s", values_count,
                      has_comment ? "; a comment needs a line of its own" : "");
         return KW_E_INVALID;
     }
