@@ -84,29 +84,39 @@ enum {
     SORTEDSET = KW__ACL_SORTEDSET,
     CONNECTION = KW__ACL_CONNECTION,
     SEARCH = KW__ACL_SEARCH,
-    DANGEROUS = KW__ACL_DANGEROUS
+    DANGEROUS = KW__ACL_DANGEROUS,
+    ADMIN_CATEGORY = KW__ACL_ADMIN
 };
 
 /* One row. Its arguments become struct fields; see the top of commands.def. */
 #define KW_COMMAND(text, version, count, where, words, ...)                                        \
-    {                                                                                              \
-        .id = __COUNTER__ - ROWS_BEFORE_FIRST,                                                     \
-        .name = text,                                                                              \
-        .name_len = sizeof(text) - 1,                                                              \
-        .since = version,                                                                          \
-        .arity = (count),                                                                          \
-        .route = KW_ROUTE_##where,                                                                 \
-        .flags = (words),                                                                          \
-        .group = GROUP,                                                                            \
-        __VA_ARGS__},
+    {.id = __COUNTER__ - ROWS_BEFORE_FIRST,                                                        \
+     .name = text,                                                                                 \
+     .name_len = sizeof(text) - 1,                                                                 \
+     .since = version,                                                                             \
+     .arity = (count),                                                                             \
+     .route = KW_ROUTE_##where,                                                                    \
+     .flags = (words),                                                                             \
+     .group = GROUP,                                                                               \
+     __VA_ARGS__},
 #define NO_KEYS .keys = {{0}}
 #define KEYS(...) .keys = {__VA_ARGS__}
-#define AT(at, how) {.find = KW_FIND_AT, .begin = (at), .step = 1, .flags = (how)}
+#define AT(at, how)                                                                                \
+    {                                                                                              \
+        .find = KW_FIND_AT, .begin = (at), .step = 1, .flags = (how)                               \
+    }
 #define FROM(at, to, every, how)                                                                   \
-    {.find = KW_FIND_RANGE, .begin = (at), .last = (to), .step = (every), .flags = (how)}
+    {                                                                                              \
+        .find = KW_FIND_RANGE, .begin = (at), .last = (to), .step = (every), .flags = (how)        \
+    }
 #define NUMKEYS(at, every, how)                                                                    \
-    {.find = KW_FIND_NUMKEYS, .begin = (at), .step = (every), .flags = (how)}
-#define FIND(form, at, how) {.find = KW_FIND_##form, .begin = (at), .step = 1, .flags = (how)}
+    {                                                                                              \
+        .find = KW_FIND_NUMKEYS, .begin = (at), .step = (every), .flags = (how)                    \
+    }
+#define FIND(form, at, how)                                                                        \
+    {                                                                                              \
+        .find = KW_FIND_##form, .begin = (at), .step = 1, .flags = (how)                           \
+    }
 #define ANSWER(what) .local = KW_LOCAL_##what
 #define MERGE(how) .merge = KW_MERGE_##how
 #define SESSION(why) .session = KW_SESSION_##why
@@ -188,7 +198,7 @@ static inline uint64_t fold(uint64_t bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t low = bytes & (ones * 0x7f);
-    uint64_t from_a = low + ones * (0x80 - 'A');     /* high bit: at least 'A' */
+    uint64_t from_a = low + ones * (0x80 - 'A');      /* high bit: at least 'A' */
     uint64_t above_z = low + ones * (0x80 - 'Z' - 1); /* high bit: behind 'Z' */
     uint64_t is_upper = (from_a ^ above_z) & ~bytes & (ones * 0x80);
 
@@ -249,8 +259,7 @@ const struct kw_command *kw_command_find_full(struct kw_bytes text)
         return kw_command_find(text);
     }
     size_t container_len = (size_t)(bar - text.data);
-    struct kw_bytes argv[2] = {{text.data, container_len},
-                               {bar + 1, text.len - container_len - 1}};
+    struct kw_bytes argv[2] = {{text.data, container_len}, {bar + 1, text.len - container_len - 1}};
     const struct kw_command *container = kw_command_find(argv[0]);
     return container != NULL ? kw_command_find_subcommand(container, argv[1]) : NULL;
 }
@@ -292,17 +301,34 @@ bool kw_command_is_blocking(const struct kw_command *command, const struct kw_by
     return false;
 }
 
+static bool has_offered_subcommand(const struct kw_command *container)
+{
+    for (const struct kw_command *row = container + 1; kw_command_is_within(row, container);
+         row++) {
+        if (row->local != KW_LOCAL_HELP && kw_command_is_offered(row)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool kw_command_is_offered(const struct kw_command *command)
 {
-    if (command->route == KW_ROUTE_LOCAL && command->local == KW_LOCAL_CONTAINER) {
-        for (const struct kw_command *row = command + 1; kw_command_is_within(row, command);
-             row++) {
-            if (row->local != KW_LOCAL_HELP && kw_command_is_offered(row)) {
-                return true;
-            }
-        }
+    switch (command->route) {
+    case KW_ROUTE_ONE_SLOT:
+    case KW_ROUTE_SPLIT:
+        return true;
+    case KW_ROUTE_LOCAL:
+        return command->local == KW_LOCAL_CONTAINER ? has_offered_subcommand(command)
+                                                    : command->local != KW_LOCAL_NONE;
+    case KW_ROUTE_REFUSED:
+    case KW_ROUTE_ALL_SHARDS: /* from here on: not built yet, see kw_admit() */
+    case KW_ROUTE_ANY_SHARD:
+    case KW_ROUTE_ALL_NODES:
+    case KW_ROUTE_SCAN:
+    case KW_ROUTE_SLOT_NUMBER:
+    case KW_ROUTE_SESSION:
         return false;
     }
-    return command->route != KW_ROUTE_REFUSED &&
-           (command->route != KW_ROUTE_LOCAL || command->local != KW_LOCAL_NONE);
+    KW_UNREACHABLE();
 }

@@ -36,18 +36,18 @@
 #define KW_COMMAND_NO_ASYNC_LOADING (1u << 13) /* fails while a replica loads beside serving */
 #define KW_COMMAND_ALLOW_BUSY (1u << 14)       /* works while a script is busy */
 #define KW_COMMAND_NO_MANDATORY_KEYS (1u << 15) /* numkeys may be 0 (EVAL) */
-#define KW_COMMAND_MAY_REPLICATE (1u << 16)    /* no write, yet replicated (PUBLISH) */
-#define KW_COMMAND_SKIP_MONITOR (1u << 17)     /* not shown by MONITOR */
-#define KW_COMMAND_SKIP_SLOWLOG (1u << 18)     /* not put into the slow log */
-#define KW_COMMAND_ASKING (1u << 19)           /* implies ASKING */
-#define KW_COMMAND_PROTECTED (1u << 20)        /* off by default on servers */
-#define KW_COMMAND_TOUCHES_ANY_KEY (1u << 21)  /* keys that no argument names */
-#define KW_COMMAND_SENTINEL (1u << 22)         /* a sentinel has it too */
-#define KW_COMMAND_ONLY_SENTINEL (1u << 23)    /* only a sentinel has it */
-#define KW_COMMAND_MODULE (1u << 24)           /* comes from a module */
-#define KW_COMMAND_DEPRECATED (1u << 25)       /* there is a better command */
-#define KW_COMMAND_SYSTEM (1u << 26)           /* internal to servers */
-#define KW_COMMAND_CONTAINER (1u << 27)        /* has subcommands */
+#define KW_COMMAND_MAY_REPLICATE (1u << 16)     /* no write, yet replicated (PUBLISH) */
+#define KW_COMMAND_SKIP_MONITOR (1u << 17)      /* not shown by MONITOR */
+#define KW_COMMAND_SKIP_SLOWLOG (1u << 18)      /* not put into the slow log */
+#define KW_COMMAND_ASKING (1u << 19)            /* implies ASKING */
+#define KW_COMMAND_PROTECTED (1u << 20)         /* off by default on servers */
+#define KW_COMMAND_TOUCHES_ANY_KEY (1u << 21)   /* keys that no argument names */
+#define KW_COMMAND_SENTINEL (1u << 22)          /* a sentinel has it too */
+#define KW_COMMAND_ONLY_SENTINEL (1u << 23)     /* only a sentinel has it */
+#define KW_COMMAND_MODULE (1u << 24)            /* comes from a module */
+#define KW_COMMAND_DEPRECATED (1u << 25)        /* there is a better command */
+#define KW_COMMAND_SYSTEM (1u << 26)            /* internal to servers */
+#define KW_COMMAND_CONTAINER (1u << 27)         /* has subcommands */
 
 /* How the keys of one specification are found from where it begins. */
 enum kw_find {
@@ -57,6 +57,7 @@ enum kw_find {
     KW_FIND_NUMKEYS,  /* BEGIN holds the number of keys, which follow, every STEP-th */
     KW_FIND_STREAMS,  /* the first half of what follows STREAMS (XREAD) */
     KW_FIND_STORE,    /* the argument after the last STORE or STOREDIST, if any (GEORADIUS) */
+    KW_FIND_PATTERNS, /* SORT's BY and GET: keys named by data, which only a node can see */
     KW_FIND_SORT,     /* the argument after the last STORE, if any, with SORT's options skipped */
     KW_FIND_MIGRATE,  /* at 3, or all that follows KEYS when argument 3 is empty */
     KW_FIND_MEMORY    /* the argument after MEMORY at BEGIN, if it is there (JSON.DEBUG) */
@@ -137,9 +138,9 @@ struct kw_command {
 
     /* read only to describe the command */
     enum kw_group group;
-    uint32_t acl;      /* ACL categories that flags don't imply, internal.h; 0: the group's own */
-    uint32_t tips;     /* internal.h */
-    char since[8];     /* the server version that brought it, "" when unknown */
+    uint32_t acl;  /* ACL categories that flags don't imply, internal.h; 0: the group's own */
+    uint32_t tips; /* internal.h */
+    char since[8]; /* the server version that brought it, "" when unknown */
 };
 
 /* The top-level command NAME, or NULL. A container is found, its subcommands are not. */
@@ -188,7 +189,9 @@ static inline bool kw_command_may_retry(const struct kw_command *command)
 bool kw_command_is_blocking(const struct kw_command *command, const struct kw_bytes *argv,
                             size_t argc);
 
-/* False for rows that are refused or not built yet: they are not listed to clients. */
+/* False for rows that are refused or whose route is not built yet: they are not listed to clients.
+ * A container is offered when one of its subcommands is. Same verdict as kw_admit() in proxy/.
+ */
 bool kw_command_is_offered(const struct kw_command *command);
 
 #endif

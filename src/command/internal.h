@@ -1,11 +1,17 @@
-/* internal.h - for this room only: ACL categories and tips, as COMMAND INFO shows them.
+/* internal.h - for this room only: ACL categories and tips, and who writes which reply.
  *
- * Their words are in describe.c, in the same order.
+ * The words of categories and tips are in describe_info.c, in the same order.
  * Thread: any. Memory: none.
- * See also: commands.def (who has which).
+ * See also: commands.def (who has which), describe.c (who calls what).
  */
 #ifndef KW_COMMAND_INTERNAL_H
 #define KW_COMMAND_INTERNAL_H
+
+#include "base/buf.h"
+#include "command/command.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* ACL categories. The groups' own come first, those that flags imply last. */
 enum kw__acl {
@@ -58,5 +64,23 @@ enum kw__tip {
     KW__TIP_RESPONSE_AGG_LOGICAL_AND = 1u << 11,
     KW__TIP_RESPONSE_SPECIAL = 1u << 12
 };
+
+/* The categories of COMMAND: its own or its group's, and those that its flags imply. */
+uint32_t kw__acl_of(const struct kw_command *command);
+
+/* The bit of the category NAME (any case, without '@'), or 0. */
+uint32_t kw__acl_by_name(struct kw_bytes name);
+
+/* Append what COMMAND INFO says about COMMAND: ten elements. */
+void kw__describe_info(struct kw_buf *buf, const struct kw_command *command, int proto);
+
+/* Append the words of the KW_KEY_* in FLAGS as a set. */
+void kw__describe_key_flags(struct kw_buf *buf, uint32_t flags, int proto);
+
+/* Append what COMMAND DOCS says about COMMAND: its name and a map. */
+void kw__describe_docs(struct kw_buf *buf, const struct kw_command *command, int proto);
+
+/* Append the lines of <container> HELP, for the container of the row HELP. */
+void kw__describe_help(struct kw_buf *buf, const struct kw_command *help);
 
 #endif

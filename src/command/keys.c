@@ -65,6 +65,7 @@ static bool search_spec(struct search *search, const struct kw_key_spec *spec)
 {
     switch ((enum kw_find)spec->find) {
     case KW_FIND_NONE:
+    case KW_FIND_PATTERNS:
         return true;
     case KW_FIND_AT:
         return search_at(search, spec);
@@ -92,7 +93,7 @@ static void add_run(struct search *search, const struct kw_key_spec *spec, uint3
 {
     struct kw_keys *keys = search->keys;
 
-    KW_ASSERT(first >= 1 && count >= 1);                      /* I1 */
+    KW_ASSERT(first >= 1 && count >= 1);                            /* I1 */
     KW_ASSERT(first + (uint64_t)(count - 1) * step < search->argc); /* I1 */
     KW_ASSERT(keys->runs_count < KW_COMMAND_KEY_SPECS_MAX);
     keys->runs[keys->runs_count++] = (struct kw_key_run){first, count, step, spec->flags};
@@ -132,8 +133,7 @@ static bool search_numkeys(struct search *search, const struct kw_key_spec *spec
 {
     int64_t count = 0;
 
-    if (spec->begin >= search->argc ||
-        kw_text_to_int(search->argv[spec->begin], &count) != KW_OK) {
+    if (spec->begin >= search->argc || kw_text_to_int(search->argv[spec->begin], &count) != KW_OK) {
         return false;
     }
     if (count == 0) {
@@ -190,8 +190,7 @@ static bool search_store(struct search *search, const struct kw_key_spec *spec)
     uint32_t found = 0;
 
     for (uint32_t at = spec->begin; at + 1 < search->argc; at++) {
-        if (is_word(search, at, KW_BYTES("store")) ||
-            is_word(search, at, KW_BYTES("storedist"))) {
+        if (is_word(search, at, KW_BYTES("store")) || is_word(search, at, KW_BYTES("storedist"))) {
             at++;
             found = at;
         }

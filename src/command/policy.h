@@ -33,7 +33,7 @@ enum kw_route {
     KW_ROUTE_ALL_NODES,
     /* SCAN: shards are walked one after the other, the cursor says which one is next. */
     KW_ROUTE_SCAN,
-    /* The third argument is a slot number (CLUSTER COUNTKEYSINSLOT): it goes to that slot's node. */
+    /* The third argument is a slot number (CLUSTER COUNTKEYSINSLOT): to that slot's node. */
     KW_ROUTE_SLOT_NUMBER,
     /* Needs a connection of its own for a while: blocking, MULTI, WATCH, WAIT ...; enum kw_session
      * says why.

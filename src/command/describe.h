@@ -1,0 +1,30 @@
+/* describe.h - the replies of COMMAND and its family, and of <container> HELP.
+ *
+ * Everything is told from the table, so what clients see is what keyway does: only commands that it
+ * carries out are listed (kw_command_is_offered()), and the summaries say where a request goes.
+ * Shapes are redis 7.0's, in RESP2 and RESP3.
+ *
+ * Thread: the buf's; nothing is kept. Memory: what is appended is copied.
+ * See also: command.h (the rows), resp/writer.h (proto).
+ */
+#ifndef KW_COMMAND_DESCRIBE_H
+#define KW_COMMAND_DESCRIBE_H
+
+#include "base/buf.h"
+#include "command/command.h"
+
+#include <stddef.h>
+
+/* Append the reply to ARGV, whose row is COMMAND with a local of KW_LOCAL_COMMAND..., or
+ * KW_LOCAL_HELP; its arity was checked. KW_LOCAL_COMMAND is right with argc 1 only: with an unknown
+ * subcommand behind it the caller answers the error.
+ *
+ * proto  2 or 3
+ */
+void kw_describe(struct kw_buf *buf, const struct kw_command *command, const struct kw_bytes *argv,
+                 size_t argc, int proto);
+
+/* "string", "sorted-set", "module" ... as COMMAND DOCS spells groups. Static storage. */
+const char *kw_group_name(enum kw_group group);
+
+#endif
