@@ -32,7 +32,7 @@ static struct {
 } log_sink = {.fd = STDOUT_FILENO, .level = KW_LOG_NOTICE};
 
 static void log_write(enum kw_log_level level, const char *format, va_list arguments,
-                      uint32_t withheld);
+                      uint32_t withheld) __attribute__((format(printf, 2, 0)));
 
 enum kw_status kw_log_open(const char *path, enum kw_log_level level)
 {

@@ -1,0 +1,107 @@
+/* backend.h - everything one worker has behind it: nodes, links, and who owns which slot.
+ *
+ * The slot map is the worker's copy of the last topology, patched at once by MOVED answers (R1).
+ *
+ * Thread: the worker's. Memory: kw_backend_new() returns an owned pointer; all calls must have been
+ *         answered or failed by kw_backend_free(), which fails the rest.
+ * See also: node.h, link.h, call.h, cluster/topology.h.
+ */
+#ifndef KW_BACKEND_BACKEND_H
+#define KW_BACKEND_BACKEND_H
+
+#include "backend/call.h"
+#include "base/limits.h"
+#include "base/pool.h"
+#include "cluster/slot.h"
+#include "cluster/topology.h"
+#include "config/config.h"
+#include "net/stream.h"
+#include "stats/stats.h"
+
+#define KW_BACKEND_SCRATCH_BYTES (KW_LINE_MAX_BYTES + KW_READ_MAX_BYTES + 64)
+
+struct kw_loop;
+struct kw_node;
+struct kw_timer;
+
+struct kw_backend {
+    /* set once; borrowed from the worker */
+    struct kw_loop *loop;
+    const struct kw_config *config;
+    struct kw_stats *stats;
+    struct kw_chunk_pool *chunks;
+    char *scratch; /* KW_BACKEND_SCRATCH_BYTES that whoever reads a socket may use meanwhile */
+    uint64_t queue_limit_bytes; /* unsent bytes for one link */
+    void (*on_topology_wanted)(void *arg); /* may be called often: the receiver coalesces */
+    void *on_topology_wanted_arg;
+    void (*on_node_change)(void *arg); /* slots changed hands: who waits may try again */
+    void *on_node_change_arg;
+
+    /* the worker's */
+    struct kw_stream_set streams;  /* links with output */
+    struct kw_link *failed;        /* links to be closed before this tick writes */
+    struct kw_pool ignored_calls;  /* for commands whose reply nobody needs */
+    struct kw_timer *timer;        /* runs while something may become late */
+    bool is_watching;              /* the timer runs */
+    bool has_topology;
+    uint64_t random;
+    uint32_t nodes_count;          /* places used in nodes, holes included */
+    struct kw_node *nodes[KW_NODES_MAX]; /* owned; NULL is a hole */
+    uint16_t slot_node[KW_SLOTS_COUNT];  /* index into nodes or KW_NODE_NONE */
+};
+
+struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *config,
+                                  struct kw_stats *stats, struct kw_chunk_pool *chunks,
+                                  char *scratch);
+void kw_backend_free(struct kw_backend **backend);
+
+/* Make the worker's nodes and slot map those of TOPOLOGY (borrowed). Nodes that left are closed when
+ * their last call is answered.
+ */
+void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topology);
+
+/* The node that owns SLOT, NULL when nobody is known to. */
+static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend, uint16_t slot)
+{
+    uint16_t index = backend->slot_node[slot];
+
+    return index == KW_NODE_NONE ? NULL : backend->nodes[index];
+}
+
+/* The node at HOST:PORT; an empty HOST is ASKED's. A numeric address that is not known becomes a new
+ * node. NULL when the host is an unknown name: only the topology can resolve it.
+ */
+struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
+                                   const struct kw_node *asked);
+
+/* NODE owns SLOT from now on, says a MOVED. Asks for the topology, too. */
+void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node);
+
+/* Ask the control thread for a fresh topology. */
+void kw_backend_want_topology(struct kw_backend *backend);
+
+/* The control thread's probe says that the node with ADDRESS answers. */
+void kw_backend_on_node_alive(struct kw_backend *backend, const struct kw_address *address);
+
+/* End of tick: close failed links, write what is queued. */
+void kw_backend_flush(struct kw_backend *backend);
+
+/* Free bytes and links kept from busier times. */
+void kw_backend_trim(struct kw_backend *backend);
+
+/* For link.c and node.c: have LINK closed with STATUS before this tick writes; take it back. */
+void kw_backend_defer_failure(struct kw_backend *backend, struct kw_link *link,
+                              enum kw_status status);
+void kw_backend_forget_failure(struct kw_backend *backend, struct kw_link *link);
+
+/* For link.c and node.c: make sure that the timer runs. */
+void kw_backend_watch(struct kw_backend *backend);
+
+/* A call whose reply is dropped; goes back to its pool by itself when answered or failed. */
+struct kw_call *kw_backend_ignored_call(struct kw_backend *backend);
+void kw_backend_put_ignored_call(struct kw_backend *backend, struct kw_call *call);
+
+/* A small pseudo-random number for jitter. */
+uint32_t kw_backend_random(struct kw_backend *backend);
+
+#endif

@@ -1,0 +1,66 @@
+/* call.h - one command on its way to one node: bytes out, one reply back.
+ *
+ * A call is embedded in whatever waits for it (a request, a handshake). The link keeps it from
+ * kw_link_send() until exactly one of: the last part of its reply, or on_fail. Its bytes stay
+ * referenced until kw_call_release(), so that a redirected command can be sent again.
+ *
+ * Thread: the worker's. Memory: the call belongs to its user and must outlive its flight.
+ * See also: link.h (what carries it).
+ */
+#ifndef KW_BACKEND_CALL_H
+#define KW_BACKEND_CALL_H
+
+#include "base/buf.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kw_call;
+struct kw_link;
+struct kw_node;
+
+/* A piece of a reply, in order. Small replies come in one piece that is first and last. */
+struct kw_reply_part {
+    struct kw_bytes bytes; /* borrowed for the call */
+    char type;             /* first byte of the reply: + - : $ * ... */
+    bool is_first;
+    bool is_last;
+    uint64_t left_bytes; /* at least so many are still to come; 0 with is_last */
+    struct kw_node *node; /* who says so */
+};
+
+/* What the user of a call does with its outcome. */
+struct kw_call_user {
+    /* A part of the reply; with is_last the call is no longer in flight. */
+    void (*on_reply)(struct kw_call *call, const struct kw_reply_part *part);
+    /* No (complete) reply will come from LINK, which is going. was_sent: bytes of the command may
+     * have reached the node.
+     */
+    void (*on_fail)(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                    bool was_sent);
+};
+
+struct kw_call {
+    const struct kw_call_user *user; /* set once */
+    struct kw_call *next;            /* in the link's queue */
+    struct kw_link *link;            /* carries it now; NULL when not in flight */
+    struct kw_chunk *chunk;          /* referenced: holds the command's bytes */
+    size_t offset;                   /* of the bytes in the chunk */
+    size_t len;
+    uint64_t position;               /* of its first byte in the link's stream */
+    bool is_reply_started;           /* parts have been handed over */
+};
+
+/* Forget the command's bytes. Harmless when there are none. */
+static inline void kw_call_release(struct kw_call *call)
+{
+    kw_chunk_unref(&call->chunk);
+}
+
+static inline struct kw_bytes kw_call_bytes(const struct kw_call *call)
+{
+    return kw_bytes_of(call->chunk->data + call->offset, call->len);
+}
+
+#endif

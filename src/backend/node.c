@@ -1,0 +1,265 @@
+/* node.c - links come and go here; up and down is decided here.
+ *
+ *            connect or handshake fails, silence          a link becomes READY
+ *      UP ------------- node_set_down --------------> DOWN ---- kw_node_on_link_ready ----> UP
+ *
+ * While DOWN one link at a time is tried: after 50 ms, doubling to 1 s, each with jitter, so that a
+ * thousand proxies do not knock at a restarting node in step (R5). A hung process accepts
+ * connections, so its trial link stays in the handshake and is answered the moment it wakes up.
+ *
+ * INVARIANTS
+ * N1  a link is in links[][] or in the retired list, never in both; one that failed is in neither.
+ * N2  the node is marked down before its calls are told, so that none of them comes back here.
+ */
+#include "backend/node.h"
+
+#include "backend/backend.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "net/loop.h"
+
+enum {
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 1000,
+    TRIAL_MIN_MS = 1000 /* a trial link may take as long: SYNs are repeated after 1 s */
+};
+
+static bool link_check(struct kw_link *link, uint64_t now_ms);
+static void node_set_down(struct kw_node *node, enum kw_status reason);
+static void node_schedule_retry(struct kw_node *node);
+static bool node_try(struct kw_node *node, uint64_t now_ms);
+static void node_drop_link(struct kw_node *node, struct kw_link *link);
+
+enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
+                            struct kw_link **link)
+{
+    struct kw_link **place =
+        &node->links[proto - 2][client_id % node->backend->config->links_per_node];
+
+    if (node->is_down) {
+        return node->down_reason;
+    }
+    if (*place == NULL) {
+        *place = kw_link_open(node->backend, node, proto);
+        kw_backend_watch(node->backend);
+    }
+    *link = *place;
+    return KW_OK;
+}
+
+unsigned kw_node_dead_after_ms(const struct kw_node *node)
+{
+    const struct kw_config *config = node->backend->config;
+
+    return config->node_timeout_ms * config->node_failure_limit;
+}
+
+uint32_t kw_node_inflight_count(const struct kw_node *node)
+{
+    uint32_t count = 0;
+
+    for (int proto = 0; proto < 2; proto++) {
+        for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
+            count += node->links[proto][i] != NULL ? node->links[proto][i]->inflight_count : 0;
+        }
+    }
+    for (const struct kw_link *link = node->retired; link != NULL; link = link->next) {
+        count += link->inflight_count;
+    }
+    return count;
+}
+
+bool kw_node_check(struct kw_node *node, uint64_t now_ms)
+{
+    bool is_busy = false;
+    bool is_silent = false;
+
+    for (int proto = 0; proto < 2; proto++) {
+        for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
+            struct kw_link *link = node->links[proto][i];
+            if (link != NULL) {
+                is_busy = is_busy || link->oldest != NULL || link->state != KW_LINK_READY;
+                is_silent = link_check(link, now_ms) || is_silent;
+            }
+        }
+    }
+    for (struct kw_link *link = node->retired; link != NULL; link = link->next) {
+        is_busy = true;
+        is_silent = link_check(link, now_ms) || is_silent;
+    }
+    if (is_silent && !node->is_down) {
+        node_set_down(node, KW_E_TIMEOUT);
+        kw_node_close_links(node, KW_E_TIMEOUT);
+    }
+    if (node->is_down) {
+        return node_try(node, now_ms) || true;
+    }
+    return is_busy;
+}
+
+/* Count the silences of a link that owes something. True when the limit is reached. */
+static bool link_check(struct kw_link *link, uint64_t now_ms)
+{
+    const struct kw_config *config = link->backend->config;
+    bool is_owing = link->oldest != NULL || link->state == KW_LINK_CONNECTING ||
+                    link->state == KW_LINK_HANDSHAKE;
+
+    if (!is_owing || link->paused_at_ms != 0 || link->failure != KW_OK) {
+        return false;
+    }
+    uint64_t silent_ms = now_ms > link->progress_ms ? now_ms - link->progress_ms : 0;
+    uint32_t silences = (uint32_t)(silent_ms / config->node_timeout_ms);
+    if (silences > link->silences) {
+        link->silences = silences;
+        KW_STAT_ADD(link->backend->stats, node_timeouts, 1);
+        kw_backend_want_topology(link->backend);
+    }
+    return silences >= config->node_failure_limit;
+}
+
+void kw_node_retry_now(struct kw_node *node)
+{
+    if (node->is_down) {
+        node->retry_at_ms = 0;
+        node->backoff_ms = 0;
+        kw_backend_watch(node->backend);
+    }
+}
+
+void kw_node_close_links(struct kw_node *node, enum kw_status status)
+{
+    for (int proto = 0; proto < 2; proto++) {
+        for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
+            struct kw_link *link = node->links[proto][i];
+            node->links[proto][i] = NULL; /* first: a call's user may ask for a link again */
+            kw_link_close(&link, status);
+        }
+    }
+    while (node->retired != NULL) {
+        struct kw_link *link = node->retired;
+        node->retired = link->next;
+        kw_link_close(&link, status);
+    }
+}
+
+void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link)
+{
+    (void)link;
+    node->backoff_ms = 0;
+    if (node->is_down) {
+        node->is_down = false;
+        KW_STAT_ADD(node->backend->stats, node_ups, 1);
+        kw_log(KW_LOG_NOTICE, "node %s answers again after %llu ms", node->name,
+               (unsigned long long)(kw_loop_now_ms(node->backend->loop) - node->down_since_ms));
+    }
+}
+
+void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_status status)
+{
+    bool was_ready = link->state == KW_LINK_READY;
+    bool is_news = !was_ready || link->oldest != NULL;
+
+    node_drop_link(node, link);
+    if (is_news) {
+        KW_STAT_ADD(node->backend->stats, links_failed, 1);
+        kw_log_limited(&node->log_limit, kw_loop_now_ms(node->backend->loop),
+                       node->is_down ? KW_LOG_VERBOSE : KW_LOG_WARNING,
+                       "link to node %s failed: %s (%u requests were waiting)", node->name,
+                       kw_status_meaning(status), (unsigned)link->inflight_count);
+        kw_backend_want_topology(node->backend);
+    }
+    if (status == KW_E_PROTOCOL && was_ready) {
+        KW_STAT_ADD(node->backend->stats, links_protocol_errors, 1);
+    }
+    if (!was_ready) {
+        node_set_down(node, status); /* N2 */
+    }
+    kw_link_close(&link, status);
+}
+
+void kw_node_retire_link(struct kw_node *node, struct kw_link *link)
+{
+    if (!link->is_retired) {
+        node_drop_link(node, link);
+        link->is_retired = true;
+        link->next = node->retired;
+        node->retired = link;
+    }
+}
+
+void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link)
+{
+    struct kw_link **places = node->links[link->proto - 2];
+
+    for (unsigned i = 0; i < node->backend->config->links_per_node; i++) {
+        if (places[i] == NULL) { /* nobody needed another one meanwhile */
+            node_drop_link(node, link);
+            link->is_retired = false;
+            places[i] = link;
+            return;
+        }
+    }
+    kw_link_fail(link, KW_E_CLOSED); /* idle: nothing fails but the link */
+}
+
+static void node_set_down(struct kw_node *node, enum kw_status reason)
+{
+    uint64_t now_ms = kw_loop_now_ms(node->backend->loop);
+
+    node->down_reason = reason;
+    if (!node->is_down) {
+        node->is_down = true;
+        node->down_since_ms = now_ms;
+        KW_STAT_ADD(node->backend->stats, node_downs, 1);
+        kw_log(KW_LOG_WARNING, "node %s is down (%s): requests for its slots fail until it answers",
+               node->name, kw_status_meaning(reason));
+    }
+    node_schedule_retry(node);
+    kw_backend_want_topology(node->backend);
+    kw_backend_watch(node->backend);
+}
+
+static void node_schedule_retry(struct kw_node *node)
+{
+    uint32_t backoff_ms = node->backoff_ms == 0 ? BACKOFF_FIRST_MS : node->backoff_ms * 2;
+
+    node->backoff_ms = backoff_ms < BACKOFF_MAX_MS ? backoff_ms : BACKOFF_MAX_MS;
+    node->retry_at_ms = kw_loop_now_ms(node->backend->loop) + node->backoff_ms / 2 +
+                        kw_backend_random(node->backend) % (node->backoff_ms / 2 + 1);
+}
+
+/* Open a trial link when it is due, or give the present one up when it takes too long. */
+static bool node_try(struct kw_node *node, uint64_t now_ms)
+{
+    unsigned dead_after_ms = kw_node_dead_after_ms(node);
+    unsigned patience_ms = dead_after_ms > TRIAL_MIN_MS ? dead_after_ms : TRIAL_MIN_MS;
+    struct kw_link *trial = node->links[0][0];
+
+    if (trial != NULL && trial->failure == KW_OK && now_ms - trial->progress_ms > patience_ms) {
+        kw_link_fail(trial, KW_E_TIMEOUT);
+        return true;
+    }
+    if (trial == NULL && now_ms >= node->retry_at_ms) {
+        node->links[0][0] = kw_link_open(node->backend, node, 2);
+        return true;
+    }
+    return false;
+}
+
+static void node_drop_link(struct kw_node *node, struct kw_link *link)
+{
+    for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
+        if (node->links[link->proto - 2][i] == link) {
+            node->links[link->proto - 2][i] = NULL;
+            return;
+        }
+    }
+    for (struct kw_link **place = &node->retired; *place != NULL; place = &(*place)->next) {
+        if (*place == link) {
+            *place = link->next;
+            link->next = NULL;
+            return;
+        }
+    }
+    KW_UNREACHABLE(); /* N1 */
+}

@@ -1,0 +1,76 @@
+/* node.h - one node as one worker sees it: its links, and whether it is worth asking (R4).
+ *
+ * A node that refuses connections, fails its handshakes or stays silent for node-failure-limit times
+ * node-timeout-ms is down: requests for it fail at once, while a single link keeps trying with a
+ * jittered back-off. The first answer makes it up again. Other nodes are never affected.
+ *
+ * Thread: the worker's. Memory: the backend owns nodes; pointers are borrowed for the call.
+ * See also: backend.h (which node owns a slot), link.h.
+ */
+#ifndef KW_BACKEND_NODE_H
+#define KW_BACKEND_NODE_H
+
+#include "backend/link.h"
+#include "base/log.h"
+#include "cluster/topology.h"
+
+enum { KW_LINKS_PER_NODE_MAX = 16, KW_NODE_NAME_MAX = 264 };
+
+struct kw_node {
+    struct kw_backend *backend; /* set once */
+    uint16_t index;             /* in backend->nodes, set once */
+    char id[KW_NODE_ID_LEN + 1];
+    char host[KW_HOST_MAX];
+    uint16_t port;
+    char name[KW_NODE_NAME_MAX]; /* "host:port" for logs and errors */
+    struct kw_address address;
+    bool is_known;               /* in the last topology */
+    uint64_t unknown_since_ms;   /* when it was not, or it was made for a MOVED */
+
+    bool is_down;
+    enum kw_status down_reason;
+    uint64_t down_since_ms;
+    uint64_t retry_at_ms; /* when the next link is tried, while down */
+    uint32_t backoff_ms;
+
+    struct kw_link *links[2][KW_LINKS_PER_NODE_MAX]; /* by protocol version - 2, then by client */
+    struct kw_link *retired; /* links that carry a big reply, until it is over */
+    struct kw_log_limit log_limit;
+};
+
+/* The link for a client: always the same one for the same CLIENT_ID (O2), opened when needed.
+ * Returns KW_OK and *link, or why the node is down.
+ */
+KW_CHECK enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
+                                     struct kw_link **link);
+
+/* True when calls of the past may be in flight on a link that is not the one kw_node_link() gives. */
+static inline bool kw_node_has_retired(const struct kw_node *node)
+{
+    return node->retired != NULL;
+}
+
+/* How long a node may owe a reply before it is taken as dead. */
+unsigned kw_node_dead_after_ms(const struct kw_node *node);
+
+/* Calls waiting for an answer, over all links. */
+uint32_t kw_node_inflight_count(const struct kw_node *node);
+
+/* Look for silence, overdue connections and due retries. Returns true when it must be called again
+ * soon.
+ */
+bool kw_node_check(struct kw_node *node, uint64_t now_ms);
+
+/* Try to connect now instead of waiting for the back-off. */
+void kw_node_retry_now(struct kw_node *node);
+
+/* Close all links with STATUS. */
+void kw_node_close_links(struct kw_node *node, enum kw_status status);
+
+/* What links report. */
+void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link);
+void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_status status);
+void kw_node_retire_link(struct kw_node *node, struct kw_link *link);
+void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link);
+
+#endif

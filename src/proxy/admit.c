@@ -1,0 +1,131 @@
+/* admit.c - refusals, in the order redis makes them: unknown, arity, then what keyway can't do. */
+#include "proxy/admit.h"
+
+#include "net/sock.h"
+#include "proxy/client.h"
+#include "proxy/reply.h"
+
+#include <stdio.h>
+
+enum { SHOWN_MAX = 128 }; /* bytes of a name, and of all arguments, that an error repeats */
+
+static enum kw_verdict refuse_unknown(struct kw_client *client);
+static enum kw_verdict refuse_subcommand(struct kw_client *client,
+                                         const struct kw_command *command);
+static enum kw_verdict refuse(struct kw_client *client, enum kw_error error, const char *first,
+                              const char *second);
+static void shown_name(const struct kw_command *command, char *out, size_t size);
+
+enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    char name[KW_COMMAND_NAME_MAX + 1];
+
+    if (command == NULL) {
+        return refuse_unknown(client);
+    }
+    if (!kw_command_arity_ok(command, argv->count)) {
+        return refuse(client, KW_ERROR_ARITY, command->name, NULL);
+    }
+    switch (command->route) {
+    case KW_ROUTE_ONE_SLOT:
+    case KW_ROUTE_SPLIT:
+        if ((command->flags & KW_COMMAND_BLOCKING) != 0 &&
+            kw_command_is_blocking(command, argv->items, argv->count)) {
+            shown_name(command, name, sizeof name);
+            return refuse(client, KW_ERROR_BLOCKING, name, NULL);
+        }
+        return KW_NEXT;
+    case KW_ROUTE_LOCAL:
+        if ((command->flags & KW_COMMAND_CONTAINER) != 0 && argv->count > 1) {
+            return refuse_subcommand(client, command);
+        }
+        if (command->local != KW_LOCAL_NONE) {
+            return KW_NEXT;
+        }
+        break;
+    case KW_ROUTE_REFUSED:
+        shown_name(command, name, sizeof name);
+        return refuse(client, KW_ERROR_REFUSED, name, NULL);
+    case KW_ROUTE_ALL_SHARDS:
+    case KW_ROUTE_ANY_SHARD:
+    case KW_ROUTE_ALL_NODES:
+    case KW_ROUTE_SCAN:
+    case KW_ROUTE_SLOT_NUMBER:
+    case KW_ROUTE_SESSION:
+        break;
+    default:
+        KW_UNREACHABLE();
+    }
+    shown_name(command, name, sizeof name);
+    return refuse(client, KW_ERROR_NOT_BUILT, name, NULL);
+}
+
+/* Up to SHOWN_MAX bytes of BYTES as text; like redis, a NUL ends it. */
+static void shown_text(struct kw_bytes bytes, char *out, size_t size)
+{
+    size_t len = bytes.len < size - 1 ? bytes.len : size - 1;
+
+    memcpy(out, bytes.data, len);
+    out[len] = '\0';
+}
+
+/* As redis words it. The texts are the client's; kw_reply_error_text() makes them harmless. */
+static enum kw_verdict refuse_unknown(struct kw_client *client)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    char name[SHOWN_MAX + 1];
+    char list[SHOWN_MAX + 8];
+    size_t len = 0;
+
+    shown_text(argv->items[0], name, sizeof name);
+    if (strcasecmp(name, "post") == 0 || strcasecmp(name, "host:") == 0) {
+        /* A browser talked into speaking to us (CVE-2016-10517): nothing behind it is a command. */
+        char peer[KW_ADDRESS_TEXT_MAX];
+        kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
+        kw_log(KW_LOG_WARNING, "client %s closed: it speaks HTTP, possibly against its user's will",
+               peer);
+        refuse(client, KW_ERROR_HTTP, NULL, NULL);
+        kw_client_finish(client);
+        return KW_REFUSED;
+    }
+    list[0] = '\0';
+    for (size_t i = 1; i < argv->count && len < SHOWN_MAX; i++) {
+        char text[SHOWN_MAX + 1];
+        shown_text(argv->items[i], text, SHOWN_MAX - len + 1);
+        int added = snprintf(list + len, sizeof list - len, "'%s' ", text);
+        len += (size_t)added < sizeof list - len ? (size_t)added : sizeof list - len - 1;
+    }
+    return refuse(client, KW_ERROR_UNKNOWN_COMMAND, name, list);
+}
+
+static enum kw_verdict refuse_subcommand(struct kw_client *client,
+                                         const struct kw_command *command)
+{
+    char word[SHOWN_MAX + 1];
+    char name[KW_COMMAND_NAME_MAX + 1];
+
+    shown_text(client->proxy->argv.items[1], word, sizeof word);
+    shown_name(command, name, sizeof name);
+    return refuse(client, KW_ERROR_UNKNOWN_SUBCOMMAND, word, name);
+}
+
+/* "CLIENT LIST" from "client|list". */
+static void shown_name(const struct kw_command *command, char *out, size_t size)
+{
+    size_t i = 0;
+
+    for (; i + 1 < size && command->name[i] != '\0'; i++) {
+        char byte = command->name[i];
+        out[i] = byte == '|' ? ' ' : (char)(byte >= 'a' && byte <= 'z' ? byte - 32 : byte);
+    }
+    out[i] = '\0';
+}
+
+static enum kw_verdict refuse(struct kw_client *client, enum kw_error error, const char *first,
+                              const char *second)
+{
+    kw_reply_error_text(kw_reply_begin(client), error, first, second);
+    kw_reply_end(client);
+    return KW_REFUSED;
+}

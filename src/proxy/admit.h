@@ -1,0 +1,15 @@
+/* admit.h - may this command be handled at all: known, complete, of a class that is built?
+ *
+ * Thread: the worker's. Memory: none.
+ */
+#ifndef KW_PROXY_ADMIT_H
+#define KW_PROXY_ADMIT_H
+
+#include "proxy/internal.h"
+
+/* Check the command in the client's proxy->argv, whose row is COMMAND (NULL when unknown).
+ * Returns KW_NEXT, or KW_REFUSED with the error written.
+ */
+enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command);
+
+#endif

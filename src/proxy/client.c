@@ -1,0 +1,400 @@
+/* client.c - from readable socket to commands, and the limits of one client.
+ *
+ * Bytes are read into the worker's scratch area and parsed there; only an unfinished rest is kept
+ * with the client. So an idle client holds no buffer (B1), and small commands are copied once, into
+ * their link's output. A command that is larger than the scratch area collects in a chunk of the
+ * client's own, which the call then references instead of copying (B2).
+ *
+ *   reading --EOF, QUIT, protocol error--> is_closing --all answered and written--> closed
+ *      |  reset, limits, kill                                                        |
+ *      +-----------------------> is_gone --last request ended--> freed <-------------+
+ *
+ * INVARIANTS
+ * C1  input is parsed in order; a command that must wait (O2) stops the parsing of all behind it.
+ * C2  reading is on only when a command read could be handled: not while waiting, closing, over
+ *     the in-flight or output limits (L1).
+ * C3  a closed client has no stream; its requests end by themselves, their replies are dropped.
+ */
+#include "proxy/client.h"
+
+#include "backend/link.h"
+#include "base/mem.h"
+#include "net/sock.h"
+#include "proxy/reply.h"
+#include "proxy/request.h"
+
+static void client_on_readable(struct kw_stream *stream);
+static void client_on_flushed(struct kw_stream *stream);
+static void client_on_broken(struct kw_stream *stream, enum kw_status status);
+static void client_on_connected(struct kw_stream *stream);
+static enum kw_status client_read_scratch(struct kw_client *client);
+static enum kw_status client_read_chunk(struct kw_client *client);
+static void client_parse_input(struct kw_client *client);
+static size_t client_parse(struct kw_client *client, struct kw_bytes input,
+                           struct kw_chunk *chunk);
+static void client_keep(struct kw_client *client, const char *data, size_t len);
+static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut);
+static bool client_may_read(const struct kw_client *client);
+static void client_update_reading(struct kw_client *client);
+static void client_close_if_finished(struct kw_client *client);
+static void client_unpause(struct kw_client *client);
+static void client_end(struct kw_client *client);
+
+struct kw_client *kw_client_open(struct kw_proxy *proxy, int fd)
+{
+    struct kw_client *client = kw_alloc_zero(1, sizeof *client);
+
+    client->proxy = proxy;
+    client->proto = 2;
+    client->id = atomic_fetch_add_explicit(&proxy->hub->next_client_id, 1, memory_order_relaxed);
+    client->active_ms = kw_loop_now_ms(proxy->loop);
+    client->stream.on_readable = client_on_readable;
+    client->stream.on_connected = client_on_connected;
+    client->stream.on_flushed = client_on_flushed;
+    client->stream.on_broken = client_on_broken;
+    kw_list_init(&client->resuming);
+    kw_list_append(&proxy->clients, &client->all);
+    proxy->clients_count++;
+    kw_stream_init(&client->stream, proxy->loop, &proxy->streams, proxy->chunks, fd, false);
+    KW_STAT_ADD(proxy->stats, connections_received, 1);
+    KW_STAT_ADD(proxy->stats, clients_connected, 1);
+    return client;
+}
+
+void kw_client_close(struct kw_client *client)
+{
+    if (client->is_gone) {
+        return;
+    }
+    client->is_gone = true;
+    client->is_closing = true;
+    client_unpause(client);
+    kw_stream_deinit(&client->stream);
+    kw_chunk_unref(&client->input);
+    for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {
+        kw_buf_reset(&request->parked);
+    }
+    atomic_fetch_sub_explicit(&client->proxy->hub->clients_count, 1, memory_order_relaxed);
+    KW_STAT_ADD(client->proxy->stats, clients_connected, -1);
+    client_end(client);
+}
+
+void kw_client_finish(struct kw_client *client)
+{
+    if (!client->is_closing) {
+        client->is_closing = true;
+        kw_chunk_unref(&client->input);
+        client_update_reading(client);
+        kw__client_resume_later(client); /* closes it when there is nothing left to do */
+    }
+}
+
+void kw_client_resume(struct kw_client *client)
+{
+    kw_request_send_queued(client);
+    if (!client->is_gone && !client->is_closing) {
+        client->is_waiting = false;
+        client_parse_input(client);
+        client_update_reading(client);
+    }
+    client_close_if_finished(client);
+    client_end(client);
+}
+
+void kw_client_check(struct kw_client *client, uint64_t now_ms)
+{
+    const struct kw_config *config = client->proxy->config;
+    bool is_idle = client->oldest == NULL && client->stream.out.len == 0;
+
+    if (config->timeout_s > 0 && is_idle &&
+        now_ms - client->active_ms > (uint64_t)config->timeout_s * 1000) {
+        KW_STAT_ADD(client->proxy->stats, client_idle_closed, 1);
+        kw_client_close(client);
+        return;
+    }
+    if (config->output_normal.soft_bytes == 0 ||
+        client->stream.out.len <= config->output_normal.soft_bytes) {
+        client->over_soft_ms = 0;
+    } else if (client->over_soft_ms == 0) {
+        client->over_soft_ms = now_ms;
+    } else if (now_ms - client->over_soft_ms > (uint64_t)config->output_normal.soft_s * 1000) {
+        char peer[KW_ADDRESS_TEXT_MAX];
+        kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
+        kw_log(KW_LOG_WARNING,
+               "client %s id=%llu closed: %zu bytes of replies unread for more than %u s "
+               "(client-output-buffer-limit)",
+               peer, (unsigned long long)client->id, client->stream.out.len,
+               config->output_normal.soft_s);
+        KW_STAT_ADD(client->proxy->stats, client_output_closed, 1);
+        kw_client_close(client);
+    }
+}
+
+bool kw_client_output_ok(struct kw_client *client, size_t parked_bytes)
+{
+    uint64_t hard_bytes = client->proxy->config->output_normal.hard_bytes;
+    char peer[KW_ADDRESS_TEXT_MAX];
+
+    if (hard_bytes == 0 || client->stream.out.len + parked_bytes <= hard_bytes ||
+        client->is_gone) {
+        return true;
+    }
+    kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
+    kw_log(KW_LOG_WARNING,
+           "client %s id=%llu closed: %zu bytes of replies unread (client-output-buffer-limit)",
+           peer, (unsigned long long)client->id, client->stream.out.len + parked_bytes);
+    KW_STAT_ADD(client->proxy->stats, client_output_closed, 1);
+    kw_client_close(client);
+    return false;
+}
+
+size_t kw_client_memory_bytes(const struct kw_client *client)
+{
+    size_t bytes = client->stream.out.len + client->inflight_bytes;
+
+    bytes += client->input != NULL ? client->input->cap : 0;
+    for (const struct kw_request *request = client->oldest; request != NULL;
+         request = request->next) {
+        bytes += request->parked.len;
+    }
+    return bytes;
+}
+
+void kw_client_free(struct kw_client *client)
+{
+    KW_ASSERT(client->is_gone && client->oldest == NULL); /* C3 */
+    kw_list_remove(&client->resuming);
+    kw_list_remove(&client->all);
+    kw_free(client->name);
+    kw_free(client->lib_name);
+    kw_free(client->lib_version);
+    kw_free(client);
+}
+
+static void client_on_connected(struct kw_stream *stream)
+{
+    (void)stream;
+    KW_UNREACHABLE(); /* accepted sockets are connected */
+}
+
+static void client_on_readable(struct kw_stream *stream)
+{
+    struct kw_client *client = (struct kw_client *)stream;
+    bool is_large = client->input != NULL &&
+                    client->input->end - client->input->start > KW_LEFTOVER_MAX_BYTES;
+    enum kw_status status = is_large ? client_read_chunk(client) : client_read_scratch(client);
+
+    if (status == KW_E_CLOSED) {
+        kw_client_finish(client); /* it may still read: answer what it has asked */
+    } else if (status != KW_OK && status != KW_AGAIN) {
+        kw_client_close(client);
+    } else {
+        client_update_reading(client);
+    }
+}
+
+/* The usual way: what is left from last time, then new bytes, in the scratch area. */
+static enum kw_status client_read_scratch(struct kw_client *client)
+{
+    char *scratch = client->proxy->scratch;
+    size_t kept = 0;
+    size_t got = 0;
+
+    if (client->input != NULL) {
+        kept = client->input->end - client->input->start;
+        memcpy(scratch, client->input->data + client->input->start, kept);
+    }
+    enum kw_status status =
+        kw_sock_read(client->stream.fd, scratch + kept, KW_READ_MAX_BYTES, &got);
+    if (status != KW_OK) {
+        return status;
+    }
+    kw_chunk_unref(&client->input);
+    client->active_ms = kw_loop_now_ms(client->proxy->loop);
+    KW_STAT_ADD(client->proxy->stats, input_bytes, got);
+    struct kw_bytes input = kw_bytes_of(scratch, kept + got);
+    size_t used = client_parse(client, input, NULL);
+    if (!client->is_closing && used < input.len) {
+        client_keep(client, input.data + used, input.len - used);
+    }
+    return KW_OK;
+}
+
+/* A large command: straight into a chunk that grows with what has arrived, never faster. */
+static enum kw_status client_read_chunk(struct kw_client *client)
+{
+    size_t have = client->input->end - client->input->start;
+    size_t room = client->input->cap - client->input->end;
+    size_t got = 0;
+
+    if (have >= client->proxy->config->client_query_buffer_limit_bytes) {
+        client_protocol_error(client,
+                              &(struct kw_request_bytes){.error = KW_ERROR_QUERY_TOO_BIG});
+        return KW_OK;
+    }
+    if (room < KW_READ_MAX_BYTES) {
+        size_t more = have > KW_READ_MAX_BYTES ? have : KW_READ_MAX_BYTES;
+        size_t wanted = client->parser.wanted;
+        if (wanted > have && wanted - have < more) {
+            more = wanted - have;
+        }
+        if (room < more && kw_chunk_grow(&client->input, more) != KW_OK) {
+            return KW_E_MEMORY;
+        }
+        room = client->input->cap - client->input->end;
+    }
+    enum kw_status status = kw_sock_read(client->stream.fd, client->input->data + client->input->end,
+                                         room, &got);
+    if (status != KW_OK) {
+        return status;
+    }
+    client->input->end += got;
+    client->active_ms = kw_loop_now_ms(client->proxy->loop);
+    KW_STAT_ADD(client->proxy->stats, input_bytes, got);
+    client_parse_input(client);
+    return KW_OK;
+}
+
+/* Parse what is kept in client->input. */
+static void client_parse_input(struct kw_client *client)
+{
+    struct kw_chunk *chunk = client->input;
+
+    if (chunk == NULL) {
+        return;
+    }
+    client->input = NULL; /* while its commands are handled it is ours */
+    struct kw_bytes rest = kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start);
+    size_t used = client_parse(client, rest, chunk);
+    if (client->is_closing || used == rest.len) {
+        kw_chunk_unref(&chunk);
+        return;
+    }
+    chunk->start += used;
+    if (chunk->refs == 1) {
+        client->input = chunk;
+        return;
+    }
+    client_keep(client, rest.data + used, rest.len - used); /* calls hold it: move out */
+    kw_chunk_unref(&chunk);
+}
+
+/* Handle every whole command of INPUT (inside CHUNK, unless that is NULL). Returns bytes used. */
+static size_t client_parse(struct kw_client *client, struct kw_bytes input,
+                           struct kw_chunk *chunk)
+{
+    struct kw_proxy *proxy = client->proxy;
+    size_t used = 0;
+
+    while (used < input.len && client_may_read(client)) {
+        struct kw_request_bytes cut;
+        struct kw_bytes rest = kw_bytes_of(input.data + used, input.len - used);
+        enum kw_status status =
+            kw_request_parse(&client->parser, &proxy->limits, rest, &proxy->argv, &cut);
+        if (status == KW_AGAIN) {
+            break;
+        }
+        if (status != KW_OK) {
+            client_protocol_error(client, &cut);
+            return input.len;
+        }
+        if (proxy->argv.count > 0) {
+            bool is_inside = cut.wire.data == rest.data;
+            if (kw_request_start(client, cut.wire, is_inside ? chunk : NULL) == KW_WAITING) {
+                client->is_waiting = true; /* C1 */
+                break;
+            }
+        }
+        used += cut.consumed;
+    }
+    return used;
+}
+
+static void client_keep(struct kw_client *client, const char *data, size_t len)
+{
+    client->input = kw_chunk_get(client->proxy->chunks, len);
+    if (client->input == NULL) {
+        kw_client_close(client);
+        return;
+    }
+    memcpy(client->input->data, data, len);
+    client->input->end = len;
+}
+
+static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut)
+{
+    char byte[2] = {cut->error_byte, '\0'};
+    char peer[KW_ADDRESS_TEXT_MAX];
+
+    kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
+    kw_log_limited(&client->proxy->log_limit, kw_loop_now_ms(client->proxy->loop), KW_LOG_VERBOSE,
+                   "client %s id=%llu closed: %s", peer, (unsigned long long)client->id,
+                   kw_error_text(cut->error));
+    KW_STAT_ADD(client->proxy->stats, protocol_errors, 1);
+    kw_reply_error_text(kw_reply_begin(client), cut->error, byte, NULL);
+    kw_reply_end(client);
+    kw_client_finish(client);
+}
+
+static bool client_may_read(const struct kw_client *client)
+{
+    const struct kw_config *config = client->proxy->config;
+    uint64_t soft_bytes = config->output_normal.soft_bytes;
+
+    return !client->is_waiting && !client->is_closing &&
+           client->inflight_count < KW_CLIENT_INFLIGHT_MAX &&
+           client->inflight_bytes < KW_CLIENT_INFLIGHT_BYTES &&
+           (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* C2 */
+}
+
+static void client_update_reading(struct kw_client *client)
+{
+    if (!client->is_gone) {
+        kw_stream_set_reading(&client->stream, client_may_read(client));
+    }
+}
+
+static void client_on_flushed(struct kw_stream *stream)
+{
+    struct kw_client *client = (struct kw_client *)stream;
+
+    if (client->paused_link != NULL && stream->out.len <= KW_OUTPUT_RESUME_BYTES) {
+        client_unpause(client);
+    }
+    if (!stream->is_reading) {
+        kw__client_resume_later(client);
+    }
+}
+
+static void client_on_broken(struct kw_stream *stream, enum kw_status status)
+{
+    (void)status; /* clients come and go */
+    kw_client_close((struct kw_client *)stream);
+}
+
+static void client_close_if_finished(struct kw_client *client)
+{
+    if (client->is_closing && !client->is_gone && client->oldest == NULL &&
+        client->stream.out.len == 0) {
+        kw_client_close(client);
+    }
+}
+
+static void client_unpause(struct kw_client *client)
+{
+    if (client->paused_link != NULL) {
+        kw_link_resume(client->paused_link);
+        client->paused_link = NULL;
+        client->proxy->paused_count--;
+    }
+}
+
+/* Nothing is left of it: hand it to the tick's end. */
+static void client_end(struct kw_client *client)
+{
+    if (client->is_gone && client->oldest == NULL) {
+        kw_list_remove(&client->all);
+        kw_list_remove(&client->resuming);
+        kw_list_append(&client->proxy->ended_clients, &client->all);
+    }
+}

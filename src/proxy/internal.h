@@ -1,0 +1,147 @@
+/* internal.h - the three structs of this room, for its files only.
+ *
+ *   kw_proxy  1 --- n  kw_client  1 --- n  kw_request (in order of arrival)  1 --- 1  kw_call
+ *
+ * Thread: the worker's. Memory: requests come from proxy->requests, clients from the heap.
+ */
+#ifndef KW_PROXY_INTERNAL_H
+#define KW_PROXY_INTERNAL_H
+
+#include "backend/backend.h"
+#include "backend/call.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "command/command.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "proxy/proxy.h"
+#include "resp/errors.h"
+#include "resp/request_parser.h"
+#include "resp/writer.h"
+#include "stats/stats.h"
+
+struct kw_timer;
+
+/* What a stage says of a request; the spine decides what follows. */
+enum kw_verdict {
+    KW_NEXT = 0, /* go on with the next stage */
+    KW_ANSWERED, /* a reply is written: done */
+    KW_REFUSED,  /* an error reply is written: done */
+    KW_WAITING,  /* it must wait behind the client's earlier requests: try again later */
+    KW_SENT      /* a call is in flight */
+};
+
+enum kw_request_state {
+    KW_REQUEST_INFLIGHT = 0, /* its call is on a link */
+    KW_REQUEST_RETRYING,     /* in proxy->retrying until due_ms */
+    KW_REQUEST_QUEUED,       /* redirected; waits for an earlier one of the same slot (O2) */
+    KW_REQUEST_DONE          /* its whole reply is in parked, or delivered */
+};
+
+struct kw_request {
+    struct kw_call call; /* first: the call's callbacks cast back */
+    struct kw_request *next;   /* of the same client, younger */
+    struct kw_client *client;  /* outlives its requests */
+    const struct kw_command *command;
+    struct kw_buf parked;      /* reply bytes that wait for older requests */
+    uint64_t deadline_ms;      /* no more retries after; 0 until the first one */
+    uint64_t due_ms;           /* RETRYING: when to try again */
+    struct kw_list retrying;   /* in proxy->retrying */
+    uint16_t slot;
+    uint8_t state;          /* enum kw_request_state */
+    uint8_t attempts;       /* redirections and repetitions so far */
+    bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
+    bool is_streaming;      /* part of its reply has reached the client's output */
+    bool is_spilling;       /* its big reply is no longer paused for its slow reader */
+};
+
+struct kw_client {
+    struct kw_stream stream; /* first: the stream's callbacks cast back */
+    struct kw_proxy *proxy;  /* set once */
+    struct kw_list all;      /* in proxy->clients */
+    struct kw_list resuming; /* in proxy->resuming */
+    uint64_t id;             /* unique in the process, set once */
+    struct kw_request *oldest;
+    struct kw_request *newest;
+    size_t inflight_bytes;    /* of unanswered requests */
+    uint32_t inflight_count;  /* requests in the queue that are not DONE */
+    uint32_t redirecting_count;
+    struct kw_chunk *input;   /* bytes not parsed yet; referenced */
+    struct kw_request_parser parser;
+    struct kw_link *paused_link; /* its big reply waits for this client */
+    char *name;     /* CLIENT SETNAME, owned, NULL = none */
+    char *lib_name; /* CLIENT SETINFO */
+    char *lib_version;
+    uint64_t active_ms;     /* when it last sent something */
+    uint64_t over_soft_ms;  /* since when its output is above the soft limit; 0 = it is not */
+    uint64_t paused_out_len; /* unread output when the link was paused */
+    uint8_t proto;          /* 2 or 3 */
+    bool is_waiting;        /* its next request waits for earlier ones (KW_WAITING) */
+    bool is_closing;        /* takes no input any more; closed when all is answered and written */
+    bool is_gone;           /* the connection is closed; lives on until its requests end (O6) */
+};
+
+enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
+
+struct kw_proxy {
+    /* set once */
+    struct kw_loop *loop;
+    const struct kw_config *config;
+    struct kw_stats_hub *hub;
+    struct kw_stats *stats;
+    struct kw_chunk_pool *chunks;
+    struct kw_backend *backend;
+    char *scratch;
+    struct kw_request_limits limits;
+    uint64_t patient_until_ms; /* until then requests wait for the first topology */
+    uint64_t memory_max_bytes; /* this worker's share of maxmemory; UINT64_MAX = none */
+
+    struct kw_stream_set streams; /* clients with output */
+    struct kw_pool requests;
+    struct kw_argv argv;          /* of the command being handled */
+    struct kw_list clients;
+    size_t clients_count;
+    struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
+    struct kw_list retrying;      /* requests that wait for due_ms */
+    struct kw_list ended_clients;
+    struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */
+    bool is_retry_running;
+    struct kw_timer *second_timer; /* housekeeping */
+    uint64_t seconds;
+    uint64_t unstable[2][KW_SLOT_WORDS]; /* slots seen moving: this and the last period */
+    unsigned unstable_now;               /* which of the two is this period's */
+    unsigned paused_count;               /* clients with a paused link */
+    bool is_draining;
+    struct kw_log_limit log_limit;
+};
+
+/* True when SLOT was redirected within the last few seconds. */
+static inline bool kw__slot_is_unstable(const struct kw_proxy *proxy, uint16_t slot)
+{
+    uint64_t bit = 1ull << (slot % 64);
+
+    return ((proxy->unstable[0][slot / 64] | proxy->unstable[1][slot / 64]) & bit) != 0;
+}
+
+static inline void kw__slot_set_unstable(struct kw_proxy *proxy, uint16_t slot)
+{
+    proxy->unstable[proxy->unstable_now][slot / 64] |= 1ull << (slot % 64);
+}
+
+/* Have the client looked at when the tick ends: it may be able to go on. */
+static inline void kw__client_resume_later(struct kw_client *client)
+{
+    if (!kw_list_is_linked(&client->resuming)) {
+        kw_list_append(&client->proxy->resuming, &client->resuming);
+    }
+}
+
+/* Make sure the retry timer runs. */
+void kw__proxy_watch(struct kw_proxy *proxy);
+
+#endif

@@ -1,0 +1,209 @@
+/* local.c - the connection's own commands: no upstream traffic, ever.
+ *
+ * The handshakes of the client libraries end here. Types are exact: a library that gets a string
+ * where it expects a number does not connect.
+ */
+#include "proxy/local.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "command/describe.h"
+#include "proxy/client.h"
+#include "proxy/reply.h"
+
+static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
+                              struct kw_buf *buf);
+static void answer_ping(struct kw_client *client, struct kw_buf *buf);
+static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf);
+static void hello_reply(const struct kw_client *client, struct kw_buf *buf);
+static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf);
+static enum kw_verdict answer_select(struct kw_client *client, struct kw_buf *buf);
+static void answer_reset(struct kw_client *client, struct kw_buf *buf);
+
+enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command)
+{
+    enum kw_verdict verdict = answer(client, command, kw_reply_begin(client));
+
+    kw_reply_end(client);
+    if (command->local == KW_LOCAL_QUIT) {
+        kw_client_finish(client);
+    }
+    return verdict;
+}
+
+static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
+                              struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    switch (command->local) {
+    case KW_LOCAL_PING:
+        answer_ping(client, buf);
+        return KW_ANSWERED;
+    case KW_LOCAL_ECHO:
+        kw_reply_bulk(buf, argv->items[1]);
+        return KW_ANSWERED;
+    case KW_LOCAL_QUIT:
+    case KW_LOCAL_READONLY:
+    case KW_LOCAL_READWRITE:
+        kw_reply_status(buf, KW_BYTES("OK"));
+        return KW_ANSWERED;
+    case KW_LOCAL_RESET:
+        answer_reset(client, buf);
+        return KW_ANSWERED;
+    case KW_LOCAL_HELLO:
+        return answer_hello(client, buf);
+    case KW_LOCAL_AUTH:
+        return answer_auth(client, buf);
+    case KW_LOCAL_SELECT:
+        return answer_select(client, buf);
+    case KW_LOCAL_CLIENT_SETNAME:
+    case KW_LOCAL_CLIENT_GETNAME:
+    case KW_LOCAL_CLIENT_SETINFO:
+    case KW_LOCAL_CLIENT_ID:
+        return kw__local_client(client, command, buf);
+    case KW_LOCAL_HELP:
+    case KW_LOCAL_COMMAND:
+    case KW_LOCAL_COMMAND_COUNT:
+    case KW_LOCAL_COMMAND_DOCS:
+    case KW_LOCAL_COMMAND_INFO:
+    case KW_LOCAL_COMMAND_LIST:
+    case KW_LOCAL_COMMAND_GETKEYS:
+    case KW_LOCAL_COMMAND_GETKEYSANDFLAGS:
+        kw_describe(buf, command, argv->items, argv->count, client->proto);
+        return KW_ANSWERED;
+    case KW_LOCAL_INFO:
+        kw__local_info(client, buf);
+        return KW_ANSWERED;
+    case KW_LOCAL_CONFIG_GET:
+        kw__local_config_get(client, buf);
+        return KW_ANSWERED;
+    case KW_LOCAL_NONE:
+    case KW_LOCAL_CONTAINER:
+    default:
+        KW_UNREACHABLE(); /* kw_admit() refuses them */
+    }
+}
+
+static void answer_ping(struct kw_client *client, struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    if (argv->count > 2) {
+        kw_reply_error_text(buf, KW_ERROR_ARITY, "ping", NULL);
+    } else if (argv->count == 2) {
+        kw_reply_bulk(buf, argv->items[1]);
+    } else {
+        kw_reply_status(buf, KW_BYTES("PONG"));
+    }
+}
+
+/* HELLO [2|3 [AUTH user password] [SETNAME name]]: nothing changes unless all of it is right. */
+static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    int64_t proto = client->proto;
+    const struct kw_bytes *name = NULL;
+    size_t i = 2;
+
+    if (argv->count > 1) {
+        if (kw_text_to_int(argv->items[1], &proto) != KW_OK) {
+            kw_reply_error(buf, KW_ERROR_HELLO_VERSION);
+            return KW_REFUSED;
+        }
+        if (proto != 2 && proto != 3) {
+            kw_reply_error(buf, KW_ERROR_NOPROTO);
+            return KW_REFUSED;
+        }
+    }
+    while (i < argv->count) {
+        size_t left = argv->count - i - 1;
+        if (left >= 2 && kw_bytes_equal_nocase(argv->items[i], KW_BYTES("AUTH"))) {
+            if (!kw_bytes_equal(argv->items[i + 1], KW_BYTES("default"))) {
+                kw_reply_error(buf, KW_ERROR_WRONGPASS);
+                return KW_REFUSED;
+            }
+            i += 3;
+        } else if (left >= 1 && kw_bytes_equal_nocase(argv->items[i], KW_BYTES("SETNAME"))) {
+            name = &argv->items[i + 1];
+            i += 2;
+        } else {
+            char option[64];
+            kw_text_printable(argv->items[i], option, sizeof option);
+            kw_reply_error_text(buf, KW_ERROR_HELLO_OPTION, option, NULL);
+            return KW_REFUSED;
+        }
+    }
+    if (name != NULL && !kw__client_set_text(&client->name, *name)) {
+        kw_reply_error(buf, KW_ERROR_CLIENT_NAME);
+        return KW_REFUSED;
+    }
+    client->proto = (uint8_t)proto;
+    hello_reply(client, buf);
+    return KW_ANSWERED;
+}
+
+static void hello_reply(const struct kw_client *client, struct kw_buf *buf)
+{
+    kw_reply_map(buf, 7, client->proto);
+    kw_reply_bulk(buf, KW_BYTES("server"));
+    kw_reply_bulk(buf, KW_BYTES("redis"));
+    kw_reply_bulk(buf, KW_BYTES("version"));
+    kw_reply_bulk(buf, KW_BYTES(KW_REDIS_VERSION));
+    kw_reply_bulk(buf, KW_BYTES("proto"));
+    kw_reply_int(buf, client->proto);
+    kw_reply_bulk(buf, KW_BYTES("id"));
+    kw_reply_int(buf, (int64_t)client->id);
+    kw_reply_bulk(buf, KW_BYTES("mode"));
+    kw_reply_bulk(buf, KW_BYTES("standalone"));
+    kw_reply_bulk(buf, KW_BYTES("role"));
+    kw_reply_bulk(buf, KW_BYTES("master"));
+    kw_reply_bulk(buf, KW_BYTES("modules"));
+    kw_reply_array(buf, 0);
+}
+
+/* Passwords are off: as a server whose default user has none. */
+static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    if (argv->count > 3) {
+        kw_reply_error(buf, KW_ERROR_SYNTAX);
+        return KW_REFUSED;
+    }
+    if (argv->count == 2) {
+        kw_reply_error(buf, KW_ERROR_AUTH_NO_PASSWORD);
+        return KW_REFUSED;
+    }
+    if (!kw_bytes_equal(argv->items[1], KW_BYTES("default"))) {
+        kw_reply_error(buf, KW_ERROR_WRONGPASS);
+        return KW_REFUSED;
+    }
+    kw_reply_status(buf, KW_BYTES("OK"));
+    return KW_ANSWERED;
+}
+
+static enum kw_verdict answer_select(struct kw_client *client, struct kw_buf *buf)
+{
+    int64_t index = 0;
+
+    if (kw_text_to_int(client->proxy->argv.items[1], &index) != KW_OK) {
+        kw_reply_error(buf, KW_ERROR_DB_INVALID);
+        return KW_REFUSED;
+    }
+    if (index != 0) {
+        kw_reply_error(buf, KW_ERROR_DB_INDEX);
+        return KW_REFUSED;
+    }
+    kw_reply_status(buf, KW_BYTES("OK"));
+    return KW_ANSWERED;
+}
+
+static void answer_reset(struct kw_client *client, struct kw_buf *buf)
+{
+    client->proto = 2;
+    kw_free(client->name);
+    client->name = NULL;
+    kw_reply_status(buf, KW_BYTES("RESET"));
+}

@@ -1,0 +1,24 @@
+/* local.h - commands that keyway answers itself, without asking any node.
+ *
+ * Thread: the worker's. Memory: none.
+ */
+#ifndef KW_PROXY_LOCAL_H
+#define KW_PROXY_LOCAL_H
+
+#include "proxy/internal.h"
+
+/* Answer the command in the client's proxy->argv, whose row is COMMAND with route LOCAL and a local
+ * answer. Returns KW_ANSWERED, or KW_REFUSED with an error written.
+ */
+enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command);
+
+/* The families that have files of their own. BUF is where the reply goes. */
+enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_command *command,
+                                 struct kw_buf *buf);
+void kw__local_info(struct kw_client *client, struct kw_buf *buf);
+void kw__local_config_get(struct kw_client *client, struct kw_buf *buf);
+
+/* Set the client's name from BYTES. False when they are not allowed in one. */
+bool kw__client_set_text(char **text, struct kw_bytes bytes);
+
+#endif

@@ -1,0 +1,271 @@
+/* proxy.c - one worker's clients: who comes, who may go on, who ends, tick by tick.
+ *
+ * The end of a tick, in this order until it is quiet:
+ *   1. failed links are closed; their requests are put back or answered   kw_backend_flush
+ *   2. clients that may go on send, parse and read again                  proxy_resume_clients
+ *   3. links write, then clients write
+ *   4. clients that have ended are freed: nobody holds a pointer to them across a tick
+ */
+#include "proxy/proxy.h"
+
+#include "backend/link.h"
+#include "base/mem.h"
+#include "net/sock.h"
+#include "net/timer.h"
+#include "proxy/client.h"
+#include "proxy/internal.h"
+#include "proxy/reply.h"
+#include "proxy/request.h"
+
+enum {
+    RETRY_TICK_MS = 10,
+    UNSTABLE_PERIOD_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
+    TRIM_PERIOD_S = 10,
+    REQUESTS_FREE_MAX = 16 * 1024 /* 4 MiB in reserve at most */
+};
+
+static void proxy_on_retry(void *arg);
+static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
+static void proxy_on_second(void *arg);
+static void proxy_on_node_change(void *arg);
+static void proxy_resume_waiting(struct kw_proxy *proxy);
+static void proxy_resume_clients(struct kw_proxy *proxy);
+static void proxy_free_ended(struct kw_proxy *proxy);
+static void proxy_relieve(struct kw_proxy *proxy);
+
+struct kw_proxy *kw_proxy_new(struct kw_loop *loop, const struct kw_config *config,
+                              struct kw_stats_hub *hub, struct kw_stats *stats,
+                              struct kw_chunk_pool *chunks, struct kw_backend *backend,
+                              char *scratch)
+{
+    struct kw_proxy *proxy = kw_alloc_zero(1, sizeof *proxy);
+
+    proxy->loop = loop;
+    proxy->config = config;
+    proxy->hub = hub;
+    proxy->stats = stats;
+    proxy->chunks = chunks;
+    proxy->backend = backend;
+    proxy->scratch = scratch;
+    proxy->limits.bulk_max_bytes = config->proto_max_bulk_len_bytes;
+    proxy->limits.args_max = KW_ARGS_MAX;
+    proxy->memory_max_bytes = config->maxmemory_bytes == 0
+                                  ? UINT64_MAX
+                                  : config->maxmemory_bytes / hub->workers_count;
+    kw_stream_set_init(&proxy->streams);
+    kw_pool_init(&proxy->requests, sizeof(struct kw_request), REQUESTS_FREE_MAX);
+    kw_argv_init(&proxy->argv);
+    kw_list_init(&proxy->clients);
+    kw_list_init(&proxy->resuming);
+    kw_list_init(&proxy->retrying);
+    kw_list_init(&proxy->ended_clients);
+    proxy->retry_timer = kw_timer_new(loop, proxy_on_retry, proxy);
+    proxy->second_timer = kw_timer_new(loop, proxy_on_second, proxy);
+    kw_timer_start(proxy->second_timer, 1000);
+    proxy->patient_until_ms = kw_loop_now_ms(loop) + config->request_retry_ms;
+    backend->on_node_change = proxy_on_node_change;
+    backend->on_node_change_arg = proxy;
+    return proxy;
+}
+
+void kw_proxy_free(struct kw_proxy **proxy)
+{
+    struct kw_proxy *ending = *proxy;
+
+    while (!kw_list_is_empty(&ending->clients)) {
+        struct kw_client *client = KW_LIST_ENTRY(ending->clients.next, struct kw_client, all);
+        kw_client_close(client);
+        while (client->oldest != NULL) {
+            kw_reply_finish(client->oldest); /* queued or retrying: nobody will answer it */
+        }
+        kw_client_resume(client);
+    }
+    proxy_free_ended(ending);
+    kw_timer_free(&ending->retry_timer);
+    kw_timer_free(&ending->second_timer);
+    kw_argv_deinit(&ending->argv);
+    kw_pool_deinit(&ending->requests);
+    kw_free(ending);
+    *proxy = NULL;
+}
+
+void kw_proxy_accept(struct kw_proxy *proxy, int fd)
+{
+    uint64_t count =
+        atomic_fetch_add_explicit(&proxy->hub->clients_count, 1, memory_order_relaxed);
+
+    if (count >= proxy->config->maxclients) {
+        struct kw_buf line;
+        atomic_fetch_sub_explicit(&proxy->hub->clients_count, 1, memory_order_relaxed);
+        KW_STAT_ADD(proxy->stats, connections_rejected, 1);
+        kw_buf_init(&line, proxy->chunks);
+        kw_reply_error(&line, KW_ERROR_MAXCLIENTS);
+        /* Best effort: a fresh socket takes one line. */
+        enum kw_status status = kw_sock_write(fd, &line);
+        (void)status;
+        kw_buf_reset(&line);
+        kw_sock_close(fd);
+        return;
+    }
+    kw_client_open(proxy, fd);
+}
+
+void kw_proxy_tick(struct kw_proxy *proxy)
+{
+    do {
+        proxy_resume_clients(proxy);
+        kw_backend_flush(proxy->backend);
+    } while (!kw_list_is_empty(&proxy->resuming));
+    kw_stream_set_flush(&proxy->streams);
+    proxy_free_ended(proxy);
+    if (proxy->chunks->in_use_bytes > proxy->memory_max_bytes) {
+        proxy_relieve(proxy);
+    }
+}
+
+void kw_proxy_drain(struct kw_proxy *proxy)
+{
+    proxy->is_draining = true;
+    for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
+        struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
+        node = node->next;
+        kw_client_finish(client);
+    }
+}
+
+size_t kw_proxy_clients_count(const struct kw_proxy *proxy)
+{
+    return proxy->clients_count;
+}
+
+void kw__proxy_watch(struct kw_proxy *proxy)
+{
+    if (!proxy->is_retry_running) {
+        proxy->is_retry_running = true;
+        kw_timer_start(proxy->retry_timer, RETRY_TICK_MS);
+    }
+}
+
+static void proxy_on_retry(void *arg)
+{
+    struct kw_proxy *proxy = arg;
+    uint64_t now_ms = kw_loop_now_ms(proxy->loop);
+
+    proxy->is_retry_running = false;
+    kw_request_retry_due(proxy, now_ms);
+    if (proxy->paused_count > 0) {
+        proxy_check_paused(proxy, now_ms);
+    }
+    if (!kw_list_is_empty(&proxy->retrying) || proxy->paused_count > 0) {
+        kw__proxy_watch(proxy);
+    }
+}
+
+/* A reader that takes nothing must not hold up the others behind its reply: from then on the rest
+ * is collected for it, up to its output limit.
+ */
+static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
+{
+    for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
+        struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
+        struct kw_link *link = client->paused_link;
+        node = node->next;
+        if (link == NULL || link->oldest == NULL || link->oldest->next == NULL ||
+            now_ms - link->paused_at_ms < KW_PAUSE_MAX_MS) {
+            continue;
+        }
+        ((struct kw_request *)link->oldest)->is_spilling = true;
+        client->paused_link = NULL;
+        proxy->paused_count--;
+        kw_link_resume(link);
+    }
+}
+
+static void proxy_on_second(void *arg)
+{
+    struct kw_proxy *proxy = arg;
+    uint64_t now_ms = kw_loop_now_ms(proxy->loop);
+
+    kw_timer_start(proxy->second_timer, 1000);
+    proxy->seconds++;
+    for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
+        struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
+        node = node->next;
+        kw_client_check(client, now_ms);
+    }
+    if (!proxy->backend->has_topology) {
+        proxy_resume_waiting(proxy); /* they get an error when their patience is over */
+    }
+    if (proxy->seconds % UNSTABLE_PERIOD_S == 0) {
+        proxy->unstable_now = 1 - proxy->unstable_now;
+        memset(proxy->unstable[proxy->unstable_now], 0, sizeof proxy->unstable[0]);
+    }
+    if (proxy->seconds % TRIM_PERIOD_S == 0) {
+        kw_backend_trim(proxy->backend);
+        kw_argv_trim(&proxy->argv);
+    }
+    atomic_store_explicit(&proxy->hub->buffers_bytes, proxy->chunks->in_use_bytes,
+                          memory_order_relaxed);
+}
+
+/* Who waits for the first picture of the cluster may go on. */
+static void proxy_on_node_change(void *arg)
+{
+    proxy_resume_waiting(arg);
+}
+
+static void proxy_resume_waiting(struct kw_proxy *proxy)
+{
+    for (struct kw_list *node = proxy->clients.next; node != &proxy->clients; node = node->next) {
+        struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
+        if (client->is_waiting) {
+            kw__client_resume_later(client);
+        }
+    }
+}
+
+static void proxy_resume_clients(struct kw_proxy *proxy)
+{
+    while (!kw_list_is_empty(&proxy->resuming)) {
+        struct kw_client *client = KW_LIST_ENTRY(proxy->resuming.next, struct kw_client, resuming);
+        kw_list_remove(&client->resuming);
+        kw_client_resume(client);
+    }
+}
+
+static void proxy_free_ended(struct kw_proxy *proxy)
+{
+    while (!kw_list_is_empty(&proxy->ended_clients)) {
+        struct kw_client *client =
+            KW_LIST_ENTRY(proxy->ended_clients.next, struct kw_client, all);
+        proxy->clients_count--;
+        kw_client_free(client);
+    }
+}
+
+/* maxmemory is reached: close who holds most. */
+static void proxy_relieve(struct kw_proxy *proxy)
+{
+    struct kw_client *largest = NULL;
+    size_t largest_bytes = 0;
+
+    for (struct kw_list *node = proxy->clients.next; node != &proxy->clients; node = node->next) {
+        struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
+        size_t bytes = client->is_gone ? 0 : kw_client_memory_bytes(client);
+        if (bytes > largest_bytes) {
+            largest = client;
+            largest_bytes = bytes;
+        }
+    }
+    if (largest != NULL) {
+        char peer[KW_ADDRESS_TEXT_MAX];
+        kw_sock_peer_text(largest->stream.fd, peer, sizeof peer);
+        kw_log_limited(&proxy->log_limit, kw_loop_now_ms(proxy->loop), KW_LOG_WARNING,
+                       "client %s id=%llu closed: it held %zu bytes, the most of all, when "
+                       "maxmemory was reached",
+                       peer, (unsigned long long)largest->id, largest_bytes);
+        KW_STAT_ADD(proxy->stats, client_memory_closed, 1);
+        kw_client_close(largest);
+        proxy_free_ended(proxy);
+    }
+}

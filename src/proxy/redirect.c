@@ -1,0 +1,56 @@
+/* redirect.c - a table of first words. */
+#include "proxy/redirect.h"
+
+#include "base/text.h"
+#include "net/address.h"
+
+static const struct redirect_row {
+    struct kw_bytes word; /* with the dash and the space behind it */
+    enum kw_redirect_kind kind;
+} redirect_rows[] = {
+    {{"-MOVED ", 7}, KW_REDIRECT_MOVED},
+    {{"-ASK ", 5}, KW_REDIRECT_ASK},
+    {{"-TRYAGAIN ", 10}, KW_REDIRECT_LATER},
+    {{"-CLUSTERDOWN ", 13}, KW_REDIRECT_LATER},
+    {{"-LOADING ", 9}, KW_REDIRECT_LATER},
+    {{"-MASTERDOWN ", 12}, KW_REDIRECT_LATER},
+    {{"-READONLY ", 10}, KW_REDIRECT_LATER}, /* a master that has just become a replica */
+};
+
+static bool read_target(struct kw_bytes rest, uint16_t slot, struct kw_redirect *redirect);
+
+bool kw_redirect_classify(struct kw_bytes line, uint16_t slot, struct kw_redirect *redirect)
+{
+    for (size_t i = 0; i < sizeof redirect_rows / sizeof redirect_rows[0]; i++) {
+        const struct redirect_row *row = &redirect_rows[i];
+        if (kw_bytes_start_with(line, row->word)) {
+            redirect->kind = row->kind;
+            return row->kind == KW_REDIRECT_LATER ||
+                   read_target(kw_bytes_of(line.data + row->word.len, line.len - row->word.len),
+                               slot, redirect);
+        }
+    }
+    return false;
+}
+
+/* "3999 127.0.0.1:6381\r\n", also with further words behind it. */
+static bool read_target(struct kw_bytes rest, uint16_t slot, struct kw_redirect *redirect)
+{
+    const char *space = memchr(rest.data, ' ', rest.len);
+    int64_t number = 0;
+
+    if (space == NULL) {
+        return false;
+    }
+    struct kw_bytes text = kw_bytes_of(rest.data, (size_t)(space - rest.data));
+    if (kw_text_to_int(text, &number) != KW_OK || number != slot) {
+        return false;
+    }
+    struct kw_bytes endpoint = kw_bytes_of(space + 1, rest.len - text.len - 1);
+    size_t len = 0;
+    while (len < endpoint.len && (unsigned char)endpoint.data[len] > ' ') {
+        len++;
+    }
+    endpoint.len = len;
+    return kw_address_split(endpoint, &redirect->host, &redirect->port) == KW_OK;
+}

@@ -1,0 +1,133 @@
+/* reply.c - the queue of a client.
+ *
+ *   oldest -> [in flight] -> [done, parked] -> [in flight] <- newest
+ *      |
+ *      +-- its bytes go to stream.out as they come; when it is done, so do the parked ones behind it
+ *
+ * INVARIANTS
+ * Q1  the oldest request of a client is never DONE, outside of this file.
+ * Q2  only the oldest has bytes in stream.out that are not followed by their reply's end.
+ * Q3  inflight_count is the number of requests that are not DONE; inflight_bytes the sum of theirs.
+ */
+#include "proxy/reply.h"
+
+#include "proxy/client.h"
+
+static void reply_retire(struct kw_request *request);
+static void reply_advance(struct kw_client *client);
+static void reply_append_to_queue(struct kw_request *request);
+
+struct kw_buf *kw_reply_begin(struct kw_client *client)
+{
+    struct kw_proxy *proxy = client->proxy;
+
+    if (client->oldest == NULL) {
+        return &client->stream.out;
+    }
+    struct kw_request *request = kw_pool_get(&proxy->requests);
+    *request = (struct kw_request){.client = client, .state = KW_REQUEST_DONE};
+    kw_buf_init(&request->parked, proxy->chunks);
+    kw_list_init(&request->retrying);
+    reply_append_to_queue(request);
+    return &request->parked;
+}
+
+void kw_reply_end(struct kw_client *client)
+{
+    if (client->oldest == NULL) {
+        kw_stream_mark(&client->stream);
+    }
+}
+
+void kw_reply_expect(struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+
+    KW_ASSERT(request->state != KW_REQUEST_DONE);
+    reply_append_to_queue(request);
+    client->inflight_count++;
+    client->inflight_bytes += request->call.len;
+    KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
+}
+
+void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
+{
+    struct kw_client *client = request->client;
+
+    if (client->is_gone) {
+        return;
+    }
+    if (client->oldest != request) {
+        kw_buf_append_bytes(&request->parked, bytes);
+        return;
+    }
+    kw_buf_append_bytes(&client->stream.out, bytes); /* Q2 */
+    request->is_streaming = true;
+    kw_stream_mark(&client->stream);
+}
+
+void kw_reply_finish(struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+
+    KW_ASSERT(request->state != KW_REQUEST_DONE && client->inflight_count > 0); /* Q3 */
+    KW_ASSERT(request->call.link == NULL);
+    request->state = KW_REQUEST_DONE;
+    client->inflight_count--;
+    client->inflight_bytes -= request->call.len;
+    KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
+    kw_call_release(&request->call);
+    kw_list_remove(&request->retrying);
+    if (request->is_redirecting) {
+        request->is_redirecting = false;
+        client->redirecting_count--;
+        kw__client_resume_later(client);
+    }
+    if (!client->stream.is_reading) {
+        kw__client_resume_later(client); /* waiting, throttled, closing or gone */
+    }
+    if (client->oldest == request) {
+        reply_advance(client);
+    }
+}
+
+/* Deliver and drop all that is done at the head of the queue. */
+static void reply_advance(struct kw_client *client)
+{
+    while (client->oldest != NULL) {
+        struct kw_request *request = client->oldest;
+        if (!client->is_gone && request->parked.len > 0) {
+            request->is_streaming = true;
+            kw_buf_append_buf(&client->stream.out, &request->parked);
+            kw_stream_mark(&client->stream);
+        }
+        if (request->state != KW_REQUEST_DONE) {
+            return; /* Q1 */
+        }
+        client->oldest = request->next;
+        if (client->oldest == NULL) {
+            client->newest = NULL;
+        }
+        reply_retire(request);
+    }
+}
+
+static void reply_retire(struct kw_request *request)
+{
+    kw_buf_reset(&request->parked);
+    KW_ASSERT(request->call.chunk == NULL);
+    kw_pool_put(&request->client->proxy->requests, request);
+}
+
+static void reply_append_to_queue(struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+
+    request->next = NULL;
+    if (client->newest == NULL) {
+        client->oldest = request;
+    } else {
+        client->newest->next = request;
+    }
+    client->newest = request;
+}

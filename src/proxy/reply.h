@@ -1,0 +1,27 @@
+/* reply.h - in-order delivery: replies leave in the order of the requests, whatever made them (O1).
+ *
+ * Only the oldest unanswered request of a client writes to its output; the others park their bytes.
+ *
+ * Thread: the worker's. Memory: requests are put back to their pool here, and only here.
+ */
+#ifndef KW_PROXY_REPLY_H
+#define KW_PROXY_REPLY_H
+
+#include "proxy/internal.h"
+
+/* Where a reply made by keyway itself is to be written: CLIENT's next one in order. Write all of it,
+ * then call kw_reply_end().
+ */
+struct kw_buf *kw_reply_begin(struct kw_client *client);
+void kw_reply_end(struct kw_client *client);
+
+/* Append REQUEST, in flight, to its client's queue. */
+void kw_reply_expect(struct kw_request *request);
+
+/* A piece of REQUEST's reply. Dropped when the client is gone. */
+void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);
+
+/* REQUEST's reply is complete: deliver what is in turn. The request may be gone after this. */
+void kw_reply_finish(struct kw_request *request);
+
+#endif

@@ -1,0 +1,68 @@
+/* route.c - keys to slot, slot to node.
+ *
+ * A request without keys, or whose keys can't be made out, goes to a stable node: its first argument
+ * is hashed like a key. Nothing is guessed that way: the server says itself what is wrong with it.
+ */
+#include "proxy/route.h"
+
+#include "command/keys.h"
+#include "proxy/admit.h"
+#include "proxy/reply.h"
+
+static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys,
+                            uint16_t *slot);
+static enum kw_verdict route_refuse(struct kw_client *client, enum kw_error error);
+
+enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
+                         struct kw_target *target)
+{
+    struct kw_proxy *proxy = client->proxy;
+    const struct kw_argv *argv = &proxy->argv;
+    uint32_t single = kw_keys_single(command);
+    struct kw_keys keys;
+
+    if (single != 0) {
+        target->slot = kw_slot_of_key(argv->items[single]);
+    } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
+        if (!keys_share_slot(argv, &keys, &target->slot)) {
+            return route_refuse(client, KW_ERROR_CROSSSLOT);
+        }
+    } else {
+        target->slot = argv->count > 1 ? kw_slot_of_key(argv->items[1]) : 0;
+    }
+    target->node = kw_backend_node_of_slot(proxy->backend, target->slot);
+    if (target->node == NULL) {
+        if (!proxy->backend->has_topology && kw_loop_now_ms(proxy->loop) < proxy->patient_until_ms) {
+            return KW_WAITING; /* just started: the seeds are being asked */
+        }
+        kw_backend_want_topology(proxy->backend);
+        return route_refuse(client, proxy->backend->has_topology ? KW_ERROR_SLOT_UNSERVED
+                                                                 : KW_ERROR_NO_TOPOLOGY);
+    }
+    return KW_NEXT;
+}
+
+static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot)
+{
+    bool is_first = true;
+
+    for (uint32_t i = 0; i < keys->runs_count; i++) {
+        const struct kw_key_run *run = &keys->runs[i];
+        for (uint32_t n = 0; n < run->count; n++) {
+            uint16_t other = kw_slot_of_key(argv->items[run->first + n * run->step]);
+            if (!is_first && other != *slot) {
+                return false;
+            }
+            *slot = other;
+            is_first = false;
+        }
+    }
+    return true;
+}
+
+static enum kw_verdict route_refuse(struct kw_client *client, enum kw_error error)
+{
+    kw_reply_error(kw_reply_begin(client), error);
+    kw_reply_end(client);
+    return KW_REFUSED;
+}

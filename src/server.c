@@ -1,0 +1,293 @@
+/* server.c - setup and teardown in order, and the letters between the control thread and the
+ * workers.
+ *
+ *   workers --"a fresh topology is wanted"--> discover --topology--> all workers, probe
+ *   probe   --"node down / up"--> discover (hurry), workers (try again)
+ *
+ * Shutdown (P2): SIGTERM -> workers stop accepting and finish what is in flight -> the last one says
+ * so, or shutdown-timeout is over, or a second signal comes -> teardown in reverse order.
+ */
+#include "server.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cluster/discover.h"
+#include "cluster/probe.h"
+#include "net/inbox.h"
+#include "net/loop.h"
+#include "net/signals.h"
+#include "net/sock.h"
+#include "net/timer.h"
+#include "worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LISTEN_MAX = 64,
+    THREADS_AUTO_MAX = 4,  /* more only when asked for: a proxy beside an application */
+    RESERVED_FDS = 128     /* links, control connections, log */
+};
+
+struct kw_server {
+    struct kw_config *config; /* one reference */
+    struct kw_loop *loop;
+    struct kw_inbox *inbox;
+    struct kw_signals *signals;
+    struct kw_discover *discover;
+    struct kw_probe *probe;
+    struct kw_timer *deadline; /* runs while shutting down */
+    struct kw_stats_hub *hub;
+    struct kw_worker *workers[KW_WORKERS_MAX];
+    unsigned workers_count;
+    unsigned drained_count;
+    bool is_stopping;
+};
+
+static unsigned threads_wanted(const struct kw_config *config);
+static enum kw_status server_listen(struct kw_server *server, unsigned worker, int *fds,
+                                    size_t *count);
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int *fd);
+static enum kw_status listen_unix(const struct kw_config *config, int *fd);
+static void server_on_letter(void *arg, struct kw_letter *letter);
+static void server_on_signal(void *arg, int number);
+static void server_on_topology(void *arg, struct kw_topology *taken);
+static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive);
+static void server_on_deadline(void *arg);
+static void server_log_ready(const struct kw_server *server);
+
+enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server)
+{
+    struct kw_server *made = kw_alloc_zero(1, sizeof *made);
+    enum kw_status status = KW_OK;
+    int shared_fd = -1; /* the Unix socket: one for all workers, as paths can't be shared out */
+
+    made->config = kw_config_ref(config);
+    made->hub = kw_alloc_zero(1, sizeof *made->hub);
+    made->hub->started_ms = kw_clock_ms();
+    atomic_store(&made->hub->next_client_id, 1);
+    made->hub->workers_count = threads_wanted(config);
+    kw_sock_raise_limit(config->maxclients + RESERVED_FDS);
+    kw_signals_block();
+    made->loop = kw_loop_new();
+    made->inbox = kw_inbox_open(made->loop, server_on_letter, made);
+    made->signals = kw_signals_open(made->loop, server_on_signal, made);
+    made->deadline = kw_timer_new(made->loop, server_on_deadline, made);
+    made->discover = kw_discover_new(made->loop, config, server_on_topology, made);
+    made->probe = kw_probe_new(&(struct kw_probe_options){.loop = made->loop,
+                                                          .config = config,
+                                                          .discover = made->discover,
+                                                          .on_node_state = server_on_node_state,
+                                                          .arg = made});
+    if (config->unixsocket[0] != '\0') {
+        status = listen_unix(config, &shared_fd);
+    }
+    for (unsigned i = 0; status == KW_OK && i < made->hub->workers_count; i++) {
+        int fds[LISTEN_MAX];
+        size_t fds_count = 0;
+        status = server_listen(made, i, fds, &fds_count);
+        if (status == KW_OK && shared_fd >= 0) {
+            fds[fds_count++] = i == 0 ? shared_fd : dup(shared_fd);
+        }
+        if (status == KW_OK) {
+            made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, fds, fds_count);
+            made->workers_count++;
+        }
+    }
+    if (status != KW_OK) {
+        kw_server_free(&made);
+    }
+    *server = made;
+    return status;
+}
+
+void kw_server_run(struct kw_server *server)
+{
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_start(server->workers[i]);
+    }
+    kw_signals_unblock();
+    kw_discover_start(server->discover);
+    server_log_ready(server);
+    kw_loop_run(server->loop);
+}
+
+void kw_server_free(struct kw_server **server)
+{
+    struct kw_server *ending = *server;
+
+    for (unsigned i = ending->workers_count; i > 0; i--) {
+        kw_worker_free(&ending->workers[i - 1]);
+    }
+    kw_probe_free(&ending->probe);
+    kw_discover_free(&ending->discover);
+    kw_timer_free(&ending->deadline);
+    kw_signals_close(&ending->signals);
+    kw_inbox_close(&ending->inbox);
+    kw_loop_free(&ending->loop);
+    if (ending->config->unixsocket[0] != '\0') {
+        unlink(ending->config->unixsocket);
+    }
+    kw_config_unref(&ending->config);
+    kw_free(ending->hub);
+    kw_free(ending);
+    *server = NULL;
+}
+
+static unsigned threads_wanted(const struct kw_config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->threads > 0) {
+        return config->threads < KW_WORKERS_MAX ? config->threads : KW_WORKERS_MAX;
+    }
+    return cores < 1 ? 1 : cores > THREADS_AUTO_MAX ? THREADS_AUTO_MAX : (unsigned)cores;
+}
+
+/* One socket per address for WORKER: the kernel spreads connections over the workers' sockets. */
+static enum kw_status server_listen(struct kw_server *server, unsigned worker, int *fds,
+                                    size_t *count)
+{
+    const struct kw_config *config = server->config;
+
+    for (size_t i = 0; config->port != 0 && i < config->bind_count && *count < LISTEN_MAX - 1;
+         i++) {
+        const char *host = config->bind[i];
+        bool is_optional = host[0] == '-';
+        enum kw_status status = listen_tcp(config, host + (is_optional ? 1 : 0), &fds[*count]);
+        if (status == KW_OK) {
+            *count += 1;
+        } else if (!is_optional || status != KW_E_INVALID) {
+            return KW_E_SYSTEM;
+        }
+    }
+    if (config->port != 0 && *count == 0 && worker == 0) {
+        kw_log(KW_LOG_WARNING, "none of the addresses of `bind` exists on this machine");
+        return KW_E_SYSTEM;
+    }
+    return KW_OK;
+}
+
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int *fd)
+{
+    struct kw_address address;
+    const char *reason = "";
+    const char *numeric = strcmp(host, "*") == 0          ? "0.0.0.0"
+                          : strcmp(host, "::*") == 0      ? "::"
+                          : strcmp(host, "localhost") == 0 ? "127.0.0.1"
+                                                           : host;
+
+    if (kw_address_parse(kw_bytes_of_text(numeric), (uint16_t)config->port, &address) != KW_OK) {
+        kw_log(KW_LOG_WARNING, "can't listen on '%s': `bind` takes IP addresses, or * for all",
+               host);
+        return KW_E_SYSTEM;
+    }
+    enum kw_status status = kw_sock_listen(&address, config->tcp_backlog, fd, &reason);
+    if (status == KW_E_SYSTEM) {
+        kw_log(KW_LOG_WARNING, "can't listen on %s:%d: %s", host, config->port, reason);
+    } else if (status == KW_E_INVALID) {
+        kw_log(KW_LOG_VERBOSE, "not listening on %s:%d: %s", host, config->port, reason);
+    }
+    return status;
+}
+
+static enum kw_status listen_unix(const struct kw_config *config, int *fd)
+{
+    const char *reason = "";
+    enum kw_status status = kw_sock_listen_unix(config->unixsocket, config->unixsocketperm,
+                                                config->tcp_backlog, fd, &reason);
+
+    if (status != KW_OK) {
+        kw_log(KW_LOG_WARNING, "can't listen on unixsocket %s: %s", config->unixsocket, reason);
+        return KW_E_SYSTEM;
+    }
+    return KW_OK;
+}
+
+static void server_on_letter(void *arg, struct kw_letter *letter)
+{
+    struct kw_server *server = arg;
+    struct kw_worker_letter *from = (struct kw_worker_letter *)letter;
+
+    if (from->is_drained) {
+        server->drained_count++;
+        if (server->drained_count == server->workers_count) {
+            kw_loop_stop(server->loop);
+        }
+        return;
+    }
+    atomic_store(&from->is_posted, false); /* first: a wish made from now on is a new one */
+    kw_discover_refresh(server->discover, KW_REFRESH_REDIRECTED);
+}
+
+static void server_on_signal(void *arg, int number)
+{
+    struct kw_server *server = arg;
+
+    if (number == SIGHUP) {
+        kw_log_reopen();
+        kw_log(KW_LOG_NOTICE, "SIGHUP: log file opened again");
+        return;
+    }
+    if (server->is_stopping) {
+        kw_log(KW_LOG_WARNING, "second signal: ending at once");
+        kw_loop_stop(server->loop);
+        return;
+    }
+    kw_log(KW_LOG_NOTICE, "%s: finishing what is in flight, %u s at most",
+           number == SIGTERM ? "SIGTERM" : "SIGINT", server->config->shutdown_timeout_s);
+    server->is_stopping = true;
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_send_drain(server->workers[i]);
+    }
+    kw_timer_start(server->deadline, (uint64_t)server->config->shutdown_timeout_s * 1000);
+}
+
+static void server_on_topology(void *arg, struct kw_topology *taken)
+{
+    struct kw_server *server = arg;
+
+    atomic_store(&server->hub->nodes_known, taken->nodes_count);
+    atomic_store(&server->hub->slots_covered, taken->slots_covered);
+    atomic_store(&server->hub->topology_version, taken->version);
+    kw_probe_follow(server->probe, taken);
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_send_topology(server->workers[i], kw_topology_ref(taken));
+    }
+    kw_topology_unref(&taken);
+}
+
+static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive)
+{
+    struct kw_server *server = arg;
+
+    for (unsigned i = 0; is_alive && i < server->workers_count; i++) {
+        kw_worker_send_alive(server->workers[i], &node->address);
+    }
+}
+
+static void server_on_deadline(void *arg)
+{
+    struct kw_server *server = arg;
+
+    kw_log(KW_LOG_WARNING, "shutdown-timeout is over: closing clients that still wait");
+    kw_loop_stop(server->loop);
+}
+
+static void server_log_ready(const struct kw_server *server)
+{
+    const struct kw_config *config = server->config;
+
+    for (size_t i = 0; config->port != 0 && i < config->bind_count; i++) {
+        kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s port %d with %u threads",
+               config->bind[i][0] == '-' ? config->bind[i] + 1 : config->bind[i], config->port,
+               server->workers_count);
+    }
+    if (config->unixsocket[0] != '\0') {
+        kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s", config->unixsocket);
+    }
+}

@@ -1,0 +1,49 @@
+/* worker.h - one thread: its loop, buffers, links and clients. The owner of all mutable state.
+ *
+ * Thread: created and told what to do by the control thread, by letters; everything else happens
+ *         on the worker's own thread.
+ * Memory: kw_worker_new() returns an owned pointer; kw_worker_free() joins the thread.
+ * See also: server.h (who makes workers), proxy/proxy.h, backend/backend.h.
+ */
+#ifndef KW_WORKER_H
+#define KW_WORKER_H
+
+#include "base/mailbox.h"
+#include "cluster/topology.h"
+#include "config/config.h"
+#include "net/inbox.h"
+#include "stats/stats.h"
+
+struct kw_worker;
+
+/* What a worker tells the control thread. The letter belongs to the worker and is sent again only
+ * after it was handled.
+ */
+struct kw_worker_letter {
+    struct kw_letter letter; /* first */
+    _Atomic bool is_posted;
+    struct kw_worker *worker;
+    bool is_drained; /* false: a fresh topology is wanted */
+};
+
+/* A worker with the listening descriptors FDS (its own from now on). INDEX is its place in the hub.
+ */
+struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct kw_stats_hub *hub,
+                                struct kw_inbox *control, const int *fds, size_t fds_count);
+
+/* Start the thread. */
+void kw_worker_start(struct kw_worker *worker);
+
+/* Hand it one reference of TOPOLOGY. */
+void kw_worker_send_topology(struct kw_worker *worker, struct kw_topology *taken);
+
+/* The node with ADDRESS answers again. */
+void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *address);
+
+/* Stop accepting; finish what is in flight; say so by a letter with is_drained. */
+void kw_worker_send_drain(struct kw_worker *worker);
+
+/* End the thread now, wait for it, free everything and clear. */
+void kw_worker_free(struct kw_worker **worker);
+
+#endif
