@@ -28,6 +28,13 @@ def free_port():
             return port
 
 
+def is_sanitized(binary):
+    """Built with a sanitizer? Then it is slow, and its memory says nothing."""
+    with open(binary, "rb") as file:
+        content = file.read()
+    return any(mark in content for mark in (b"__asan_init", b"__tsan_init", b"__ubsan_handle"))
+
+
 class Keyway:
     """`build/keyway` with ARGUMENTS (a list of words) on a port of its own."""
 

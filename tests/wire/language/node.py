@@ -40,6 +40,7 @@ class Link:
         self.number = number
         self.first_words = None
         self.protocol = 2
+        self.has_carried_data = False
         self.is_authenticated = node.credentials is None
         self.history = collections.deque(maxlen=1000)   # words of what arrived, oldest first
         self.unanswered = collections.deque()
@@ -161,6 +162,7 @@ class FakeNode:
         reply = self._automatic_reply(link, words, words[0].upper().decode("latin-1"))
         if reply is None:
             self.world.trace.add(self.name, "gets on link%d" % link.number, resp.command(*words))
+            link.has_carried_data = True
             self.inbox.append(received)
             return
         received.reply = [reply]

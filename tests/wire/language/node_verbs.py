@@ -125,15 +125,18 @@ def _oldest_got(line, node, link_name):
         waiting = [r for link in links for r in link.unanswered if r.is_got and r.reply is None]
         if not waiting:
             raise Failed("%s has nothing to answer" % node.name)
-        return min(waiting, key=lambda r: r.order)
+        # What waits on a link that the proxy has left is answered only when nothing else waits.
+        return min(waiting, key=lambda r: (not r.link.is_open, r.order))
 
 
 @verb(NODE_VERBS, "sends")
 def sends(line):
-    """Bytes out of the blue: on the named link, or on every open one."""
+    """Bytes out of the blue: on the named link, or on every open one that has carried data."""
     node, link_name = _node(line), _link_name(line)
     data = payload.reply(line.text)
     for link in _open_links(node, link_name):
+        if not link.has_carried_data:
+            continue
         line.world.trace.add(node.name, "sends on link%d" % link.number, data)
         link.channel.send(data)
 

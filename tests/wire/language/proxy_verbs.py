@@ -1,5 +1,4 @@
 """Declarations (nodes, clients, slots) and what a script can say of the proxy itself."""
-import os
 import re
 import shlex
 import signal
@@ -120,8 +119,8 @@ def remembers_its_memory(line):
 
 @verb(PROXY_VERBS, "grew less than")
 def grew_less_than(line):
-    """`grew less than N MiB` since it was remembered. Means nothing under a sanitizer."""
+    """`grew less than N MiB` since it was remembered."""
     limit = int(line.take_option(r"(\d+) MiB")[0]) * 1024 * 1024
     grown = line.world.proxy.rss_bytes() - line.world.remembered_rss
-    if grown >= limit and "KEYWAY_SANITIZER" not in os.environ:
+    if grown >= limit and line.world.counts_memory:
         raise Failed("grew by %.1f MiB" % (grown / 1024 / 1024))

@@ -37,18 +37,21 @@ def read_lines(path):
         for number, text in enumerate(file, 1):
             if text.lstrip().startswith("#") or not text.strip():
                 continue
-            text = text.rstrip("\n")
-            if text.startswith("    ") and lines:
-                lines[-1] = (lines[-1][0], lines[-1][1] + " " + text.strip())
+            text = text.strip()
+            if lines and lines[-1][1].endswith(" \\"):
+                lines[-1] = (lines[-1][0], lines[-1][1][:-1] + text)
             else:
-                lines.append((number, text.strip()))
+                lines.append((number, text))
     return lines
 
 
-def run(path, binary, patience=1.0):
-    """Run the script at PATH against BINARY in a world of its own."""
+def run(path, binary, patience=1.0, counts_memory=True):
+    """Run the script at PATH against BINARY in a world of its own.
+
+    counts_memory  False under a sanitizer, where the size of the process says nothing
+    """
     started = time.monotonic()
-    world = World(binary, patience)
+    world = World(binary, patience, counts_memory)
     runner = Runner(world)
     try:
         lines = read_lines(path)
@@ -56,8 +59,10 @@ def run(path, binary, patience=1.0):
         runner.line = None
         world.finish()
         failure = None
-    except (Failed, ScriptError, KeywayFailure, payload.BadPayload, OSError) as problem:
-        failure = explain(path, runner.line, problem, world)
+    except (Failed, KeywayFailure) as problem:
+        failure = explain(path, runner.line, str(problem), world)
+    except Exception as problem:       # a mistake in the script or in this runner
+        failure = explain(path, runner.line, "%s: %s" % (type(problem).__name__, problem), world)
     finally:
         world.clean_up()
     return Result(path, time.monotonic() - started, failure)
@@ -65,10 +70,9 @@ def run(path, binary, patience=1.0):
 
 def explain(path, line, problem, world):
     where = "%s:%d: %s" % (path, line[0], line[1]) if line else "%s: at its end" % path
-    kind = "" if isinstance(problem, (Failed, KeywayFailure)) else type(problem).__name__ + ": "
-    parts = ["FAIL " + where, "  " + kind + str(problem).replace("\n", "\n  ")]
+    parts = ["FAIL " + where, "  " + problem.replace("\n", "\n  ")]
     parts += ["  what happened:"] + ["    " + event for event in world.trace.lines()]
-    if world.proxy is not None and not isinstance(problem, KeywayFailure):
+    if world.proxy is not None:
         parts += ["  what keyway logged:", world.proxy.log_tail()]
     return "\n".join(parts)
 

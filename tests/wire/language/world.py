@@ -26,8 +26,9 @@ class Failed(Exception):
 
 
 class World:
-    def __init__(self, binary, patience=1.0):
+    def __init__(self, binary, patience=1.0, counts_memory=True):
         self.binary = binary
+        self.counts_memory = counts_memory
         self.patience = patience
         self.folder = tempfile.mkdtemp(prefix="keyway-wire-")
         self.backstage = Backstage()
