@@ -174,18 +174,19 @@ void kw_backend_on_node_alive(struct kw_backend *backend, const struct kw_addres
     }
 }
 
+void kw_backend_close_failed(struct kw_backend *backend)
+{
+    while (backend->failed != NULL) {
+        struct kw_link *link = backend->failed;
+        enum kw_status status = link->failure;
+        kw_backend_forget_failure(backend, link);
+        kw_node_on_link_failed(link->node, link, status); /* B2 */
+    }
+}
+
 void kw_backend_flush(struct kw_backend *backend)
 {
-    /* Failing a link may queue calls on others, and writing may fail links: until it is quiet. */
-    while (backend->failed != NULL || !kw_list_is_empty(&backend->streams.marked)) {
-        while (backend->failed != NULL) {
-            struct kw_link *link = backend->failed;
-            enum kw_status status = link->failure;
-            kw_backend_forget_failure(backend, link);
-            kw_node_on_link_failed(link->node, link, status); /* B2 */
-        }
-        kw_stream_set_flush(&backend->streams);
-    }
+    kw_stream_set_flush(&backend->streams);
 }
 
 void kw_backend_trim(struct kw_backend *backend)

@@ -83,7 +83,16 @@ void kw_backend_want_topology(struct kw_backend *backend);
 /* The control thread's probe says that the node with ADDRESS answers. */
 void kw_backend_on_node_alive(struct kw_backend *backend, const struct kw_address *address);
 
-/* End of tick: close failed links, write what is queued. */
+/* Close the links that failed; their calls are told. */
+void kw_backend_close_failed(struct kw_backend *backend);
+
+/* Commands wait to be written. */
+static inline bool kw_backend_has_output(const struct kw_backend *backend)
+{
+    return !kw_list_is_empty(&backend->streams.marked);
+}
+
+/* Write what is queued. Links that fail meanwhile wait for kw_backend_close_failed(). */
 void kw_backend_flush(struct kw_backend *backend);
 
 /* Free bytes and links kept from busier times. */

@@ -71,6 +71,11 @@ void kw_loop_run(struct kw_loop *loop)
     loop->is_stopping = false;
 }
 
+void kw_loop_poll(struct kw_loop *loop)
+{
+    event_base_loop(loop->base, EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
 void kw_loop_stop(struct kw_loop *loop)
 {
     loop->is_stopping = true;

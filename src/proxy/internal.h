@@ -55,6 +55,7 @@ struct kw_request {
     uint16_t slot;
     uint8_t state;          /* enum kw_request_state */
     uint8_t attempts;       /* redirections and repetitions so far */
+    bool is_barrier;        /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;      /* part of its reply has reached the client's output */
     bool is_spilling;       /* its big reply is no longer paused for its slow reader */
@@ -71,6 +72,7 @@ struct kw_client {
     size_t inflight_bytes;    /* of unanswered requests */
     uint32_t inflight_count;  /* requests in the queue that are not DONE */
     uint32_t redirecting_count;
+    uint32_t barriers_count;  /* unanswered requests with several keys */
     struct kw_chunk *input;   /* bytes not parsed yet; referenced */
     struct kw_request_parser parser;
     struct kw_link *paused_link; /* its big reply waits for this client */

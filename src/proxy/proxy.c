@@ -1,8 +1,12 @@
 /* proxy.c - one worker's clients: who comes, who may go on, who ends, tick by tick.
  *
- * The end of a tick, in this order until it is quiet:
- *   1. failed links are closed; their requests are put back or answered   kw_backend_flush
- *   2. clients that may go on send, parse and read again                  proxy_resume_clients
+ * The end of a tick:
+ *   1. failed links are closed, their requests put back or answered; clients that may go on send,
+ *      parse and read again; until it is quiet                            proxy_settle
+ *   2. when there are both answers and commands to write, the answers go first; while they go, their
+ *      clients ask again, so one more look collects what has come meanwhile: one write to a node then
+ *      carries the commands of nearly all clients instead of a third of them (measured: 45 instead of
+ *      16 of 50 clients). When there is only one of the two nothing waits.
  *   3. links write, then clients write
  *   4. clients that have ended are freed: nobody holds a pointer to them across a tick
  */
@@ -29,6 +33,7 @@ static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
 static void proxy_on_second(void *arg);
 static void proxy_on_node_change(void *arg);
 static void proxy_resume_waiting(struct kw_proxy *proxy);
+static void proxy_settle(struct kw_proxy *proxy);
 static void proxy_resume_clients(struct kw_proxy *proxy);
 static void proxy_free_ended(struct kw_proxy *proxy);
 static void proxy_relieve(struct kw_proxy *proxy);
@@ -112,10 +117,16 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd)
 
 void kw_proxy_tick(struct kw_proxy *proxy)
 {
+    proxy_settle(proxy);
+    if (!kw_list_is_empty(&proxy->streams.marked) && kw_backend_has_output(proxy->backend)) {
+        kw_stream_set_flush(&proxy->streams);
+        kw_loop_poll(proxy->loop);
+        proxy_settle(proxy);
+    }
     do {
-        proxy_resume_clients(proxy);
         kw_backend_flush(proxy->backend);
-    } while (!kw_list_is_empty(&proxy->resuming));
+        proxy_settle(proxy);
+    } while (kw_backend_has_output(proxy->backend));
     kw_stream_set_flush(&proxy->streams);
     proxy_free_ended(proxy);
     if (proxy->chunks->in_use_bytes > proxy->memory_max_bytes) {
@@ -222,6 +233,14 @@ static void proxy_resume_waiting(struct kw_proxy *proxy)
             kw__client_resume_later(client);
         }
     }
+}
+
+static void proxy_settle(struct kw_proxy *proxy)
+{
+    do {
+        kw_backend_close_failed(proxy->backend);
+        proxy_resume_clients(proxy);
+    } while (proxy->backend->failed != NULL);
 }
 
 static void proxy_resume_clients(struct kw_proxy *proxy)

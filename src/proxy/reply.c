@@ -46,6 +46,7 @@ void kw_reply_expect(struct kw_request *request)
     KW_ASSERT(request->state != KW_REQUEST_DONE);
     reply_append_to_queue(request);
     client->inflight_count++;
+    client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
 }
@@ -74,6 +75,7 @@ void kw_reply_finish(struct kw_request *request)
     KW_ASSERT(request->call.link == NULL);
     request->state = KW_REQUEST_DONE;
     client->inflight_count--;
+    client->barriers_count -= request->is_barrier ? 1 : 0;
     client->inflight_bytes -= request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
     kw_call_release(&request->call);

@@ -31,7 +31,9 @@
  *     are not parsed (C1). What was in flight behind it and ran first: reads are sent again; writes
  *     can't be undone, they are counted (order_races). So that it does not come to that, a slot that
  *     was redirected counts as unstable for some seconds, during which a client has one request of
- *     it in flight at a time.
+ *     it in flight at a time; and a command with several keys is a barrier at all times: in a slot
+ *     that moves it gets TRYAGAIN while commands with one key still run, so what must not overtake
+ *     it (writes; behind a write also reads) is not sent before it is answered.
  * R2  sent again is only what was never written, what the server said it did not execute, or a read.
  */
 #include "proxy/request.h"
@@ -50,10 +52,10 @@ enum {
     RETRY_STEP_MS = 10    /* between two tries of TRYAGAIN and the like */
 };
 
-static bool request_must_wait(const struct kw_client *client, uint16_t slot,
-                              const struct kw_node *node);
+static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
+                              const struct kw_target *target);
 static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
-                                    uint16_t slot, struct kw_node *node, struct kw_bytes wire,
+                                    const struct kw_target *target, struct kw_bytes wire,
                                     struct kw_chunk *chunk);
 static enum kw_verdict request_refuse(struct kw_client *client, enum kw_error error,
                                       const char *text);
@@ -89,14 +91,14 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
     }
-    if (verdict == KW_NEXT && request_must_wait(client, target.slot, target.node)) {
+    if (verdict == KW_NEXT && request_must_wait(client, command, &target)) {
         verdict = KW_WAITING;
     }
     if (verdict == KW_WAITING) {
         return verdict;
     }
     if (verdict == KW_NEXT) {
-        verdict = request_send(client, command, target.slot, target.node, wire, chunk);
+        verdict = request_send(client, command, &target, wire, chunk);
     }
     KW_STAT_ADD(proxy->stats, requests, 1);
     if (verdict == KW_ANSWERED) {
@@ -110,23 +112,27 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     return verdict;
 }
 
-/* Would it overtake an earlier request of this client, if it were sent to NODE now? (O2) */
-static bool request_must_wait(const struct kw_client *client, uint16_t slot,
-                              const struct kw_node *node)
+/* Would it overtake an earlier request of this client, if it were sent now? (O2) */
+static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
+                              const struct kw_target *target)
 {
     if (client->redirecting_count > 0) {
         return true;
     }
-    bool is_unstable = kw__slot_is_unstable(client->proxy, slot);
-    if (client->inflight_count == 0 || (!is_unstable && !kw_node_has_retired(node))) {
+    bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
+    if (client->inflight_count == 0 ||
+        (!is_unstable && client->barriers_count == 0 && !kw_node_has_retired(target->node))) {
         return false;
     }
+    bool is_read = kw_command_may_retry(command);
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
         const struct kw_link *link = request->call.link;
-        bool is_same = request->state != KW_REQUEST_DONE && request->slot == slot;
-        bool is_on_retired = link != NULL && link->is_retired && link->node == node;
-        if ((is_unstable && is_same) || is_on_retired) {
+        bool is_same = request->state != KW_REQUEST_DONE && request->slot == target->slot;
+        bool is_behind_barrier =
+            request->is_barrier && !(is_read && kw_command_may_retry(request->command));
+        bool is_on_retired = link != NULL && link->is_retired && link->node == target->node;
+        if ((is_same && (is_unstable || is_behind_barrier)) || is_on_retired) {
             return true;
         }
     }
@@ -134,10 +140,11 @@ static bool request_must_wait(const struct kw_client *client, uint16_t slot,
 }
 
 static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
-                                    uint16_t slot, struct kw_node *node, struct kw_bytes wire,
+                                    const struct kw_target *target, struct kw_bytes wire,
                                     struct kw_chunk *chunk)
 {
     struct kw_proxy *proxy = client->proxy;
+    struct kw_node *node = target->node;
     struct kw_link *link = NULL;
 
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
@@ -151,8 +158,9 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
         .call.user = &request_user,
         .client = client,
         .command = command,
-        .slot = slot,
+        .slot = target->slot,
         .state = KW_REQUEST_INFLIGHT,
+        .is_barrier = target->has_several_keys,
     };
     kw_buf_init(&request->parked, proxy->chunks);
     kw_list_init(&request->retrying);

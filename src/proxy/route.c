@@ -27,6 +27,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
         if (!keys_share_slot(argv, &keys, &target->slot)) {
             return route_refuse(client, KW_ERROR_CROSSSLOT);
         }
+        target->has_several_keys = keys.count > 1;
     } else {
         target->slot = argv->count > 1 ? kw_slot_of_key(argv->items[1]) : 0;
     }

@@ -10,6 +10,7 @@
 struct kw_target {
     uint16_t slot;
     struct kw_node *node;
+    bool has_several_keys;
 };
 
 /* Find the target of the command in the client's proxy->argv.
