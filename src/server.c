@@ -51,7 +51,8 @@ struct kw_server {
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int *fds,
                                     size_t *count);
-static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int *fd);
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, bool is_first,
+                                 int *fd);
 static enum kw_status listen_unix(const struct kw_config *config, int *fd);
 static void server_on_letter(void *arg, struct kw_letter *letter);
 static void server_on_signal(void *arg, int number);
@@ -158,7 +159,8 @@ static enum kw_status server_listen(struct kw_server *server, unsigned worker, i
          i++) {
         const char *host = config->bind[i];
         bool is_optional = host[0] == '-';
-        enum kw_status status = listen_tcp(config, host + (is_optional ? 1 : 0), &fds[*count]);
+        enum kw_status status = listen_tcp(config, host + (is_optional ? 1 : 0), worker == 0,
+                                           &fds[*count]);
         if (status == KW_OK) {
             *count += 1;
         } else if (!is_optional || status != KW_E_INVALID) {
@@ -172,7 +174,8 @@ static enum kw_status server_listen(struct kw_server *server, unsigned worker, i
     return KW_OK;
 }
 
-static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int *fd)
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, bool is_first,
+                                 int *fd)
 {
     struct kw_address address;
     const char *reason = "";
@@ -186,7 +189,10 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
                host);
         return KW_E_SYSTEM;
     }
-    enum kw_status status = kw_sock_listen(&address, config->tcp_backlog, fd, &reason);
+    enum kw_status status = is_first ? kw_sock_probe(&address, &reason) : KW_OK;
+    if (status == KW_OK) {
+        status = kw_sock_listen(&address, config->tcp_backlog, fd, &reason);
+    }
     if (status == KW_E_SYSTEM) {
         kw_log(KW_LOG_WARNING, "can't listen on %s:%d: %s", host, config->port, reason);
     } else if (status == KW_E_INVALID) {

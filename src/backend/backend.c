@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/resolve.h"
 #include "net/timer.h"
 
 #include <stdio.h>
@@ -74,6 +75,7 @@ void kw_backend_free(struct kw_backend **backend)
             node_remove((*backend)->nodes[i]);
         }
     }
+    kw_resolver_free(&(*backend)->resolver);
     kw_timer_free(&(*backend)->timer);
     kw_pool_deinit(&(*backend)->ignored_calls);
     kw_free(*backend);
@@ -109,6 +111,11 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
     backend->has_topology = true;
     KW_STAT_ADD(backend->stats, topologies_applied, 1);
     kw_backend_watch(backend);
+    kw_backend_node_changed(backend);
+}
+
+void kw_backend_node_changed(struct kw_backend *backend)
+{
     if (backend->on_node_change != NULL) {
         backend->on_node_change(backend->on_node_change_arg);
     }
@@ -133,19 +140,15 @@ struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes h
     if (node != NULL) {
         return node;
     }
-    if (!kw_address_is_resolved(&wanted.address)) {
-        if (!kw_bytes_equal(host, kw_bytes_of_text(asked->host)) ||
-            !kw_address_is_resolved(&asked->address)) {
-            return NULL;
-        }
-        wanted.address = asked->address; /* the same machine, another port */
-        wanted.address.v4.sin_port = htons(port);
-    }
     node = node_add(backend);
     if (node != NULL) {
         node_update(node, &wanted);
         node->is_known = false;
         node->unknown_since_ms = kw_loop_now_ms(backend->loop);
+        if (!kw_address_is_resolved(&node->address)) {
+            kw_node_resolve(node);
+        }
+        kw_backend_watch(backend);
     }
     return node;
 }
@@ -331,7 +334,8 @@ static struct kw_node *node_add(struct kw_backend *backend)
 
 static void node_update(struct kw_node *node, const struct kw_topology_node *from)
 {
-    bool is_moved = node->host[0] != '\0' && !kw_address_equal(&node->address, &from->address);
+    bool is_moved = kw_address_is_resolved(&node->address) &&
+                    !kw_address_equal(&node->address, &from->address);
 
     memcpy(node->id, from->id, sizeof node->id);
     memcpy(node->host, from->host, sizeof node->host);
@@ -350,7 +354,8 @@ static bool node_is_idle_unknown(const struct kw_node *node, uint64_t now_ms)
 {
     const struct kw_backend *backend = node->backend;
 
-    if (now_ms - node->unknown_since_ms < UNKNOWN_KEEP_MS || kw_node_inflight_count(node) > 0) {
+    if (now_ms - node->unknown_since_ms < UNKNOWN_KEEP_MS || node->holders_count > 0 ||
+        kw_node_inflight_count(node) > 0) {
         return false;
     }
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
@@ -367,6 +372,7 @@ static void node_remove(struct kw_node *node)
 
     node->is_down = true; /* calls that fail now must not open new links */
     node->down_reason = KW_E_NOT_FOUND;
+    kw_lookup_cancel(&node->lookup);
     kw_node_close_links(node, KW_E_CLOSED);
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         if (backend->slot_node[slot] == node->index) {

@@ -22,6 +22,7 @@
 
 struct kw_loop;
 struct kw_node;
+struct kw_resolver;
 struct kw_timer;
 
 struct kw_backend {
@@ -41,6 +42,7 @@ struct kw_backend {
     struct kw_stream_set streams;  /* links with output */
     struct kw_link *failed;        /* links to be closed before this tick writes */
     struct kw_pool ignored_calls;  /* for commands whose reply nobody needs */
+    struct kw_resolver *resolver;  /* of hosts that a MOVED names; made when there is one */
     struct kw_timer *timer;        /* runs while something may become late */
     bool is_watching;              /* the timer runs */
     bool has_topology;
@@ -68,8 +70,9 @@ static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend
     return index == KW_NODE_NONE ? NULL : backend->nodes[index];
 }
 
-/* The node at HOST:PORT; an empty HOST is ASKED's. A numeric address that is not known becomes a new
- * node. NULL when the host is an unknown name: only the topology can resolve it.
+/* The node at HOST:PORT; an empty HOST is ASKED's. An unknown one becomes a new node;
+ * when it is a name it is resolved first, without waiting. NULL when there are too many nodes or the
+ * host is too long.
  */
 struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
                                    const struct kw_node *asked);
@@ -79,6 +82,9 @@ void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_
 
 /* Ask the control thread for a fresh topology. */
 void kw_backend_want_topology(struct kw_backend *backend);
+
+/* A node can be given requests now that could not before: who waits may go on. */
+void kw_backend_node_changed(struct kw_backend *backend);
 
 /* The control thread's probe says that the node with ADDRESS answers. */
 void kw_backend_on_node_alive(struct kw_backend *backend, const struct kw_address *address);

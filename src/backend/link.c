@@ -38,6 +38,7 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
                                        size_t scanned);
 static enum kw_status link_keep_rest(struct kw_link *link, const char *data, size_t len,
                                      size_t scanned);
+static bool link_owes_nothing(const struct kw_link *link);
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last);
 static void link_push_call(struct kw_link *link, struct kw_call *call, size_t len);
 static struct kw_call *link_pop_call(struct kw_link *link);
@@ -283,8 +284,8 @@ static enum kw_status link_keep_rest(struct kw_link *link, const char *data, siz
     if (len == 0) {
         return KW_OK;
     }
-    if (len > KW_LINE_MAX_BYTES) {
-        return KW_E_PROTOCOL;
+    if (len > KW_LINE_MAX_BYTES || (link_owes_nothing(link) && parser->type != '>')) {
+        return KW_E_PROTOCOL; /* L1 */
     }
     link->leftover = kw_chunk_get(link->backend->chunks, len);
     if (link->leftover == NULL) {
@@ -294,6 +295,14 @@ static enum kw_status link_keep_rest(struct kw_link *link, const char *data, siz
     link->leftover->end = len;
     link->leftover_scanned = scanned;
     return KW_OK;
+}
+
+/* No command has been written that is not answered: whatever comes answers nothing. */
+static bool link_owes_nothing(const struct kw_link *link)
+{
+    return link->state == KW_LINK_READY &&
+           (link->oldest == NULL ||
+            link->oldest->position >= link->appended_bytes - link->stream.out.len);
 }
 
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last)
@@ -306,8 +315,8 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
     if (link->state == KW_LINK_HANDSHAKE) {
         return kw_handshake_on_reply(link, bytes);
     }
-    if (call == NULL || call->position >= link->appended_bytes - link->stream.out.len) {
-        return KW_E_PROTOCOL; /* L1: a reply to nothing that was written */
+    if (link_owes_nothing(link)) {
+        return KW_E_PROTOCOL; /* L1 */
     }
     struct kw_reply_part part = {
         .bytes = bytes,

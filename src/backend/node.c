@@ -17,14 +17,18 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "net/loop.h"
+#include "net/resolve.h"
 
 enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 1000,
+    RESP3_AGAIN_MS = 1000, /* a node may be replaced by a newer server */
     TRIAL_MIN_MS = 1000 /* a trial link may take as long: SYNs are repeated after 1 s */
 };
 
 static bool link_check(struct kw_link *link, uint64_t now_ms);
+static void node_on_resolved(void *arg, enum kw_status status, const struct kw_address *addresses,
+                             uint32_t count);
 static void node_set_down(struct kw_node *node, enum kw_status reason);
 static void node_schedule_retry(struct kw_node *node);
 static bool node_try(struct kw_node *node, uint64_t now_ms);
@@ -38,6 +42,12 @@ enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
 
     if (node->is_down) {
         return node->down_reason;
+    }
+    if (proto == 3 && kw_loop_now_ms(node->backend->loop) < node->resp3_refused_until_ms) {
+        return KW_E_PROTOCOL;
+    }
+    if (node->lookup != NULL) {
+        return KW_AGAIN;
     }
     if (*place == NULL) {
         *place = kw_link_open(node->backend, node, proto);
@@ -117,6 +127,34 @@ static bool link_check(struct kw_link *link, uint64_t now_ms)
     return silences >= config->node_failure_limit;
 }
 
+void kw_node_resolve(struct kw_node *node)
+{
+    struct kw_backend *backend = node->backend;
+
+    if (node->lookup != NULL) {
+        return;
+    }
+    if (backend->resolver == NULL) {
+        backend->resolver = kw_resolver_new(backend->loop, NULL);
+    }
+    node->lookup = kw_resolver_lookup(backend->resolver, node->host, node->port,
+                                      node_on_resolved, node);
+}
+
+static void node_on_resolved(void *arg, enum kw_status status, const struct kw_address *addresses,
+                             uint32_t count)
+{
+    struct kw_node *node = arg;
+
+    node->lookup = NULL;
+    if (count > 0) {
+        node->address = addresses[0];
+    } else {
+        node_set_down(node, status == KW_E_TIMEOUT ? KW_E_TIMEOUT : KW_E_UNREACHABLE);
+    }
+    kw_backend_node_changed(node->backend);
+}
+
 void kw_node_retry_now(struct kw_node *node)
 {
     if (node->is_down) {
@@ -158,6 +196,7 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
 {
     bool was_ready = link->state == KW_LINK_READY;
     bool is_news = !was_ready || link->oldest != NULL;
+    bool is_only_resp3 = !was_ready && status == KW_E_PROTOCOL && link->proto == 3;
 
     node_drop_link(node, link);
     if (is_news) {
@@ -171,7 +210,9 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
     if (status == KW_E_PROTOCOL && was_ready) {
         KW_STAT_ADD(node->backend->stats, links_protocol_errors, 1);
     }
-    if (!was_ready) {
+    if (is_only_resp3) {
+        node->resp3_refused_until_ms = kw_loop_now_ms(node->backend->loop) + RESP3_AGAIN_MS;
+    } else if (!was_ready) {
         node_set_down(node, status); /* N2 */
     }
     kw_link_close(&link, status);
@@ -240,6 +281,13 @@ static bool node_try(struct kw_node *node, uint64_t now_ms)
         return true;
     }
     if (trial == NULL && now_ms >= node->retry_at_ms) {
+        if (!kw_address_is_resolved(&node->address)) {
+            node_schedule_retry(node);
+            kw_node_resolve(node);
+            if (!kw_address_is_resolved(&node->address)) {
+                return true;
+            }
+        }
         node->links[0][0] = kw_link_open(node->backend, node, 2);
         return true;
     }

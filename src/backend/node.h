@@ -23,7 +23,9 @@ struct kw_node {
     char host[KW_HOST_MAX];
     uint16_t port;
     char name[KW_NODE_NAME_MAX]; /* "host:port" for logs and errors */
-    struct kw_address address;
+    struct kw_address address;   /* unresolved until a lookup ends, when a MOVED named a host */
+    struct kw_lookup *lookup;    /* under way, or NULL */
+    uint32_t holders_count;      /* requests that point here: it must not be freed */
     bool is_known;               /* in the last topology */
     uint64_t unknown_since_ms;   /* when it was not, or it was made for a MOVED */
 
@@ -33,16 +35,35 @@ struct kw_node {
     uint64_t retry_at_ms; /* when the next link is tried, while down */
     uint32_t backoff_ms;
 
+    uint64_t resp3_refused_until_ms; /* it rejected HELLO 3: RESP3 clients get an error till then */
+
     struct kw_link *links[2][KW_LINKS_PER_NODE_MAX]; /* by protocol version - 2, then by client */
     struct kw_link *retired; /* links that carry a big reply, until it is over */
     struct kw_log_limit log_limit;
 };
 
 /* The link for a client: always the same one for the same CLIENT_ID (O2), opened when needed.
- * Returns KW_OK and *link, or why the node is down.
+ * Returns KW_OK and *link; KW_AGAIN while the node's name is being resolved; KW_E_PROTOCOL when it
+ *         does not speak RESP3; or why the node is down.
  */
 KW_CHECK enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
                                      struct kw_link **link);
+
+/* Keep NODE from being freed until it is released. Returns it. */
+static inline struct kw_node *kw_node_hold(struct kw_node *node)
+{
+    node->holders_count++;
+    return node;
+}
+
+/* Undo kw_node_hold() and clear the pointer; NULL inside is allowed. */
+static inline void kw_node_release(struct kw_node **node)
+{
+    if (*node != NULL) {
+        (*node)->holders_count--;
+        *node = NULL;
+    }
+}
 
 /* True when calls of the past may be in flight on a link that is not the one kw_node_link() gives. */
 static inline bool kw_node_has_retired(const struct kw_node *node)
@@ -60,6 +81,9 @@ uint32_t kw_node_inflight_count(const struct kw_node *node);
  * soon.
  */
 bool kw_node_check(struct kw_node *node, uint64_t now_ms);
+
+/* Look its host up, unless that is under way; until then it is asked for in vain (KW_AGAIN). */
+void kw_node_resolve(struct kw_node *node);
 
 /* Try to connect now instead of waiting for the back-off. */
 void kw_node_retry_now(struct kw_node *node);

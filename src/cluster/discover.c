@@ -101,7 +101,7 @@ struct kw_discover *kw_discover_new(struct kw_loop *loop, struct kw_config *conf
 
     discover->loop = loop;
     discover->config = kw_config_ref(config);
-    discover->resolver = kw_resolver_new(loop);
+    discover->resolver = kw_resolver_new(loop, NULL);
     discover->on_topology = on_topology;
     discover->arg = arg;
     discover->timer = kw_timer_new(loop, discover_on_timer, discover);

@@ -12,6 +12,8 @@
 #include "base/mem.h"
 
 static bool node_is_equal(const struct kw_topology_node *a, const struct kw_topology_node *b);
+static bool shards_are_equal(const struct kw_topology *a, const struct kw_topology *b,
+                             const uint16_t *index_in_b);
 static uint16_t topology_index_like(const struct kw_topology *topology,
                                     const struct kw_topology_node *node, uint16_t hint);
 
@@ -86,7 +88,26 @@ bool kw_topology_equal(const struct kw_topology *a, const struct kw_topology *b)
         uint16_t owner = a->slot_owner[slot];
         is_equal = b->slot_owner[slot] == (owner == KW_NODE_NONE ? owner : index_in_b[owner]);
     }
+    is_equal = is_equal && shards_are_equal(a, b, index_in_b);
     kw_free(index_in_b);
+    return is_equal;
+}
+
+/* The same nodes share a shard, however the shards are numbered; both have as many of them. */
+static bool shards_are_equal(const struct kw_topology *a, const struct kw_topology *b,
+                             const uint16_t *index_in_b)
+{
+    uint16_t *shard_in_b = kw_alloc((a->shards_count + 1) * sizeof *shard_in_b);
+    bool is_equal = true;
+
+    memset(shard_in_b, 0xff, (a->shards_count + 1) * sizeof *shard_in_b);
+    for (uint32_t i = 0; is_equal && i < a->nodes_count; i++) {
+        uint16_t *known = &shard_in_b[a->nodes[i].shard];
+        uint16_t shard = b->nodes[index_in_b[i]].shard;
+        is_equal = *known == UINT16_MAX || *known == shard;
+        *known = shard;
+    }
+    kw_free(shard_in_b);
     return is_equal;
 }
 

@@ -32,6 +32,7 @@ struct name {
 
 struct kw_resolver {
     struct kw_loop *loop;
+    char *resolv_conf;      /* owned */
     struct evdns_base *dns; /* owned; NULL while nothing is under way (I1) */
     struct kw_timer *idle;  /* owned: frees dns outside of its own callbacks */
     struct kw_list lookups; /* struct kw_lookup.node */
@@ -68,11 +69,12 @@ static void lookup_free(struct kw_lookup *lookup);
 static void resolver_on_idle(void *arg);
 static void resolver_log(int is_warning, const char *text);
 
-struct kw_resolver *kw_resolver_new(struct kw_loop *loop)
+struct kw_resolver *kw_resolver_new(struct kw_loop *loop, const char *resolv_conf)
 {
     struct kw_resolver *resolver = kw_alloc_zero(1, sizeof *resolver);
 
     resolver->loop = loop;
+    resolver->resolv_conf = kw_text_copy(resolv_conf == NULL ? "/etc/resolv.conf" : resolv_conf);
     resolver->idle = kw_timer_new(loop, resolver_on_idle, resolver);
     kw_list_init(&resolver->lookups);
     kw_list_init(&resolver->names);
@@ -192,8 +194,9 @@ static void resolver_open_dns(struct kw_resolver *resolver)
     evdns_base_set_option(resolver->dns, "attempts:", "2");
     evdns_base_set_option(resolver->dns, "randomize-case:", "0");
     evdns_base_set_option(resolver->dns, "getaddrinfo-allow-skew:", "0.5");
-    if (evdns_base_resolv_conf_parse(resolver->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf") != 0) {
-        kw_log(KW_LOG_VERBOSE, "no usable /etc/resolv.conf: only /etc/hosts resolves names");
+    if (evdns_base_resolv_conf_parse(resolver->dns, DNS_OPTIONS_ALL, resolver->resolv_conf) != 0) {
+        kw_log(KW_LOG_VERBOSE, "%s is not usable: only /etc/hosts resolves names",
+               resolver->resolv_conf);
     }
 }
 
@@ -341,6 +344,7 @@ void kw_resolver_free(struct kw_resolver **resolver)
         kw_free(name);
     }
     kw_timer_free(&freed->idle);
+    kw_free(freed->resolv_conf);
     kw_free(freed);
     *resolver = NULL;
 }

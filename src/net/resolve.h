@@ -34,7 +34,8 @@ enum {
 typedef void kw_lookup_on_done(void *arg, enum kw_status status, const struct kw_address *addresses,
                                uint32_t count);
 
-struct kw_resolver *kw_resolver_new(struct kw_loop *loop);
+/* RESOLV_CONF is the file that names the name servers, NULL for the system's; copied. */
+struct kw_resolver *kw_resolver_new(struct kw_loop *loop, const char *resolv_conf);
 
 /* Cancel what is under way, free and clear. The loop must turn once more before its end to give
  * back what libevent still holds of cancelled lookups.

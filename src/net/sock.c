@@ -98,6 +98,25 @@ static enum kw_status listen_at(const struct sockaddr *address, socklen_t len, i
     return error == EADDRNOTAVAIL || error == EAFNOSUPPORT ? KW_E_INVALID : KW_E_SYSTEM;
 }
 
+enum kw_status kw_sock_probe(const struct kw_address *address, const char **reason)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        *reason = strerror(errno);
+        return errno == EAFNOSUPPORT ? KW_E_INVALID : KW_E_SYSTEM;
+    }
+    sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address->any.sa_family == AF_INET6) {
+        sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    enum kw_status status = listen_at(&address->any, address->len, 1, fd, reason);
+    if (status == KW_OK) {
+        close(fd);
+    }
+    return status;
+}
+
 enum kw_status kw_sock_listen(const struct kw_address *address, int backlog, int *fd,
                               const char **reason)
 {

@@ -23,6 +23,11 @@ KW_CHECK enum kw_status kw_sock_read(int fd, char *data, size_t size, size_t *go
  */
 KW_CHECK enum kw_status kw_sock_write(int fd, struct kw_buf *buf);
 
+/* Could one listen on ADDRESS alone? SO_REUSEPORT would let a second process in beside the first,
+ * unnoticed. Returns as kw_sock_listen().
+ */
+KW_CHECK enum kw_status kw_sock_probe(const struct kw_address *address, const char **reason);
+
 /* A listening TCP socket with SO_REUSEADDR and SO_REUSEPORT: one per worker, the kernel spreads
  * the connections. Returns KW_OK, KW_E_INVALID (no such local address), KW_E_SYSTEM (*reason is
  * the system's words, static).

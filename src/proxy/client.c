@@ -358,7 +358,8 @@ static void client_on_flushed(struct kw_stream *stream)
 {
     struct kw_client *client = (struct kw_client *)stream;
 
-    if (client->paused_link != NULL && stream->out.len <= KW_OUTPUT_RESUME_BYTES) {
+    if (stream->out.len <= KW_OUTPUT_RESUME_BYTES) {
+        client->is_slow = false;
         client_unpause(client);
     }
     if (!stream->is_reading) {

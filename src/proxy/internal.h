@@ -51,6 +51,7 @@ struct kw_request {
     struct kw_buf parked;      /* reply bytes that wait for older requests */
     uint64_t deadline_ms;      /* no more retries after; 0 until the first one */
     uint64_t due_ms;           /* RETRYING: when to try again */
+    struct kw_node *ask_node;  /* held: send there behind ASKING, once its name is resolved */
     struct kw_list retrying;   /* in proxy->retrying */
     uint16_t slot;
     uint8_t state;          /* enum kw_request_state */
@@ -58,7 +59,6 @@ struct kw_request {
     bool is_barrier;        /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;      /* part of its reply has reached the client's output */
-    bool is_spilling;       /* its big reply is no longer paused for its slow reader */
 };
 
 struct kw_client {
@@ -81,10 +81,10 @@ struct kw_client {
     char *lib_version;
     uint64_t active_ms;     /* when it last sent something */
     uint64_t over_soft_ms;  /* since when its output is above the soft limit; 0 = it is not */
-    uint64_t paused_out_len; /* unread output when the link was paused */
     uint8_t proto;          /* 2 or 3 */
     bool is_waiting;        /* its next request waits for earlier ones (KW_WAITING) */
     bool is_closing;        /* takes no input any more; closed when all is answered and written */
+    bool is_slow;           /* did not read in time while others waited: pauses no link any more */
     bool is_gone;           /* the connection is closed; lives on until its requests end (O6) */
 };
 

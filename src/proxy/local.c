@@ -32,6 +32,11 @@ enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_comman
     return verdict;
 }
 
+bool kw_local_changes_links(const struct kw_command *command)
+{
+    return command->local == KW_LOCAL_HELLO || command->local == KW_LOCAL_RESET;
+}
+
 static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
                               struct kw_buf *buf)
 {

@@ -12,6 +12,11 @@
  */
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command);
 
+/* True for commands after which the client's requests take other links: they wait until what is in
+ * flight is answered, so that nothing overtakes it (O2).
+ */
+bool kw_local_changes_links(const struct kw_command *command);
+
 /* The families that have files of their own. BUF is where the reply goes. */
 enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_command *command,
                                  struct kw_buf *buf);

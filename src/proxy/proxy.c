@@ -81,6 +81,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
         struct kw_client *client = KW_LIST_ENTRY(ending->clients.next, struct kw_client, all);
         kw_client_close(client);
         while (client->oldest != NULL) {
+            client->oldest->ask_node = NULL; /* gone with the backend */
             kw_reply_finish(client->oldest); /* queued or retrying: nobody will answer it */
         }
         kw_client_resume(client);
@@ -173,7 +174,7 @@ static void proxy_on_retry(void *arg)
 }
 
 /* A reader that takes nothing must not hold up the others behind its reply: from then on the rest
- * is collected for it, up to its output limit.
+ * is collected for it, up to its output limit, until it has caught up.
  */
 static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
 {
@@ -185,7 +186,7 @@ static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
             now_ms - link->paused_at_ms < KW_PAUSE_MAX_MS) {
             continue;
         }
-        ((struct kw_request *)link->oldest)->is_spilling = true;
+        client->is_slow = true;
         client->paused_link = NULL;
         proxy->paused_count--;
         kw_link_resume(link);

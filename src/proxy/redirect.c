@@ -5,16 +5,16 @@
 #include "net/address.h"
 
 static const struct redirect_row {
-    struct kw_bytes word; /* with the dash and the space behind it */
+    struct kw_bytes word; /* with the dash */
     enum kw_redirect_kind kind;
 } redirect_rows[] = {
-    {{"-MOVED ", 7}, KW_REDIRECT_MOVED},
-    {{"-ASK ", 5}, KW_REDIRECT_ASK},
-    {{"-TRYAGAIN ", 10}, KW_REDIRECT_LATER},
-    {{"-CLUSTERDOWN ", 13}, KW_REDIRECT_LATER},
-    {{"-LOADING ", 9}, KW_REDIRECT_LATER},
-    {{"-MASTERDOWN ", 12}, KW_REDIRECT_LATER},
-    {{"-READONLY ", 10}, KW_REDIRECT_LATER}, /* a master that has just become a replica */
+    {{"-MOVED", 6}, KW_REDIRECT_MOVED},
+    {{"-ASK", 4}, KW_REDIRECT_ASK},
+    {{"-TRYAGAIN", 9}, KW_REDIRECT_LATER},
+    {{"-CLUSTERDOWN", 12}, KW_REDIRECT_LATER},
+    {{"-LOADING", 8}, KW_REDIRECT_LATER},
+    {{"-MASTERDOWN", 11}, KW_REDIRECT_LATER},
+    {{"-READONLY", 9}, KW_REDIRECT_LATER}, /* a master that has just become a replica */
 };
 
 static bool read_target(struct kw_bytes rest, uint16_t slot, struct kw_redirect *redirect);
@@ -23,12 +23,17 @@ bool kw_redirect_classify(struct kw_bytes line, uint16_t slot, struct kw_redirec
 {
     for (size_t i = 0; i < sizeof redirect_rows / sizeof redirect_rows[0]; i++) {
         const struct redirect_row *row = &redirect_rows[i];
-        if (kw_bytes_start_with(line, row->word)) {
-            redirect->kind = row->kind;
-            return row->kind == KW_REDIRECT_LATER ||
-                   read_target(kw_bytes_of(line.data + row->word.len, line.len - row->word.len),
-                               slot, redirect);
+        if (!kw_bytes_start_with(line, row->word) || line.len == row->word.len ||
+            (unsigned char)line.data[row->word.len] > ' ') {
+            continue;
         }
+        size_t skip = row->word.len + 1;
+        redirect->kind = row->kind;
+        if (row->kind != KW_REDIRECT_LATER &&
+            !read_target(kw_bytes_of(line.data + skip, line.len - skip), slot, redirect)) {
+            redirect->kind = KW_REDIRECT_NOWHERE;
+        }
+        return true;
     }
     return false;
 }

@@ -13,6 +13,7 @@
 enum kw_redirect_kind {
     KW_REDIRECT_MOVED, /* the slot lives elsewhere from now on */
     KW_REDIRECT_ASK,   /* this key does, while the slot moves */
+    KW_REDIRECT_NOWHERE, /* a MOVED or ASK that names no slot of ours or no place */
     KW_REDIRECT_LATER  /* the same node, or the new owner, will do it in a moment */
 };
 
@@ -23,8 +24,8 @@ struct kw_redirect {
 };
 
 /* Read LINE, a whole error reply to a request for SLOT. True when the server did not execute the
- * request and says who will. A MOVED or ASK for another slot is an answer like any other: a script
- * may return such text.
+ * request and says who will. A MOVED or ASK that can't be followed is KW_REDIRECT_NOWHERE: a client
+ * must never see it, it would go to the nodes itself.
  */
 bool kw_redirect_classify(struct kw_bytes line, uint16_t slot, struct kw_redirect *redirect);
 

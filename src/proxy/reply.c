@@ -11,6 +11,7 @@
  */
 #include "proxy/reply.h"
 
+#include "backend/node.h"
 #include "proxy/client.h"
 
 static void reply_retire(struct kw_request *request);
@@ -80,6 +81,7 @@ void kw_reply_finish(struct kw_request *request)
     KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
     kw_call_release(&request->call);
     kw_list_remove(&request->retrying);
+    kw_node_release(&request->ask_node);
     if (request->is_redirecting) {
         request->is_redirecting = false;
         client->redirecting_count--;

@@ -65,13 +65,14 @@ static bool request_redirected(struct kw_request *request, struct kw_node *from,
 static bool request_follow(struct kw_request *request, struct kw_node *to, bool is_ask);
 static bool request_later(struct kw_request *request);
 static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part);
-static void request_pace(struct kw_request *request, struct kw_link *link,
-                         const struct kw_reply_part *part);
+static void request_pace(struct kw_request *request, struct kw_link *link);
 static void request_on_fail(struct kw_call *call, const struct kw_link *link,
                             enum kw_status status, bool was_sent);
 static void request_hold(struct kw_request *request);
 static bool request_is_held(const struct kw_request *request);
-static void request_forward(struct kw_request *request, struct kw_node *ask_node);
+static void request_forward(struct kw_request *request);
+static enum kw_status request_put(struct kw_request *request, struct kw_node *node, bool is_ask);
+static enum kw_error error_of_status(enum kw_status status);
 static void request_fail(struct kw_request *request, enum kw_error error, const char *text);
 
 static const struct kw_call_user request_user = {request_on_reply, request_on_fail};
@@ -86,7 +87,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
 
     enum kw_verdict verdict = kw_admit(client, command);
     if (verdict == KW_NEXT && command->route == KW_ROUTE_LOCAL) {
-        verdict = kw_local_answer(client, command);
+        verdict = kw_local_changes_links(command) && client->inflight_count > 0
+                      ? KW_WAITING
+                      : kw_local_answer(client, command);
     }
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
@@ -94,11 +97,11 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     if (verdict == KW_NEXT && request_must_wait(client, command, &target)) {
         verdict = KW_WAITING;
     }
-    if (verdict == KW_WAITING) {
-        return verdict;
-    }
     if (verdict == KW_NEXT) {
         verdict = request_send(client, command, &target, wire, chunk);
+    }
+    if (verdict == KW_WAITING) {
+        return verdict;
     }
     KW_STAT_ADD(proxy->stats, requests, 1);
     if (verdict == KW_ANSWERED) {
@@ -116,12 +119,10 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
 static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
                               const struct kw_target *target)
 {
-    if (client->redirecting_count > 0) {
-        return true;
-    }
     bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
     if (client->inflight_count == 0 ||
-        (!is_unstable && client->barriers_count == 0 && !kw_node_has_retired(target->node))) {
+        (!is_unstable && client->barriers_count == 0 && client->redirecting_count == 0 &&
+         !kw_node_has_retired(target->node))) {
         return false;
     }
     bool is_read = kw_command_may_retry(command);
@@ -132,7 +133,8 @@ static bool request_must_wait(const struct kw_client *client, const struct kw_co
         bool is_behind_barrier =
             request->is_barrier && !(is_read && kw_command_may_retry(request->command));
         bool is_on_retired = link != NULL && link->is_retired && link->node == target->node;
-        if ((is_same && (is_unstable || is_behind_barrier)) || is_on_retired) {
+        if ((is_same && (is_unstable || is_behind_barrier || request->is_redirecting)) ||
+            is_on_retired) {
             return true;
         }
     }
@@ -149,9 +151,8 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
 
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
     if (status != KW_OK) {
-        return request_refuse(client,
-                              status == KW_E_AUTH ? KW_ERROR_NODE_AUTH : KW_ERROR_NODE_DOWN,
-                              node->name);
+        return status == KW_AGAIN ? KW_WAITING
+                                  : request_refuse(client, error_of_status(status), node->name);
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
     *request = (struct kw_request){
@@ -167,8 +168,7 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw_pool_put(&proxy->requests, request);
-        return request_refuse(
-            client, status == KW_E_FULL ? KW_ERROR_OVERLOADED : KW_ERROR_OUT_OF_MEMORY, node->name);
+        return request_refuse(client, error_of_status(status), node->name);
     }
     kw_reply_expect(request);
     return KW_SENT;
@@ -191,7 +191,7 @@ void kw_request_send_queued(struct kw_client *client)
     while (request != NULL) {
         struct kw_request *next = request->next; /* a failing one may leave the queue */
         if (request->state == KW_REQUEST_QUEUED && !request_is_held(request)) {
-            request_forward(request, NULL);
+            request_forward(request);
         }
         request = next;
     }
@@ -207,7 +207,7 @@ void kw_request_retry_due(struct kw_proxy *proxy, uint64_t now_ms)
             return;
         }
         kw_list_remove(&request->retrying);
-        request_forward(request, NULL);
+        request_forward(request);
     }
 }
 
@@ -226,7 +226,7 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
     }
     kw_reply_pass(request, part->bytes);
     if (!part->is_last) {
-        request_pace(request, link, part);
+        request_pace(request, link);
         return;
     }
     if (part->bytes.len > KW_STREAM_MIN_BYTES || client->stream.out.len > KW_OUTPUT_PAUSE_BYTES) {
@@ -251,12 +251,12 @@ static bool request_redirected(struct kw_request *request, struct kw_node *from,
         return request_later(request);
     }
     struct kw_node *to =
-        kw_backend_node_at(proxy->backend, redirect.host, redirect.port, from);
-    if (to == NULL) { /* a name that only the topology can resolve */
+        redirect.kind == KW_REDIRECT_NOWHERE
+            ? NULL
+            : kw_backend_node_at(proxy->backend, redirect.host, redirect.port, from);
+    if (to == NULL) {
         kw_backend_want_topology(proxy->backend);
-        if (!request_later(request)) {
-            request_fail(request, KW_ERROR_TOO_MANY_REDIRECTS, NULL);
-        }
+        request_fail(request, KW_ERROR_BAD_REDIRECT, from->name);
         return true;
     }
     if (redirect.kind == KW_REDIRECT_MOVED) {
@@ -279,7 +279,10 @@ static bool request_follow(struct kw_request *request, struct kw_node *to, bool 
         request->state = KW_REQUEST_QUEUED;
         return true;
     }
-    request_forward(request, is_ask ? to : NULL);
+    if (is_ask) {
+        request->ask_node = kw_node_hold(to);
+    }
+    request_forward(request);
     return true;
 }
 
@@ -326,19 +329,16 @@ static bool request_overtook(struct kw_request *request, const struct kw_reply_p
 }
 
 /* A big reply arrives faster than its client reads: let the node wait, within reason. */
-static void request_pace(struct kw_request *request, struct kw_link *link,
-                         const struct kw_reply_part *part)
+static void request_pace(struct kw_request *request, struct kw_link *link)
 {
     struct kw_client *client = request->client;
     size_t unread = client->stream.out.len + request->parked.len;
 
-    (void)part;
     if (client->is_gone || !kw_client_output_ok(client, request->parked.len)) {
         return;
     }
-    if (unread > KW_OUTPUT_PAUSE_BYTES && !request->is_spilling && client->paused_link == NULL) {
+    if (unread > KW_OUTPUT_PAUSE_BYTES && !client->is_slow && client->paused_link == NULL) {
         client->paused_link = link;
-        client->paused_out_len = unread;
         client->proxy->paused_count++;
         kw_link_pause(link);
         kw__proxy_watch(client->proxy);
@@ -364,7 +364,7 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link,
     }
     kw_buf_reset(&request->parked);
     if (status == KW_E_AUTH) {
-        request_fail(request, KW_ERROR_NODE_AUTH, link->node->name);
+        request_fail(request, error_of_status(status), link->node->name);
     } else if (may_retry && ++request->attempts <= LINK_RETRIES_MAX && !proxy->is_draining) {
         KW_STAT_ADD(proxy->stats, retries_failed_link, 1);
         request_hold(request);
@@ -402,35 +402,56 @@ static bool request_is_held(const struct kw_request *request)
     return false;
 }
 
-/* Send the bytes it still holds: to ASK_NODE behind ASKING, or to the owner of its slot. */
-static void request_forward(struct kw_request *request, struct kw_node *ask_node)
+/* Send the bytes it still holds: to ask_node behind ASKING, or to the owner of its slot. */
+static void request_forward(struct kw_request *request)
 {
-    struct kw_client *client = request->client;
-    struct kw_backend *backend = client->proxy->backend;
+    struct kw_backend *backend = request->client->proxy->backend;
+    bool is_ask = request->ask_node != NULL;
     struct kw_node *node =
-        ask_node != NULL ? ask_node : kw_backend_node_of_slot(backend, request->slot);
-    struct kw_link *link = NULL;
+        is_ask ? request->ask_node : kw_backend_node_of_slot(backend, request->slot);
 
     KW_ASSERT(request->is_redirecting && request->call.link == NULL);
-    if (node == NULL) {
-        if (!request_later(request)) {
-            request_fail(request, KW_ERROR_SLOT_UNSERVED, NULL);
-        }
+    enum kw_status status = node == NULL ? KW_AGAIN : request_put(request, node, is_ask);
+    if (status == KW_OK) {
+        request->state = KW_REQUEST_INFLIGHT;
+        kw_node_release(&request->ask_node);
         return;
     }
+    if (status == KW_AGAIN && request_later(request)) {
+        return; /* the name is being resolved, or the slot has no owner just now */
+    }
+    request_fail(request, node == NULL ? KW_ERROR_SLOT_UNSERVED : error_of_status(status),
+                 node == NULL ? NULL : node->name);
+}
+
+/* Queue the request's bytes again, on its client's link to NODE. */
+static enum kw_status request_put(struct kw_request *request, struct kw_node *node, bool is_ask)
+{
+    struct kw_client *client = request->client;
+    struct kw_link *link = NULL;
+
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
-    if (status == KW_OK && ask_node != NULL) {
+    if (status == KW_OK && is_ask) {
         status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */
     }
-    if (status == KW_OK) {
-        status = kw_link_resend(link, &request->call);
+    return status == KW_OK ? kw_link_resend(link, &request->call) : status;
+}
+
+/* Why a node can't be given a request, as the client is told. */
+static enum kw_error error_of_status(enum kw_status status)
+{
+    switch ((int)status) {
+    case KW_E_AUTH:
+        return KW_ERROR_NODE_AUTH;
+    case KW_E_PROTOCOL:
+        return KW_ERROR_NODE_RESP3;
+    case KW_E_FULL:
+        return KW_ERROR_OVERLOADED;
+    case KW_E_MEMORY:
+        return KW_ERROR_OUT_OF_MEMORY;
+    default:
+        return KW_ERROR_NODE_DOWN;
     }
-    if (status != KW_OK) {
-        request_fail(request, status == KW_E_FULL ? KW_ERROR_OVERLOADED : KW_ERROR_NODE_DOWN,
-                     node->name);
-        return;
-    }
-    request->state = KW_REQUEST_INFLIGHT;
 }
 
 static void request_fail(struct kw_request *request, enum kw_error error, const char *text)
