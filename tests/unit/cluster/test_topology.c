@@ -50,6 +50,20 @@ KW_TEST(topologies_are_equal_whatever_the_order_of_their_nodes)
     kw_topology_unref(&failing);
 }
 
+KW_TEST(topologies_differ_when_a_replica_follows_another_master)
+{
+    struct kw_topology *one = a_topology("0-100 A, a, 101-16383 B");
+    struct kw_topology *other = a_topology("101-16383 B, 0-100 A, a");
+    struct kw_topology *moved = a_topology("0-100 A, 101-16383 B, a");
+
+    assert_true(kw_topology_equal(one, other));
+    assert_false(kw_topology_equal(one, moved));
+    assert_false(kw_topology_equal(moved, one));
+    kw_topology_unref(&one);
+    kw_topology_unref(&other);
+    kw_topology_unref(&moved);
+}
+
 KW_TEST(topology_lives_until_its_last_reference)
 {
     struct kw_topology *mine = a_topology("0-16383 A");

@@ -11,11 +11,15 @@
 
 #include <stdlib.h>
 
-enum { VALUE_READER_VALUES = 200000, VALUE_READER_DEPTH = 8 };
+enum {
+    VALUE_READER_DEPTH = 8,
+    VALUE_READER_MIN = 3 /* bytes of the shortest value: "_\r\n" */
+};
 
 struct value_reader {
     struct kw_value *values; /* owned */
     size_t values_count;
+    size_t values_max; /* more can't be in the text: promises beyond are refused */
     const char *at;
     const char *end;
 };
@@ -78,12 +82,13 @@ static inline bool value_reader_one(struct value_reader *reader, struct kw_value
         reader->at += number + 2;
         return true;
     }
-    if ((type != '*' && type != '%' && type != '~') || number < 0 || number > VALUE_READER_VALUES) {
+    if ((type != '*' && type != '%' && type != '~') || number < 0 ||
+        (size_t)number > reader->values_max) {
         return false;
     }
     value->type = type == '%' ? KW_VALUE_MAP : KW_VALUE_ARRAY;
     value->elements_count = (uint32_t)(type == '%' ? 2 * number : number);
-    if (value->elements_count > VALUE_READER_VALUES - reader->values_count) {
+    if (value->elements_count > reader->values_max - reader->values_count) {
         return false;
     }
     value->elements = reader->values + reader->values_count;
@@ -101,7 +106,8 @@ static inline const struct kw_value *value_reader_read(struct value_reader *read
     } stack[VALUE_READER_DEPTH];
     int depth = 0;
 
-    reader->values = calloc(VALUE_READER_VALUES + 1, sizeof *reader->values);
+    reader->values_max = text.len / VALUE_READER_MIN + 1;
+    reader->values = calloc(reader->values_max, sizeof *reader->values);
     reader->values_count = 1;
     reader->at = text.data;
     reader->end = text.data + text.len;

@@ -75,18 +75,12 @@ KW_TEST(address_reads_and_prints_numeric_hosts)
 
 KW_TEST(address_never_resolves_names)
 {
-    static const char *const hosts[] = {"",
-                                        "localhost",
-                                        "1",
-                                        "127.1",
-                                        "0x7f.0.0.1",
-                                        "256.0.0.1",
-                                        "[::1]",
-                                        "::g",
-                                        "host.example",
-                                        "?",
-                                        "1111111111111111111111111111111111111111111111111111111"
-                                        "1111111111111111111111111111111111111111111111"};
+    static const char long_host[] =
+        "1.1111111111111111111111111111111111111111111111111111111111111"
+        "111111111111111111111111111111";
+    static const char *const hosts[] = {
+        "",    "localhost",    "1", "127.1",  "0x7f.0.0.1", "256.0.0.1", "[::1]",
+        "::g", "host.example", "?", long_host};
     struct kw_address address;
 
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
