@@ -324,3 +324,23 @@ KW_TEST(node_is_down_before_its_calls_are_told_so)
     assert_int_equal(stubborn.second_try, KW_E_TIMEOUT);
     scene_close(&scene);
 }
+
+KW_TEST(node_that_does_not_speak_resp3_serves_resp2_all_the_same)
+{
+    struct heard call;
+    struct kw_link *link = NULL;
+    int fd = -1;
+
+    scene_open(&scene, BREAKER, 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    heard_send(&call, scene_link(&scene, 0, 3, 0), GET_WIRE);
+    fd = scene_accept(&scene, 0);
+    scene_expect(&scene, fd, HELLO_WIRE);
+    scene_say(&scene, fd, "-ERR unknown command 'HELLO'\r\n");
+
+    assert_unheard(&call, KW_E_PROTOCOL, false);
+    assert_false(node->is_down);
+    assert_int_equal(kw_node_link(node, 3, 0, &link), KW_E_PROTOCOL);
+    (void)scene_ready_link(&scene, 0, &fd);
+    scene_close(&scene);
+}
