@@ -24,7 +24,7 @@ class Watch:
         self._thread.start()
 
     def _sample(self):
-        while not self._is_over.wait(0.005):
+        while not self._is_over.wait(0.005) and self.keyway.process.poll() is None:
             self.highest = max(self.highest, self.keyway.rss_bytes())
 
     def grown_mib(self):
@@ -96,8 +96,8 @@ def slow_readers_of_big_values_delay_nobody(t):
 
     p99 = statistics.quantiles(times, n=100)[98]
     assert p99 < 0.05 * t.patience, "p99 of small GETs was %.0f ms" % (p99 * 1000)
-    if not t.is_sanitized:
-        assert watch.grown_mib() < 30, "slow readers cost %.1f MiB" % watch.grown_mib()
+    if not t.is_sanitized:      # what they left unread, within client-output-buffer-limit; no more
+        assert watch.grown_mib() < 5 * 20 + 20, "slow readers cost %.1f MiB" % watch.grown_mib()
     print("     (p99 %.2f ms, slowest %.0f ms)" % (p99 * 1000, max(times) * 1000))
 
 

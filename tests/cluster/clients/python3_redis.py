@@ -17,7 +17,7 @@ assert r.zadd("z", {"a": 1, "b": 2}) == 2 and r.zrange("z", 0, -1, withscores=Tr
 assert r.xadd("x", {"f": "v"}, id="1-1") == b"1-1" and r.xrange("x") == [(b"1-1", {b"f": b"v"})]
 assert r.mset({"{t}1": 1, "{t}2": 2}) is True and r.mget("{t}1", "{t}2") == [b"1", b"2"]
 assert r.set("e", "v", px=50000, nx=True) is True and 0 < r.pttl("e") <= 50000
-assert r.register_script("return KEYS[1]")(keys=["k"]) == b"k"
+assert r.eval("return {KEYS[1], ARGV[1]}", 1, "k", "a") == [b"k", b"a"]
 
 pipe = r.pipeline(transaction=False)
 for number in range(1000):

@@ -162,14 +162,18 @@ def is_closed_after_some_bytes(line):
 
 @verb(CLIENT_VERBS, "asks")
 def asks(line):
-    """`asks COMMAND until REPLY`: again and again, for things that heal by themselves."""
+    """`asks COMMAND until REPLY`, or `until reply matching REGEX`: for things that heal."""
     command_text, _, reply_text = line.text.rpartition(" until ")
-    wanted = payload.reply(reply_text)
+    if reply_text.startswith("reply matching "):
+        pattern = re.compile(reply_text[len("reply matching "):].encode(), re.DOTALL)
+        is_wanted = pattern.search
+    else:
+        is_wanted = payload.reply(reply_text).__eq__
     deadline = time.monotonic() + DEFAULT_WAIT_S * line.world.patience
     while True:
         _client(line).send(payload.request(command_text))
         got = take_reply(line, DEFAULT_WAIT_S * line.world.patience)
-        if got == wanted:
+        if is_wanted(got):
             return
         if time.monotonic() > deadline:
             raise Failed("still %s" % resp.show(got))

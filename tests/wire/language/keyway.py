@@ -1,4 +1,5 @@
 """The real proxy as a child process: start, wait until it answers, measure, end."""
+import ctypes
 import os
 import random
 import signal
@@ -10,6 +11,15 @@ from . import resp
 
 SANITIZER_MARKS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
                    "UndefinedBehaviorSanitizer", "runtime error:", "KW_ASSERT", "assertion")
+
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent():
+    """In the child: nothing of a test run that was killed may stay behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class KeywayFailure(Exception):
@@ -53,6 +63,7 @@ class Keyway:
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(self.words, stdout=self._log, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, cwd=folder,
+                                        preexec_fn=_die_with_parent,
                                         env=dict(os.environ, **(env or {})))
 
     @property

@@ -2,8 +2,10 @@
 import re
 import shlex
 import signal
+import time
 
 from .client_verbs import DEFAULT_WAIT_S
+from .keyway import KeywayFailure
 from .verbs import verb
 from .world import Failed
 from . import topology
@@ -79,6 +81,19 @@ def promote(line):
 @verb(PROXY_VERBS, "is alive")
 def is_alive(line):
     line.world.proxy.ping()
+
+
+@verb(PROXY_VERBS, "has room for a client again")
+def has_room_again(line):
+    """After maxclients: sees soon that somebody left, and answers a fresh connection."""
+    deadline = time.monotonic() + DEFAULT_WAIT_S * line.world.patience
+    while True:
+        try:
+            line.world.proxy.ping()
+            return
+        except KeywayFailure:
+            if time.monotonic() > deadline:
+                raise
 
 
 @verb(PROXY_VERBS, "is told to end")
