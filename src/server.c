@@ -59,7 +59,6 @@ static void server_on_signal(void *arg, int number);
 static void server_on_topology(void *arg, struct kw_topology *taken);
 static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive);
 static void server_on_deadline(void *arg);
-static void server_log_ready(const struct kw_server *server);
 
 enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server)
 {
@@ -113,7 +112,6 @@ void kw_server_run(struct kw_server *server)
     }
     kw_signals_unblock();
     kw_discover_start(server->discover);
-    server_log_ready(server);
     kw_loop_run(server->loop);
 }
 
@@ -163,6 +161,10 @@ static enum kw_status server_listen(struct kw_server *server, unsigned worker, i
                                            &fds[*count]);
         if (status == KW_OK) {
             *count += 1;
+            if (worker == 0) {
+                kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s port %d with %u threads",
+                       host + (is_optional ? 1 : 0), config->port, server->hub->workers_count);
+            }
         } else if (!is_optional || status != KW_E_INVALID) {
             return KW_E_SYSTEM;
         }
@@ -211,6 +213,7 @@ static enum kw_status listen_unix(const struct kw_config *config, int *fd)
         kw_log(KW_LOG_WARNING, "can't listen on unixsocket %s: %s", config->unixsocket, reason);
         return KW_E_SYSTEM;
     }
+    kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s", config->unixsocket);
     return KW_OK;
 }
 
@@ -282,18 +285,4 @@ static void server_on_deadline(void *arg)
 
     kw_log(KW_LOG_WARNING, "shutdown-timeout is over: closing clients that still wait");
     kw_loop_stop(server->loop);
-}
-
-static void server_log_ready(const struct kw_server *server)
-{
-    const struct kw_config *config = server->config;
-
-    for (size_t i = 0; config->port != 0 && i < config->bind_count; i++) {
-        kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s port %d with %u threads",
-               config->bind[i][0] == '-' ? config->bind[i] + 1 : config->bind[i], config->port,
-               server->workers_count);
-    }
-    if (config->unixsocket[0] != '\0') {
-        kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s", config->unixsocket);
-    }
 }

@@ -146,6 +146,16 @@ enum kw_status kw_link_send_prefix(struct kw_link *link, struct kw_bytes bytes)
     return status;
 }
 
+uint64_t kw_link_owed_bytes(const struct kw_link *link)
+{
+    uint64_t written = link->appended_bytes - link->waiting.len - link->stream.out.len;
+
+    return link->oldest == NULL || link->state != KW_LINK_READY ||
+                   written < link->oldest->position
+               ? 0
+               : written - link->oldest->position;
+}
+
 void kw_link_pause(struct kw_link *link)
 {
     if (link->paused_at_ms == 0) {
@@ -226,7 +236,10 @@ static void link_on_readable(struct kw_stream *stream)
 
 static void link_on_flushed(struct kw_stream *stream)
 {
-    (void)stream; /* nothing waits for room: queued bytes are bounded when they are queued */
+    struct kw_link *link = (struct kw_link *)stream;
+
+    link->progress_ms = kw_loop_now_ms(link->backend->loop); /* a node that takes bytes is alive */
+    link->silences = 0;
 }
 
 static void link_on_broken(struct kw_stream *stream, enum kw_status status)
@@ -267,8 +280,9 @@ static enum kw_status link_keep_rest(struct kw_link *link, const char *data, siz
                                      size_t scanned)
 {
     const struct kw_reply_parser *parser = &link->parser;
-    bool may_stream = parser->is_started && parser->type != '-' && parser->type != '>' &&
-                      parser->type != '|' && link->state == KW_LINK_READY;
+    /* Error lines are looked into whole, unless they are absurdly long. */
+    bool may_stream = parser->is_started && link->state == KW_LINK_READY &&
+                      (parser->type != '-' || len > KW_LINE_MAX_BYTES);
     bool is_started = link->oldest != NULL && link->oldest->is_reply_started;
 
     if (may_stream && scanned > 0 &&
@@ -313,7 +327,8 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
         return KW_OK; /* L3 */
     }
     if (link->state == KW_LINK_HANDSHAKE) {
-        return kw_handshake_on_reply(link, bytes);
+        bool is_asked = is_last && link->stream.out.len == 0; /* the step has been written */
+        return is_asked ? kw_handshake_on_reply(link, bytes) : KW_E_PROTOCOL;
     }
     if (link_owes_nothing(link)) {
         return KW_E_PROTOCOL; /* L1 */

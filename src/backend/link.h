@@ -83,6 +83,9 @@ KW_CHECK enum kw_status kw_link_send_prefix(struct kw_link *link, struct kw_byte
 /* The handshake is over: what waited may leave. For handshake.c only. */
 void kw_link_make_ready(struct kw_link *link);
 
+/* Bytes of commands that were written and are not answered. */
+uint64_t kw_link_owed_bytes(const struct kw_link *link);
+
 /* Stop reading until kw_link_resume(): the reader of the reply at the front is slow. */
 void kw_link_pause(struct kw_link *link);
 void kw_link_resume(struct kw_link *link);

@@ -22,6 +22,7 @@
 enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 1000,
+    BYTES_PER_MS = 256 * 1024, /* a slow server reads so much: 256 MiB/s */
     RESP3_AGAIN_MS = 1000, /* a node may be replaced by a newer server */
     TRIAL_MIN_MS = 1000 /* a trial link may take as long: SYNs are repeated after 1 s */
 };
@@ -118,6 +119,8 @@ static bool link_check(struct kw_link *link, uint64_t now_ms)
         return false;
     }
     uint64_t silent_ms = now_ms > link->progress_ms ? now_ms - link->progress_ms : 0;
+    uint64_t work_ms = kw_link_owed_bytes(link) / BYTES_PER_MS; /* big values take time to swallow */
+    silent_ms = silent_ms > work_ms ? silent_ms - work_ms : 0;
     uint32_t silences = (uint32_t)(silent_ms / config->node_timeout_ms);
     if (silences > link->silences) {
         link->silences = silences;

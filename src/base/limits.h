@@ -10,8 +10,7 @@ enum {
     /* Protocol. Redis's own limits where it has them. */
     KW_ARGS_MAX = 1024 * 1024,      /* arguments of one command */
     KW_INLINE_MAX_BYTES = 64 * 1024, /* an inline command, and a length line */
-    KW_NESTING_MAX = 32,            /* depth of a reply: a hostile node must not exhaust us */
-    KW_LINE_MAX_BYTES = 64 * 1024,  /* a status or error line of a node */
+    KW_LINE_MAX_BYTES = 64 * 1024,  /* an error line of a node that is looked into before it passes */
 
     /* Work of one event: one client must not starve the others (rule K2). */
     KW_READ_MAX_BYTES = 64 * 1024, /* bytes read from one socket a tick */
@@ -35,7 +34,6 @@ enum {
 
     /* Per node and worker. */
     KW_LINK_INFLIGHT_MAX = 256 * 1024, /* calls waiting on one link */
-    KW_LINK_QUEUE_BYTES = 64 * 1024 * 1024, /* bytes queued for a node that does not take them */
     KW_NODES_MAX = 4096,
 
     KW_WORKERS_MAX = 64,

@@ -128,12 +128,11 @@ static bool glob_set(struct kw_bytes pattern, size_t *at, unsigned char byte, bo
 
     i += is_inverted ? 1 : 0;
     while (i < pattern.len && pattern.data[i] != ']') {
-        if (pattern.data[i] == '\\' && i + 1 < pattern.len) {
-            i++;
-        }
+        bool is_escaped = pattern.data[i] == '\\' && i + 1 < pattern.len;
+        i += is_escaped ? 1 : 0;
         unsigned char low = glob_fold((unsigned char)pattern.data[i], is_nocase);
         unsigned char high = low;
-        if (i + 2 < pattern.len && pattern.data[i + 1] == '-') {
+        if (!is_escaped && i + 2 < pattern.len && pattern.data[i + 1] == '-') {
             high = glob_fold((unsigned char)pattern.data[i + 2], is_nocase);
             i += 2;
         }

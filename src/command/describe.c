@@ -98,7 +98,7 @@ static void describe_infos(struct kw_buf *buf, const struct kw_bytes *names, siz
         if (command != NULL) {
             kw__describe_info(buf, command, proto);
         } else {
-            kw_reply_null_array(buf, proto);
+            kw_reply_null(buf, proto);
         }
     }
 }

@@ -223,12 +223,11 @@ void kw_sock_peer_text(int fd, char *text, size_t size)
     snprintf(text, size, "%s", kw_address_print(&address, printed));
 }
 
-void kw_sock_abort(int fd)
+void kw_sock_reset_on_close(int fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
 }
 
 void kw_sock_close(int fd)

@@ -59,10 +59,10 @@ KW_CHECK enum kw_status kw_sock_connect_result(int fd);
 /* "127.0.0.1:1234", "[::1]:1234" or "unix" of the other side; for logs. */
 void kw_sock_peer_text(int fd, char *text, size_t size);
 
-/* Close at once, telling the other side with a reset instead of an orderly end: for streams cut in
+/* Have the close of FD tell the other side by a reset instead of an orderly end: for streams cut in
  * the middle of a reply.
  */
-void kw_sock_abort(int fd);
+void kw_sock_reset_on_close(int fd);
 
 void kw_sock_close(int fd);
 

@@ -33,8 +33,13 @@ struct kw_timer *kw_timer_new(struct kw_loop *loop, void (*on_fire)(void *arg), 
 
 void kw_timer_start(struct kw_timer *timer, uint64_t delay_ms)
 {
-    struct timeval delay = {.tv_sec = (time_t)(delay_ms / 1000),
-                            .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
+    kw_timer_start_us(timer, delay_ms * 1000);
+}
+
+void kw_timer_start_us(struct kw_timer *timer, uint64_t delay_us)
+{
+    struct timeval delay = {.tv_sec = (time_t)(delay_us / 1000000),
+                            .tv_usec = (suseconds_t)(delay_us % 1000000)};
 
     evtimer_add(timer->event, &delay);
 }

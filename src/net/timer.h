@@ -17,6 +17,9 @@ struct kw_timer *kw_timer_new(struct kw_loop *loop, void (*on_fire)(void *arg), 
 /* Fire once, DELAY milliseconds from now; a timer that runs is moved. */
 void kw_timer_start(struct kw_timer *timer, uint64_t delay_ms);
 
+/* The same in microseconds, for delays well below a millisecond. */
+void kw_timer_start_us(struct kw_timer *timer, uint64_t delay_us);
+
 /* Don't fire. Harmless when it does not run. */
 void kw_timer_stop(struct kw_timer *timer);
 

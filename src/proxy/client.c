@@ -79,6 +79,14 @@ void kw_client_close(struct kw_client *client)
     client_end(client);
 }
 
+void kw_client_abort(struct kw_client *client)
+{
+    if (!client->is_gone) {
+        kw_sock_reset_on_close(client->stream.fd);
+        kw_client_close(client);
+    }
+}
+
 void kw_client_finish(struct kw_client *client)
 {
     if (!client->is_closing) {

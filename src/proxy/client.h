@@ -15,6 +15,9 @@ struct kw_client *kw_client_open(struct kw_proxy *proxy, int fd);
 /* Close the connection now, dropping what it has not read. Requests in flight go on (O6). */
 void kw_client_close(struct kw_client *client);
 
+/* The same, with a reset: for a client that has half a reply. */
+void kw_client_abort(struct kw_client *client);
+
 /* Take no more input; close when everything asked so far is answered and written. */
 void kw_client_finish(struct kw_client *client);
 

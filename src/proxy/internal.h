@@ -114,6 +114,8 @@ struct kw_proxy {
     struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */
     bool is_retry_running;
     struct kw_timer *second_timer; /* housekeeping */
+    struct kw_timer *batch_timer;  /* runs while is_batching */
+    bool is_batching;              /* commands wait for batch-delay-us */
     uint64_t seconds;
     uint64_t unstable[2][KW_SLOT_WORDS]; /* slots seen moving: this and the last period */
     unsigned unstable_now;               /* which of the two is this period's */
@@ -142,6 +144,9 @@ static inline void kw__client_resume_later(struct kw_client *client)
         kw_list_append(&client->proxy->resuming, &client->resuming);
     }
 }
+
+/* Bring the figures that are kept elsewhere into the statistics. */
+void kw__proxy_publish(struct kw_proxy *proxy);
 
 /* Make sure the retry timer runs. */
 void kw__proxy_watch(struct kw_proxy *proxy);

@@ -52,6 +52,7 @@ void kw__local_info(struct kw_client *client, struct kw_buf *buf)
     struct info_text info = {.proxy = client->proxy, .out = &text};
 
     kw_buf_init(&text, client->proxy->chunks);
+    kw__proxy_publish(client->proxy);
     for (size_t i = 0; i < sizeof info_sections / sizeof info_sections[0]; i++) {
         const struct info_section *section = &info_sections[i];
         if (section_is_wanted(&client->proxy->argv, section->name)) {
@@ -136,8 +137,7 @@ static void info_memory(struct info_text *info)
 
     info_line(info, "used_memory:%llu", used);
     info_line(info, "used_memory_rss:%llu", (unsigned long long)kw_mem_resident_bytes());
-    info_line(info, "used_memory_buffers:%llu",
-              (unsigned long long)atomic_load(&info->proxy->hub->buffers_bytes));
+    info_line(info, "used_memory_buffers:%llu", sum(info, KW_METRIC_buffers_bytes));
     info_line(info, "maxmemory:%llu", (unsigned long long)info->proxy->config->maxmemory_bytes);
     info_line(info, "maxmemory_policy:noeviction");
     info_line(info, "mem_allocator:jemalloc");
@@ -149,6 +149,7 @@ static void info_stats(struct info_text *info)
     info_line(info, "total_connections_received:%llu", sum(info, KW_METRIC_connections_received));
     info_line(info, "total_commands_processed:%llu", sum(info, KW_METRIC_requests));
     info_line(info, "total_net_input_bytes:%llu", sum(info, KW_METRIC_input_bytes));
+    info_line(info, "total_net_output_bytes:%llu", sum(info, KW_METRIC_output_bytes));
     info_line(info, "rejected_connections:%llu", sum(info, KW_METRIC_connections_rejected));
     info_line(info, "total_error_replies:%llu", sum(info, KW_METRIC_requests_refused));
 }

@@ -189,11 +189,12 @@ void kw_request_send_queued(struct kw_client *client)
     }
     struct kw_request *request = client->oldest;
     while (request != NULL) {
-        struct kw_request *next = request->next; /* a failing one may leave the queue */
-        if (request->state == KW_REQUEST_QUEUED && !request_is_held(request)) {
-            request_forward(request);
+        if (request->state != KW_REQUEST_QUEUED || request_is_held(request)) {
+            request = request->next;
+            continue;
         }
-        request = next;
+        request_forward(request);
+        request = client->oldest; /* one that failed has left, and those behind it perhaps, too */
     }
 }
 
@@ -207,7 +208,11 @@ void kw_request_retry_due(struct kw_proxy *proxy, uint64_t now_ms)
             return;
         }
         kw_list_remove(&request->retrying);
-        request_forward(request);
+        if (request_is_held(request)) {
+            request->state = KW_REQUEST_QUEUED;
+        } else {
+            request_forward(request);
+        }
     }
 }
 
@@ -358,7 +363,7 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link,
         proxy->paused_count--;
     }
     if (request->is_streaming && call->is_reply_started) {
-        kw_client_close(client); /* half a reply is out: only the end of the stream is honest */
+        kw_client_abort(client); /* half a reply is out: only a reset is honest */
         kw_reply_finish(request);
         return;
     }
@@ -420,8 +425,10 @@ static void request_forward(struct kw_request *request)
     if (status == KW_AGAIN && request_later(request)) {
         return; /* the name is being resolved, or the slot has no owner just now */
     }
-    request_fail(request, node == NULL ? KW_ERROR_SLOT_UNSERVED : error_of_status(status),
-                 node == NULL ? NULL : node->name);
+    enum kw_error error = node == NULL              ? KW_ERROR_SLOT_UNSERVED
+                          : status == KW_E_TIMEOUT ? KW_ERROR_NODE_SILENT /* it was sent, once */
+                                                   : error_of_status(status);
+    request_fail(request, error, node == NULL ? NULL : node->name);
 }
 
 /* Queue the request's bytes again, on its client's link to NODE. */

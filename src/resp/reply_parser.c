@@ -1,18 +1,22 @@
 /* reply_parser.c - see reply_parser.h.
  *
+ * left_values starts at 1. A scalar takes one away; an aggregate of n takes itself away and adds n
+ * (a map 2n); a RESP3 attribute of n adds 2n and is no value itself. At 0 the reply is over.
+ *
  * INVARIANTS
- * F1  a type line is taken whole or not at all; it ends with CR LF, and holds no other LF: a line
- *     ended by a bare LF must not swallow the next reply (replies would shift to other clients).
- * F2  the two bytes behind a bulk are CR LF.
- * F3  depth <= KW_NESTING_MAX; counts never overflow.
+ * I1  a line ends with CR LF and holds no other LF: a line ended by a bare LF must not swallow the
+ *     next reply (replies would shift to other clients).
+ * I2  the two bytes behind a bulk are CR LF.
+ * I3  counts never overflow, whatever a node announces.
  *
  * Cost: O(lines), bulk bodies are skipped.
  */
 #include "resp/reply_parser.h"
 
-#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/text.h"
+
+enum { LENGTH_LINE_MAX = 32 }; /* a type, a 64-bit number, CR LF */
 
 /* What the first byte of a line opens. */
 enum line_kind { LINE_BAD = 0, LINE_PLAIN, LINE_BULK, LINE_ARRAY, LINE_MAP, LINE_ATTRIBUTE };
@@ -20,7 +24,7 @@ enum line_kind { LINE_BAD = 0, LINE_PLAIN, LINE_BULK, LINE_ARRAY, LINE_MAP, LINE
 static const struct line_type {
     enum line_kind kind;
     int proto_min;
-} line_types[128] = {
+} line_types[256] = {
     ['+'] = {LINE_PLAIN, 2}, ['-'] = {LINE_PLAIN, 2}, [':'] = {LINE_PLAIN, 2},
     ['$'] = {LINE_BULK, 2},  ['*'] = {LINE_ARRAY, 2}, ['_'] = {LINE_PLAIN, 3},
     ['#'] = {LINE_PLAIN, 3}, [','] = {LINE_PLAIN, 3}, ['('] = {LINE_PLAIN, 3},
@@ -28,124 +32,139 @@ static const struct line_type {
     ['>'] = {LINE_ARRAY, 3}, ['%'] = {LINE_MAP, 3},   ['|'] = {LINE_ATTRIBUTE, 3},
 };
 
-static enum kw_status scan_line(struct kw_reply_parser *parser, int proto, const char *line,
-                                size_t len, bool *has_value);
-static enum kw_status open_level(struct kw_reply_parser *parser, enum line_kind kind,
-                                 int64_t count, bool *has_value);
-static bool value_ended(struct kw_reply_parser *parser);
+static enum kw_status scan_value(struct kw_reply_parser *parser, int proto, const char *data,
+                                 size_t len, size_t *at);
+static enum kw_status read_length(const char *data, size_t len, size_t *at, int64_t *number);
+static enum kw_status open_aggregate(struct kw_reply_parser *parser, enum line_kind kind,
+                                     int64_t count);
+static enum kw_status skip_line(struct kw_reply_parser *parser, const char *data, size_t len,
+                                size_t *at);
 static enum kw_status skip_bulk(struct kw_reply_parser *parser, const char *data, size_t len,
                                 size_t *at);
 
 enum kw_status kw_reply_scan(struct kw_reply_parser *parser, int proto, const char *data,
                              size_t len, size_t *scanned)
 {
+    enum kw_status status = KW_OK;
     size_t at = 0;
 
-    if (!parser->is_started && len > 0) {
-        parser->is_started = true;
-        parser->type = data[0];
+    if (!parser->is_started) {
+        *parser = (struct kw_reply_parser){.is_started = true, .type = data[0], .left_values = 1};
     }
-    for (;;) {
-        bool has_value = true;
+    do {
         if (parser->skip_bytes > 0) {
-            enum kw_status status = skip_bulk(parser, data, len, &at);
-            if (status != KW_OK) {
-                *scanned = at;
-                return status;
-            }
+            status = skip_bulk(parser, data, len, &at);
+        } else if (parser->is_in_line) {
+            status = skip_line(parser, data, len, &at);
+        } else if (at < len) {
+            status = scan_value(parser, proto, data, len, &at);
         } else {
-            const char *end = memchr(data + at, '\n', len - at);
-            *scanned = at;
-            if (end == NULL) {
-                return len - at > KW_LINE_MAX_BYTES ? KW_E_PROTOCOL : KW_AGAIN; /* F1 */
-            }
-            size_t line_len = (size_t)(end - (data + at));
-            if (line_len < 2 || end[-1] != '\r') {
-                return KW_E_PROTOCOL; /* F1 */
-            }
-            enum kw_status status =
-                scan_line(parser, proto, data + at, line_len - 1, &has_value);
-            if (status != KW_OK) {
-                return status;
-            }
-            at += line_len + 1;
+            status = KW_AGAIN;
         }
-        if (has_value && value_ended(parser)) {
-            *scanned = at;
-            parser->is_started = false;
-            return KW_OK;
-        }
-        *scanned = at;
-        if (at == len) {
-            return KW_AGAIN;
-        }
+    } while (status == KW_OK && parser->left_values > 0);
+    *scanned = at;
+    if (status == KW_OK) {
+        parser->is_started = false;
     }
+    return status;
 }
 
-/* LINE without its CR LF. *has_value: a complete value ended with this line. */
-static enum kw_status scan_line(struct kw_reply_parser *parser, int proto, const char *line,
-                                size_t len, bool *has_value)
+/* The line at *at, where a value begins. */
+static enum kw_status scan_value(struct kw_reply_parser *parser, int proto, const char *data,
+                                 size_t len, size_t *at)
 {
-    struct line_type type = line_types[(unsigned char)line[0] & 0x7f];
+    struct line_type type = line_types[(unsigned char)data[*at]];
     int64_t number = 0;
 
-    if ((line[0] & 0x80) != 0 || type.kind == LINE_BAD || type.proto_min > proto) {
+    if (type.kind == LINE_BAD || type.proto_min > proto) {
         return KW_E_PROTOCOL;
     }
     if (type.kind == LINE_PLAIN) {
+        parser->is_in_line = true;
+        parser->is_behind_cr = false;
         return KW_OK;
     }
-    if (kw_text_to_int(kw_bytes_of(line + 1, len - 1), &number) != KW_OK || number < -1 ||
-        number > INT64_MAX / 4) {
-        return KW_E_PROTOCOL;
+    enum kw_status status = read_length(data, len, at, &number);
+    if (status != KW_OK) {
+        return status;
     }
     if (type.kind != LINE_BULK) {
-        return open_level(parser, type.kind, number, has_value);
+        return open_aggregate(parser, type.kind, number);
     }
-    if (number >= 0) {
+    if (number < 0) {
+        parser->left_values--; /* the null of RESP2 */
+    } else {
         parser->skip_bytes = (uint64_t)number + 2;
-        *has_value = false;
     }
     return KW_OK;
 }
 
-static enum kw_status open_level(struct kw_reply_parser *parser, enum line_kind kind,
-                                 int64_t count, bool *has_value)
+/* The number behind the type at *at, -1 or more; *at moves behind its line. */
+static enum kw_status read_length(const char *data, size_t len, size_t *at, int64_t *number)
 {
-    bool is_attribute = kind == LINE_ATTRIBUTE;
+    const char *text = data + *at + 1;
+    size_t room = len - *at - 1;
+    size_t digits = 0;
+    uint32_t value = 0;
+
+    /* Up to nine digits: nearly every line there is. */
+    while (digits < room && digits < 9 && (unsigned char)(text[digits] - '0') <= 9) {
+        value = value * 10 + (uint32_t)(text[digits] - '0');
+        digits++;
+    }
+    if (digits > 0 && digits + 1 < room && text[digits] == '\r' && text[digits + 1] == '\n' &&
+        (text[0] != '0' || digits == 1)) {
+        *number = (int64_t)value;
+        *at += digits + 3;
+        return KW_OK;
+    }
+    const char *end = memchr(text, '\n', room < LENGTH_LINE_MAX ? room : LENGTH_LINE_MAX);
+    if (end == NULL) {
+        return room >= LENGTH_LINE_MAX ? KW_E_PROTOCOL : KW_AGAIN;
+    }
+    size_t line_len = (size_t)(end - text);
+    if (line_len == 0 || end[-1] != '\r' ||
+        kw_text_to_int(kw_bytes_of(text, line_len - 1), number) != KW_OK || *number < -1 ||
+        *number > INT64_MAX / 8) {
+        return KW_E_PROTOCOL; /* I1, I3 */
+    }
+    *at += line_len + 2;
+    return KW_OK;
+}
+
+static enum kw_status open_aggregate(struct kw_reply_parser *parser, enum line_kind kind,
+                                     int64_t count)
+{
+    bool is_value = kind != LINE_ATTRIBUTE;
 
     if (count < 0 && kind != LINE_ARRAY) {
         return KW_E_PROTOCOL; /* only arrays have a null form */
     }
-    if (count <= 0) {
-        *has_value = !is_attribute;
-        return KW_OK;
-    }
-    if (parser->depth == KW_NESTING_MAX) {
-        return KW_E_PROTOCOL; /* F3 */
-    }
-    parser->levels[parser->depth].left = (uint64_t)count * (kind == LINE_ARRAY ? 1 : 2);
-    parser->levels[parser->depth].is_attribute = is_attribute;
-    parser->depth++;
-    *has_value = false;
-    return KW_OK;
+    uint64_t added = count < 0 ? 0 : (uint64_t)count * (kind == LINE_ARRAY ? 1 : 2);
+    parser->left_values += added;
+    parser->left_values -= is_value ? 1 : 0;
+    return parser->left_values > INT64_MAX ? KW_E_PROTOCOL : KW_OK; /* I3 */
 }
 
-/* A value is complete: close the levels that it completes. True when it was the whole reply. */
-static bool value_ended(struct kw_reply_parser *parser)
+/* Move *at behind the end of the line. */
+static enum kw_status skip_line(struct kw_reply_parser *parser, const char *data, size_t len,
+                                size_t *at)
 {
-    while (parser->depth > 0) {
-        uint32_t top = parser->depth - 1;
-        KW_ASSERT(parser->levels[top].left > 0);
-        if (--parser->levels[top].left > 0) {
-            return false;
-        }
-        parser->depth--;
-        if (parser->levels[top].is_attribute) {
-            return false; /* the value it describes is still to come */
-        }
+    if (*at == len) {
+        return KW_AGAIN;
     }
-    return true;
+    const char *from = data + *at;
+    const char *end = memchr(from, '\n', len - *at);
+    if (end == NULL) {
+        *at = len;
+        parser->is_behind_cr = data[len - 1] == '\r';
+        return KW_AGAIN;
+    }
+    bool is_behind_cr = end > from ? end[-1] == '\r' : parser->is_behind_cr;
+    *at = (size_t)(end - data) + 1;
+    parser->is_in_line = false;
+    parser->left_values--;
+    return is_behind_cr ? KW_OK : KW_E_PROTOCOL; /* I1 */
 }
 
 /* Move *at over the rest of a bulk. KW_AGAIN when it goes on behind DATA. */
@@ -159,17 +178,18 @@ static enum kw_status skip_bulk(struct kw_reply_parser *parser, const char *data
         *at += part;
         parser->skip_bytes -= part;
         room -= part;
-        if (parser->skip_bytes > 2) {
-            return KW_AGAIN;
-        }
     }
-    while (parser->skip_bytes > 0 && room > 0) {
+    while (parser->skip_bytes > 0 && parser->skip_bytes <= 2 && room > 0) {
         if (data[*at] != (parser->skip_bytes == 2 ? '\r' : '\n')) {
-            return KW_E_PROTOCOL; /* F2 */
+            return KW_E_PROTOCOL; /* I2 */
         }
         *at += 1;
         room--;
         parser->skip_bytes--;
     }
-    return parser->skip_bytes == 0 ? KW_OK : KW_AGAIN;
+    if (parser->skip_bytes > 0) {
+        return KW_AGAIN;
+    }
+    parser->left_values--;
+    return KW_OK;
 }

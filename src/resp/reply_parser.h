@@ -1,14 +1,14 @@
 /* reply_parser.h - finds where a node's reply ends, without building anything.
  *
  * Replies are framed, not decoded (B3): the parser walks over the type lines and skips the bulks, in
- * as many pieces as the bytes arrive in. Nesting is counted on a small stack, never recursed.
+ * as many pieces as the bytes arrive in. Nesting needs no stack, only a count of values to come, so
+ * any depth is fine.
  *
  * Pure: no sockets, no clock. Thread: any, one user at a time. Memory: none.
  */
 #ifndef KW_RESP_REPLY_PARSER_H
 #define KW_RESP_REPLY_PARSER_H
 
-#include "base/limits.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -17,20 +17,18 @@
 
 /* State between pieces. Zero-initialised means "at a reply's first byte". */
 struct kw_reply_parser {
-    uint64_t skip_bytes; /* rest of a bulk, its CR LF included */
-    uint32_t depth;      /* open aggregates */
-    char type;           /* the reply's first byte, once seen */
+    uint64_t left_values; /* that the reply still consists of */
+    uint64_t skip_bytes;  /* rest of a bulk, its CR LF included */
+    char type;            /* the reply's first byte, once seen */
     bool is_started;
-    struct {
-        uint64_t left;     /* elements still to come */
-        bool is_attribute; /* RESP3 attribute: not an element of what encloses it */
-    } levels[KW_NESTING_MAX];
+    bool is_in_line; /* inside a line whose end is all that matters */
+    bool is_behind_cr; /* the last byte seen of it was a CR */
 };
 
-/* Walk over DATA, which goes on where the last call's *scanned ended.
+/* Walk over DATA, which goes on where the last call's *scanned ended. LEN is above 0.
  *
  * proto    2 or 3: types that RESP2 does not have are an error on a RESP2 link
- * *scanned bytes that are accounted for; an unfinished type line is not
+ * *scanned bytes that are accounted for; an unfinished length line is not
  * Returns KW_OK when a reply ends at *scanned (the parser is then reset, type still readable),
  *         KW_AGAIN when it goes on behind DATA, KW_E_PROTOCOL when this is no RESP.
  */

@@ -61,7 +61,7 @@ void kw_argv_deinit(struct kw_argv *argv)
 
 void kw_argv_trim(struct kw_argv *argv)
 {
-    if (argv->capacity > ARGV_ORDINARY) {
+    if (argv->capacity > ARGV_ORDINARY || argv->inline_size > KW_INLINE_MAX_BYTES) {
         kw_argv_deinit(argv);
         kw_argv_init(argv);
     }
@@ -222,8 +222,9 @@ static enum kw_status inline_parse(struct kw_request_parser *parser, struct kw_b
 
     if (end == NULL) {
         parser->offset = input.len;
-        return input.len > KW_INLINE_MAX_BYTES ? protocol_error(out, KW_ERROR_INLINE_TOO_BIG)
-                                               : KW_AGAIN;
+        size_t line_len = input.len - (input.data[input.len - 1] == '\r' ? 1 : 0);
+        return line_len > KW_INLINE_MAX_BYTES ? protocol_error(out, KW_ERROR_INLINE_TOO_BIG)
+                                              : KW_AGAIN;
     }
     *parser = (struct kw_request_parser){0};
     size_t line_len = (size_t)(end - input.data);

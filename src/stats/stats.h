@@ -32,7 +32,6 @@ struct kw_stats_hub {
     uint64_t started_ms;              /* monotonic, set once */
     _Atomic uint64_t clients_count;   /* connected now: what maxclients is compared with */
     _Atomic uint64_t next_client_id;  /* ids are unique in the process and never 0 */
-    _Atomic uint64_t buffers_bytes;   /* chunks of all workers, refreshed a few times a second */
     _Atomic uint32_t nodes_known;     /* of the last topology */
     _Atomic uint32_t slots_covered;   /* of the last topology */
     _Atomic uint64_t topology_version;
@@ -45,6 +44,11 @@ struct kw_stats_hub {
         atomic_load_explicit(&(stats)->values[KW_METRIC_##name], memory_order_relaxed) +           \
             (uint64_t)(n),                                                                         \
         memory_order_relaxed)
+
+/* Make the worker's figure NAME VALUE, which is counted elsewhere. */
+#define KW_STAT_SET(stats, name, value)                                                            \
+    atomic_store_explicit(&(stats)->values[KW_METRIC_##name], (uint64_t)(value),                   \
+                          memory_order_relaxed)
 
 /* The sum of METRIC over all workers. */
 uint64_t kw_stats_sum(const struct kw_stats_hub *hub, enum kw_metric metric);
