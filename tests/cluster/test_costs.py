@@ -129,7 +129,8 @@ def clients_that_come_and_go_leave_nothing_behind(t):
     rss, descriptors = t.keyway.rss_bytes(), t.keyway.descriptors()
     visit(8000)
 
-    until(lambda: t.keyway.descriptors() <= descriptors + 2, 5, "descriptors are flat")
+    # Links to nodes come and go by a few; eight thousand clients must not leave one each thousand.
+    until(lambda: t.keyway.descriptors() <= descriptors + 6, 5, "descriptors are flat")
     if not t.is_sanitized:
         grown = t.keyway.rss_bytes() - rss
         assert grown < 1 * MIB, "memory grew by %.1f MiB" % (grown / MIB)
