@@ -4,8 +4,8 @@
  *   workers --"a fresh topology is wanted"--> discover --topology--> all workers, probe
  *   probe   --"node down / up"--> discover (hurry), workers (try again)
  *
- * Shutdown (P2): SIGTERM -> workers stop accepting and finish what is in flight -> the last one says
- * so, or shutdown-timeout is over, or a second signal comes -> teardown in reverse order.
+ * Shutdown (P2): SIGTERM -> workers stop accepting and finish what is in flight -> the last one
+ * says so, or shutdown-timeout is over, or a second signal comes -> teardown in reverse order.
  */
 #include "server.h"
 
@@ -29,8 +29,8 @@
 
 enum {
     LISTEN_MAX = 64,
-    THREADS_AUTO_MAX = 4,  /* more only when asked for: a proxy beside an application */
-    RESERVED_FDS = 128     /* links, control connections, log */
+    THREADS_AUTO_MAX = 4, /* more only when asked for: a proxy beside an application */
+    RESERVED_FDS = 128    /* links, control connections, log */
 };
 
 struct kw_server {
@@ -157,8 +157,8 @@ static enum kw_status server_listen(struct kw_server *server, unsigned worker, i
          i++) {
         const char *host = config->bind[i];
         bool is_optional = host[0] == '-';
-        enum kw_status status = listen_tcp(config, host + (is_optional ? 1 : 0), worker == 0,
-                                           &fds[*count]);
+        enum kw_status status =
+            listen_tcp(config, host + (is_optional ? 1 : 0), worker == 0, &fds[*count]);
         if (status == KW_OK) {
             *count += 1;
             if (worker == 0) {
@@ -181,8 +181,8 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
 {
     struct kw_address address;
     const char *reason = "";
-    const char *numeric = strcmp(host, "*") == 0          ? "0.0.0.0"
-                          : strcmp(host, "::*") == 0      ? "::"
+    const char *numeric = strcmp(host, "*") == 0           ? "0.0.0.0"
+                          : strcmp(host, "::*") == 0       ? "::"
                           : strcmp(host, "localhost") == 0 ? "127.0.0.1"
                                                            : host;
 

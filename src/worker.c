@@ -84,12 +84,10 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
     worker->inbox = kw_inbox_open(worker->loop, worker_on_letter, worker);
     worker->scratch = kw_alloc(KW_BACKEND_SCRATCH_BYTES);
     kw_chunk_pool_init(&worker->chunks);
-    worker->backend =
-        kw_backend_new(worker->loop, config, stats, &worker->chunks, worker->scratch);
+    worker->backend = kw_backend_new(worker->loop, config, stats, &worker->chunks, worker->scratch);
     worker->backend->on_topology_wanted = worker_on_topology_wanted;
     worker->backend->on_topology_wanted_arg = worker;
-    worker->proxy = kw_proxy_new(worker->loop, config, hub, stats, &worker->chunks,
-                                 worker->backend, worker->scratch);
+    worker->proxy = kw_proxy_new(hub, worker->backend);
     worker->drain_timer = kw_timer_new(worker->loop, worker_on_drain_check, worker);
     for (size_t i = 0; i < fds_count; i++) {
         worker->listeners[worker->listeners_count++] = kw_listener_open(

@@ -1,10 +1,10 @@
 /* backend.c - the worker's picture of the cluster.
  *
  * INVARIANTS
- * B1  slot_node only names places of nodes that are not NULL.
- * B2  a link that failed is closed at the end of the tick it failed in, before anything is written;
+ * I1  slot_node only names places of nodes that are not NULL.
+ * I2  a link that failed is closed at the end of the tick it failed in, before anything is written;
  *     nobody closes a link inside its own callback.
- * B3  the timer runs while any call is unanswered, any link is being made or any node is down.
+ * I3  the timer runs while any call is unanswered, any link is being made or any node is down.
  */
 #include "backend/backend.h"
 
@@ -33,15 +33,14 @@ struct ignored_call {
 };
 
 static void backend_on_timer(void *arg);
-static struct kw_node *node_find(struct kw_backend *backend,
-                                 const struct kw_topology_node *wanted);
+static struct kw_node *node_find(struct kw_backend *backend, const struct kw_topology_node *wanted);
 static struct kw_node *node_add(struct kw_backend *backend);
 static void node_update(struct kw_node *node, const struct kw_topology_node *from);
 static void node_remove(struct kw_node *node);
 static bool node_is_idle_unknown(const struct kw_node *node, uint64_t now_ms);
 static void ignored_on_reply(struct kw_call *call, const struct kw_reply_part *part);
-static void ignored_on_fail(struct kw_call *call, const struct kw_link *link,
-                            enum kw_status status, bool was_sent);
+static void ignored_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                            bool was_sent);
 
 static const struct kw_call_user ignored_user = {ignored_on_reply, ignored_on_fail};
 
@@ -105,7 +104,7 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
     }
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         uint16_t owner = topology->slot_owner[slot];
-        backend->slot_node[slot] = owner == KW_NODE_NONE ? KW_NODE_NONE : places[owner]; /* B1 */
+        backend->slot_node[slot] = owner == KW_NODE_NONE ? KW_NODE_NONE : places[owner]; /* I1 */
     }
     kw_free(places);
     backend->has_topology = true;
@@ -155,7 +154,7 @@ struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes h
 
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node)
 {
-    KW_ASSERT(slot < KW_SLOTS_COUNT && backend->nodes[node->index] == node); /* B1 */
+    KW_ASSERT(slot < KW_SLOTS_COUNT && backend->nodes[node->index] == node); /* I1 */
     backend->slot_node[slot] = node->index;
     kw_backend_want_topology(backend);
 }
@@ -183,7 +182,7 @@ void kw_backend_close_failed(struct kw_backend *backend)
         struct kw_link *link = backend->failed;
         enum kw_status status = link->failure;
         kw_backend_forget_failure(backend, link);
-        kw_node_on_link_failed(link->node, link, status); /* B2 */
+        kw_node_on_link_failed(link->node, link, status); /* I2 */
     }
 }
 
@@ -265,7 +264,7 @@ static void backend_on_timer(void *arg)
 {
     struct kw_backend *backend = arg;
     uint64_t now_ms = kw_clock_coarse_ms();
-    bool is_busy = false; /* B3 */
+    bool is_busy = false; /* I3 */
 
     backend->is_watching = false;
     for (uint32_t i = 0; i < backend->nodes_count; i++) {
@@ -288,8 +287,7 @@ static void backend_on_timer(void *arg)
 }
 
 /* Identity is the id; without ids it is the address (R3). */
-static struct kw_node *node_find(struct kw_backend *backend,
-                                 const struct kw_topology_node *wanted)
+static struct kw_node *node_find(struct kw_backend *backend, const struct kw_topology_node *wanted)
 {
     struct kw_node *found = NULL;
 
@@ -334,8 +332,8 @@ static struct kw_node *node_add(struct kw_backend *backend)
 
 static void node_update(struct kw_node *node, const struct kw_topology_node *from)
 {
-    bool is_moved = kw_address_is_resolved(&node->address) &&
-                    !kw_address_equal(&node->address, &from->address);
+    bool is_moved =
+        kw_address_is_resolved(&node->address) && !kw_address_equal(&node->address, &from->address);
 
     memcpy(node->id, from->id, sizeof node->id);
     memcpy(node->host, from->host, sizeof node->host);
@@ -376,7 +374,7 @@ static void node_remove(struct kw_node *node)
     kw_node_close_links(node, KW_E_CLOSED);
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         if (backend->slot_node[slot] == node->index) {
-            backend->slot_node[slot] = KW_NODE_NONE; /* B1 */
+            backend->slot_node[slot] = KW_NODE_NONE; /* I1 */
         }
     }
     backend->nodes[node->index] = NULL;
@@ -392,8 +390,8 @@ static void ignored_on_reply(struct kw_call *call, const struct kw_reply_part *p
     }
 }
 
-static void ignored_on_fail(struct kw_call *call, const struct kw_link *link,
-                            enum kw_status status, bool was_sent)
+static void ignored_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                            bool was_sent)
 {
     struct ignored_call *ignored = (struct ignored_call *)call;
 

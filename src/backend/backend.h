@@ -32,22 +32,22 @@ struct kw_backend {
     struct kw_stats *stats;
     struct kw_chunk_pool *chunks;
     char *scratch; /* KW_BACKEND_SCRATCH_BYTES that whoever reads a socket may use meanwhile */
-    uint64_t queue_limit_bytes; /* unsent bytes for one link */
+    uint64_t queue_limit_bytes;            /* unsent bytes for one link */
     void (*on_topology_wanted)(void *arg); /* may be called often: the receiver coalesces */
     void *on_topology_wanted_arg;
     void (*on_node_change)(void *arg); /* slots changed hands: who waits may try again */
     void *on_node_change_arg;
 
     /* the worker's */
-    struct kw_stream_set streams;  /* links with output */
-    struct kw_link *failed;        /* links to be closed before this tick writes */
-    struct kw_pool ignored_calls;  /* for commands whose reply nobody needs */
-    struct kw_resolver *resolver;  /* of hosts that a MOVED names; made when there is one */
-    struct kw_timer *timer;        /* runs while something may become late */
-    bool is_watching;              /* the timer runs */
+    struct kw_stream_set streams; /* links with output */
+    struct kw_link *failed;       /* links to be closed before this tick writes */
+    struct kw_pool ignored_calls; /* for commands whose reply nobody needs */
+    struct kw_resolver *resolver; /* of hosts that a MOVED names; made when there is one */
+    struct kw_timer *timer;       /* runs while something may become late */
+    bool is_watching;             /* the timer runs */
     bool has_topology;
     uint64_t random;
-    uint32_t nodes_count;          /* places used in nodes, holes included */
+    uint32_t nodes_count;                /* places used in nodes, holes included */
     struct kw_node *nodes[KW_NODES_MAX]; /* owned; NULL is a hole */
     uint16_t slot_node[KW_SLOTS_COUNT];  /* index into nodes or KW_NODE_NONE */
 };
@@ -57,8 +57,8 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
                                   char *scratch);
 void kw_backend_free(struct kw_backend **backend);
 
-/* Make the worker's nodes and slot map those of TOPOLOGY (borrowed). Nodes that left are closed when
- * their last call is answered.
+/* Make the worker's nodes and slot map those of TOPOLOGY (borrowed). Nodes that left are closed
+ * when their last call is answered.
  */
 void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topology);
 
@@ -71,8 +71,8 @@ static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend
 }
 
 /* The node at HOST:PORT; an empty HOST is ASKED's. An unknown one becomes a new node;
- * when it is a name it is resolved first, without waiting. NULL when there are too many nodes or the
- * host is too long.
+ * when it is a name it is resolved first, without waiting. NULL when there are too many nodes or
+ * the host is too long.
  */
 struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
                                    const struct kw_node *asked);

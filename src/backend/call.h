@@ -26,7 +26,7 @@ struct kw_reply_part {
     char type;             /* first byte of the reply: + - : $ * ... */
     bool is_first;
     bool is_last;
-    uint64_t left_bytes; /* at least so many are still to come; 0 with is_last */
+    uint64_t left_bytes;  /* at least so many are still to come; 0 with is_last */
     struct kw_node *node; /* who says so */
 };
 
@@ -48,8 +48,8 @@ struct kw_call {
     struct kw_chunk *chunk;          /* referenced: holds the command's bytes */
     size_t offset;                   /* of the bytes in the chunk */
     size_t len;
-    uint64_t position;               /* of its first byte in the link's stream */
-    bool is_reply_started;           /* parts have been handed over */
+    uint64_t position;     /* of its first byte in the link's stream */
+    bool is_reply_started; /* parts have been handed over */
 };
 
 /* Forget the command's bytes. Harmless when there are none. */

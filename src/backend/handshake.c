@@ -65,12 +65,12 @@ enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply
     struct kw_node *node = link->node;
 
     if (!reply_is_alive(reply)) {
-        bool is_auth = link->handshake_step == STEP_AUTH ||
-                       kw_bytes_start_with(reply, KW_BYTES("-NOAUTH"));
+        bool is_auth =
+            link->handshake_step == STEP_AUTH || kw_bytes_start_with(reply, KW_BYTES("-NOAUTH"));
         kw_log_limited(&node->log_limit, kw_loop_now_ms(link->backend->loop), KW_LOG_WARNING,
                        "node %s answers the %s of a new link with %.*s", node->name,
-                       is_auth ? "AUTH" : "handshake",
-                       (int)(reply.len > 130 ? 128 : reply.len - 2), reply.data);
+                       is_auth ? "AUTH" : "handshake", (int)(reply.len > 130 ? 128 : reply.len - 2),
+                       reply.data);
         return is_auth ? KW_E_AUTH : KW_E_PROTOCOL;
     }
     if (link->handshake_step == STEP_HELLO || link->handshake_step == STEP_PING) {

@@ -10,12 +10,12 @@
  * as it arrives, so that 512 MiB cost a few hundred KiB.
  *
  * INVARIANTS
- * L1  the n-th reply belongs to the n-th call (O3): a reply that nobody waits for, or bytes that are
- *     no RESP, close the link; nothing is ever guessed.
- * L2  a call is in the queue of exactly one link, and its user is told exactly once.
- * L3  a RESP3 push is not a reply (O5): it is skipped.
- * L4  bytes of a call that was reported as not sent never reach the socket: the link is closed.
- * L5  only READY links write bytes of calls.
+ * I1  the n-th reply belongs to the n-th call (O3): a reply that nobody waits for, or bytes that
+ *     are no RESP, close the link; nothing is ever guessed.
+ * I2  a call is in the queue of exactly one link, and its user is told exactly once.
+ * I3  a RESP3 push is not a reply (O5): it is skipped.
+ * I4  bytes of a call that was reported as not sent never reach the socket: the link is closed.
+ * I5  only READY links write bytes of calls.
  */
 #include "backend/link.h"
 
@@ -61,10 +61,9 @@ struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, i
     link->progress_ms = kw_loop_now_ms(backend->loop);
     kw_buf_init(&link->waiting, backend->chunks);
     KW_STAT_ADD(backend->stats, links_opened, 1);
-    enum kw_status status =
-        kw_address_is_resolved(&node->address)
-            ? kw_sock_connect(&node->address, kw_node_dead_after_ms(node), &fd)
-            : KW_E_UNREACHABLE;
+    enum kw_status status = kw_address_is_resolved(&node->address)
+                                ? kw_sock_connect(&node->address, kw_node_dead_after_ms(node), &fd)
+                                : KW_E_UNREACHABLE;
     if (status != KW_OK) {
         kw_backend_defer_failure(backend, link, status);
         return link;
@@ -94,7 +93,7 @@ enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call, struct k
     struct kw_buf *buf = link->state == KW_LINK_READY ? &link->stream.out : &link->waiting;
     size_t offset = 0;
 
-    KW_ASSERT(call->link == NULL); /* L2 */
+    KW_ASSERT(call->link == NULL); /* I2 */
     if (link->inflight_count >= KW_LINK_INFLIGHT_MAX ||
         link->waiting.len + link->stream.out.len > link->backend->queue_limit_bytes) {
         return KW_E_FULL;
@@ -150,8 +149,7 @@ uint64_t kw_link_owed_bytes(const struct kw_link *link)
 {
     uint64_t written = link->appended_bytes - link->waiting.len - link->stream.out.len;
 
-    return link->oldest == NULL || link->state != KW_LINK_READY ||
-                   written < link->oldest->position
+    return link->oldest == NULL || link->state != KW_LINK_READY || written < link->oldest->position
                ? 0
                : written - link->oldest->position;
 }
@@ -258,8 +256,8 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
         if (scanned == len) {
             break;
         }
-        enum kw_status status = kw_reply_scan(&link->parser, link->proto, data + scanned,
-                                              len - scanned, &step);
+        enum kw_status status =
+            kw_reply_scan(&link->parser, link->proto, data + scanned, len - scanned, &step);
         scanned += step;
         if (status == KW_AGAIN) {
             break;
@@ -299,7 +297,7 @@ static enum kw_status link_keep_rest(struct kw_link *link, const char *data, siz
         return KW_OK;
     }
     if (len > KW_LINE_MAX_BYTES || (link_owes_nothing(link) && parser->type != '>')) {
-        return KW_E_PROTOCOL; /* L1 */
+        return KW_E_PROTOCOL; /* I1 */
     }
     link->leftover = kw_chunk_get(link->backend->chunks, len);
     if (link->leftover == NULL) {
@@ -324,14 +322,14 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
     struct kw_call *call = link->oldest;
 
     if (link->parser.type == '>') {
-        return KW_OK; /* L3 */
+        return KW_OK; /* I3 */
     }
     if (link->state == KW_LINK_HANDSHAKE) {
         bool is_asked = is_last && link->stream.out.len == 0; /* the step has been written */
         return is_asked ? kw_handshake_on_reply(link, bytes) : KW_E_PROTOCOL;
     }
     if (link_owes_nothing(link)) {
-        return KW_E_PROTOCOL; /* L1 */
+        return KW_E_PROTOCOL; /* I1 */
     }
     struct kw_reply_part part = {
         .bytes = bytes,
@@ -385,7 +383,7 @@ static void link_push_call(struct kw_link *link, struct kw_call *call, size_t le
     link->inflight_count++;
     KW_STAT_ADD(link->backend->stats, calls_sent, 1);
     if (link->state == KW_LINK_READY) {
-        kw_stream_mark(&link->stream); /* L5 */
+        kw_stream_mark(&link->stream); /* I5 */
     }
 }
 
@@ -407,12 +405,11 @@ static struct kw_call *link_pop_call(struct kw_link *link)
 /* Close the socket and tell every call. Users may queue new calls, on other links. */
 static void link_fail_now(struct kw_link *link, enum kw_status status)
 {
-    uint64_t written = link->state == KW_LINK_READY
-                           ? link->appended_bytes - link->stream.out.len
-                           : 0;
+    uint64_t written =
+        link->state == KW_LINK_READY ? link->appended_bytes - link->stream.out.len : 0;
 
     link_set_state(link, KW_LINK_CLOSED);
-    kw_stream_deinit(&link->stream); /* L4 */
+    kw_stream_deinit(&link->stream); /* I4 */
     kw_buf_reset(&link->waiting);
     kw_chunk_unref(&link->leftover);
     while (link->oldest != NULL) {

@@ -1,7 +1,7 @@
 /* link.h - one connection from one worker to one node.
  *
- * A link sends calls in order and matches replies by position: the n-th reply on the wire belongs to
- * the n-th call written (O3). Its states are drawn in link.c.
+ * A link sends calls in order and matches replies by position: the n-th reply on the wire belongs
+ * to the n-th call written (O3). Its states are drawn in link.c.
  *
  * Thread: a link belongs to one worker for life.
  * Memory: kw_link_open() returns an owned pointer; kw_link_close() takes it back and clears it.
@@ -18,15 +18,10 @@
 struct kw_backend;
 struct kw_node;
 
-enum kw_link_state {
-    KW_LINK_CLOSED = 0,
-    KW_LINK_CONNECTING,
-    KW_LINK_HANDSHAKE,
-    KW_LINK_READY
-};
+enum kw_link_state { KW_LINK_CLOSED = 0, KW_LINK_CONNECTING, KW_LINK_HANDSHAKE, KW_LINK_READY };
 
 struct kw_link {
-    struct kw_stream stream; /* first: stream callbacks cast back */
+    struct kw_stream stream;    /* first: stream callbacks cast back */
     struct kw_backend *backend; /* set once */
     struct kw_node *node;       /* set once */
     int proto;                  /* 2 or 3, set once */
@@ -37,20 +32,20 @@ struct kw_link {
     struct kw_call *newest;
     uint32_t inflight_count;
 
-    struct kw_buf waiting;     /* commands that wait for the handshake */
-    uint64_t appended_bytes;   /* of all calls ever queued here */
+    struct kw_buf waiting;   /* commands that wait for the handshake */
+    uint64_t appended_bytes; /* of all calls ever queued here */
     struct kw_reply_parser parser;
     struct kw_chunk *leftover; /* start of a reply that is not whole; referenced */
     size_t leftover_scanned;   /* bytes of it that the parser has seen */
 
-    uint64_t progress_ms;   /* when the node last gave a sign, or began to owe one */
-    uint32_t silences;      /* node-timeout-ms passed so often since then */
-    bool is_delivering;     /* inside on_readable: must not be freed */
-    bool is_retired;        /* carries a big reply: takes no new calls */
-    uint64_t paused_at_ms;  /* reading is paused since; 0 when it is not */
-    struct kw_link *next;   /* in the node's list of retired links */
+    uint64_t progress_ms;  /* when the node last gave a sign, or began to owe one */
+    uint32_t silences;     /* node-timeout-ms passed so often since then */
+    bool is_delivering;    /* inside on_readable: must not be freed */
+    bool is_retired;       /* carries a big reply: takes no new calls */
+    uint64_t paused_at_ms; /* reading is paused since; 0 when it is not */
+    struct kw_link *next;  /* in the node's list of retired links */
 
-    enum kw_status failure;      /* why it is on the backend's list of failed links; KW_OK: is not */
+    enum kw_status failure; /* why it is on the backend's list of failed links; KW_OK: is not */
     struct kw_link *next_failed; /* in that list */
 };
 

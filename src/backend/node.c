@@ -23,8 +23,8 @@ enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 1000,
     BYTES_PER_MS = 256 * 1024, /* a slow server reads so much: 256 MiB/s */
-    RESP3_AGAIN_MS = 1000, /* a node may be replaced by a newer server */
-    TRIAL_MIN_MS = 1000 /* a trial link may take as long: SYNs are repeated after 1 s */
+    RESP3_AGAIN_MS = 1000,     /* a node may be replaced by a newer server */
+    TRIAL_MIN_MS = 1000        /* a trial link may take as long: SYNs are repeated after 1 s */
 };
 
 static bool link_check(struct kw_link *link, uint64_t now_ms);
@@ -119,7 +119,8 @@ static bool link_check(struct kw_link *link, uint64_t now_ms)
         return false;
     }
     uint64_t silent_ms = now_ms > link->progress_ms ? now_ms - link->progress_ms : 0;
-    uint64_t work_ms = kw_link_owed_bytes(link) / BYTES_PER_MS; /* big values take time to swallow */
+    uint64_t work_ms =
+        kw_link_owed_bytes(link) / BYTES_PER_MS; /* big values take time to swallow */
     silent_ms = silent_ms > work_ms ? silent_ms - work_ms : 0;
     uint32_t silences = (uint32_t)(silent_ms / config->node_timeout_ms);
     if (silences > link->silences) {
@@ -140,8 +141,8 @@ void kw_node_resolve(struct kw_node *node)
     if (backend->resolver == NULL) {
         backend->resolver = kw_resolver_new(backend->loop, NULL);
     }
-    node->lookup = kw_resolver_lookup(backend->resolver, node->host, node->port,
-                                      node_on_resolved, node);
+    node->lookup =
+        kw_resolver_lookup(backend->resolver, node->host, node->port, node_on_resolved, node);
 }
 
 static void node_on_resolved(void *arg, enum kw_status status, const struct kw_address *addresses,

@@ -1,8 +1,8 @@
 /* node.h - one node as one worker sees it: its links, and whether it is worth asking (R4).
  *
- * A node that refuses connections, fails its handshakes or stays silent for node-failure-limit times
- * node-timeout-ms is down: requests for it fail at once, while a single link keeps trying with a
- * jittered back-off. The first answer makes it up again. Other nodes are never affected.
+ * A node that refuses connections, fails its handshakes or stays silent for node-failure-limit
+ * times node-timeout-ms is down: requests for it fail at once, while a single link keeps trying
+ * with a jittered back-off. The first answer makes it up again. Other nodes are never affected.
  *
  * Thread: the worker's. Memory: the backend owns nodes; pointers are borrowed for the call.
  * See also: backend.h (which node owns a slot), link.h.
@@ -65,7 +65,7 @@ static inline void kw_node_release(struct kw_node **node)
     }
 }
 
-/* True when calls of the past may be in flight on a link that is not the one kw_node_link() gives. */
+/* True when earlier calls may be in flight on another link than the one kw_node_link() gives. */
 static inline bool kw_node_has_retired(const struct kw_node *node)
 {
     return node->retired != NULL;

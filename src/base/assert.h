@@ -15,8 +15,9 @@ _Noreturn void kw_assert_failed(const char *condition, const char *file, int lin
                                 const char *function);
 
 #define KW_ASSERT(condition)                                                                       \
-    (__builtin_expect(!(condition), 0) ? kw_assert_failed(#condition, __FILE__, __LINE__, __func__) \
-                                       : (void)0)
+    (__builtin_expect(!(condition), 0)                                                             \
+         ? kw_assert_failed(#condition, __FILE__, __LINE__, __func__)                              \
+         : (void)0)
 
 #ifdef KW_DEBUG
 #define KW_DEBUG_ASSERT(condition) KW_ASSERT(condition)

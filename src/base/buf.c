@@ -152,15 +152,13 @@ void kw_buf_append_slow(struct kw_buf *buf, const char *data, size_t len)
     }
 }
 
-struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t len,
-                                   size_t *offset)
+struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t len, size_t *offset)
 {
     struct kw_chunk *tail = buf->tail;
 
     KW_ASSERT(len <= KW_COPY_MAX_BYTES);
     if (tail == NULL || tail->owner != NULL || tail->cap - tail->end < len) {
-        tail = kw_chunk_get(buf->pool,
-                            chunk_sizes[KW_CHUNK_LARGE] - sizeof(struct kw_chunk));
+        tail = kw_chunk_get(buf->pool, chunk_sizes[KW_CHUNK_LARGE] - sizeof(struct kw_chunk));
         buf_add_chunk(buf, tail);
     }
     *offset = tail->end;

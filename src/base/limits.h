@@ -8,16 +8,17 @@
 
 enum {
     /* Protocol. Redis's own limits where it has them. */
-    KW_ARGS_MAX = 1024 * 1024,      /* arguments of one command */
+    KW_ARGS_MAX = 1024 * 1024,       /* arguments of one command */
     KW_INLINE_MAX_BYTES = 64 * 1024, /* an inline command, and a length line */
-    KW_LINE_MAX_BYTES = 64 * 1024,  /* an error line of a node that is looked into before it passes */
+    KW_LINE_MAX_BYTES =
+        64 * 1024, /* an error line of a node that is looked into before it passes */
 
     /* Work of one event: one client must not starve the others (rule K2). */
     KW_READ_MAX_BYTES = 64 * 1024, /* bytes read from one socket a tick */
     KW_IOV_MAX = 64,               /* chunks handed to one writev */
 
     /* Copy or keep: measured, see base/buf.c. */
-    KW_COPY_MAX_BYTES = 8 * 1024,     /* requests up to this are copied into the link's run */
+    KW_COPY_MAX_BYTES = 8 * 1024,      /* requests up to this are copied into the link's run */
     KW_LEFTOVER_MAX_BYTES = 16 * 1024, /* unfinished bytes that are copied back before a read */
 
     /* Streaming replies. */

@@ -34,16 +34,15 @@ int kw_log_fd(void);
 int kw_log_is_on(enum kw_log_level level);
 
 /* Write one line. FORMAT without a trailing newline. */
-void kw_log(enum kw_log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void kw_log(enum kw_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* State of one rate-limited call site: at most LOG_BURST lines a second, the rest counted and
  * reported with the next line that passes. Zero-initialise; owned by one thread.
  */
 struct kw_log_limit {
-    uint64_t second;    /* the second the counters belong to */
-    uint32_t lines;     /* lines written in it */
-    uint32_t withheld;  /* lines withheld since the last one written */
+    uint64_t second;   /* the second the counters belong to */
+    uint32_t lines;    /* lines written in it */
+    uint32_t withheld; /* lines withheld since the last one written */
 };
 
 /* As kw_log(), limited by LIMIT at monotonic time NOW_MS. */

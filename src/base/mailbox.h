@@ -42,8 +42,8 @@ static inline bool kw_mailbox_post(struct kw_mailbox *mailbox, struct kw_letter 
 /* Take all letters, oldest first, linked by next; NULL when there is none. */
 static inline struct kw_letter *kw_mailbox_take(struct kw_mailbox *mailbox)
 {
-    struct kw_letter *newest = atomic_exchange_explicit(&mailbox->newest, NULL,
-                                                        memory_order_acquire);
+    struct kw_letter *newest =
+        atomic_exchange_explicit(&mailbox->newest, NULL, memory_order_acquire);
     struct kw_letter *oldest = NULL;
 
     while (newest != NULL) {

@@ -40,5 +40,4 @@ uint64_t kw_mem_allocations_count(void);
 size_t kw_mem_allocated_bytes(void);
 size_t kw_mem_resident_bytes(void);
 
-
 #endif

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct kw_pool {
-    void *free;              /* linked through the first word of each object */
-    size_t size_bytes;       /* of one object, at least a pointer's */
+    void *free;        /* linked through the first word of each object */
+    size_t size_bytes; /* of one object, at least a pointer's */
     uint32_t free_count;
     uint32_t free_max;
     uint64_t in_use_count;

@@ -38,8 +38,8 @@ struct kw_inbox *kw_inbox_open(struct kw_loop *loop,
     }
     inbox->on_letter = on_letter;
     inbox->arg = arg;
-    inbox->event = event_new(kw_loop_base(loop), inbox->fd, EV_READ | EV_PERSIST,
-                             inbox_on_readable, inbox);
+    inbox->event =
+        event_new(kw_loop_base(loop), inbox->fd, EV_READ | EV_PERSIST, inbox_on_readable, inbox);
     event_add(inbox->event, NULL);
     return inbox;
 }

@@ -1,5 +1,5 @@
-/* listener.c - up to ACCEPTS_PER_TICK connections a tick, so that a connection storm does not starve
- * the clients that are there.
+/* listener.c - up to ACCEPTS_PER_TICK connections a tick, so that a connection storm does not
+ * starve the clients that are there.
  */
 #include "net/listener.h"
 

@@ -18,8 +18,8 @@
 #include <stdlib.h>
 
 struct kw_loop {
-    struct event_base *base;      /* owned */
-    void (*on_tick)(void *arg);   /* may be NULL */
+    struct event_base *base;    /* owned */
+    void (*on_tick)(void *arg); /* may be NULL */
     void *on_tick_arg;
     uint64_t now_ms;
     uint64_t ticks;

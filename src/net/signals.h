@@ -14,7 +14,7 @@ struct kw_signals *kw_signals_open(struct kw_loop *loop, void (*on_signal)(void 
 
 void kw_signals_close(struct kw_signals **signals);
 
-/* Block in this thread what kw_signals_open() handles, so that threads made from it don't get it. */
+/* Block in this thread what kw_signals_open() handles: threads made from it don't get it. */
 void kw_signals_block(void);
 
 /* Undo kw_signals_block() in this thread. */

@@ -28,14 +28,14 @@ struct kw_stream_set {
 };
 
 struct kw_stream {
-    int fd;                   /* -1 when closed */
-    bool is_reading;          /* wants to be told of input */
-    bool is_write_waiting;    /* the socket was full: waits until writable */
-    bool is_connecting;       /* on_writable will tell that the connection is made */
-    struct event *event;      /* owned */
-    struct kw_loop *loop;     /* set once */
+    int fd;                    /* -1 when closed */
+    bool is_reading;           /* wants to be told of input */
+    bool is_write_waiting;     /* the socket was full: waits until writable */
+    bool is_connecting;        /* on_writable will tell that the connection is made */
+    struct event *event;       /* owned */
+    struct kw_loop *loop;      /* set once */
     struct kw_stream_set *set; /* set once */
-    struct kw_list marked;    /* in set->marked while output waits for the tick's end */
+    struct kw_list marked;     /* in set->marked while output waits for the tick's end */
     struct kw_buf out;
 
     /* set once; they may close the stream, and even free what embeds it */

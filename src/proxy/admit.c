@@ -99,8 +99,7 @@ static enum kw_verdict refuse_unknown(struct kw_client *client)
     return refuse(client, KW_ERROR_UNKNOWN_COMMAND, name, list);
 }
 
-static enum kw_verdict refuse_subcommand(struct kw_client *client,
-                                         const struct kw_command *command)
+static enum kw_verdict refuse_subcommand(struct kw_client *client, const struct kw_command *command)
 {
     char word[SHOWN_MAX + 1];
     char name[KW_COMMAND_NAME_MAX + 1];

@@ -10,10 +10,10 @@
  *      +-----------------------> is_gone --last request ended--> freed <-------------+
  *
  * INVARIANTS
- * C1  input is parsed in order; a command that must wait (O2) stops the parsing of all behind it.
- * C2  reading is on only when a command read could be handled: not while waiting, closing, over
+ * I1  input is parsed in order; a command that must wait (O2) stops the parsing of all behind it.
+ * I2  reading is on only when a command read could be handled: not while waiting, closing, over
  *     the in-flight or output limits (L1).
- * C3  a closed client has no stream; its requests end by themselves, their replies are dropped.
+ * I3  a closed client has no stream; its requests end by themselves, their replies are dropped.
  */
 #include "proxy/client.h"
 
@@ -30,8 +30,7 @@ static void client_on_connected(struct kw_stream *stream);
 static enum kw_status client_read_scratch(struct kw_client *client);
 static enum kw_status client_read_chunk(struct kw_client *client);
 static void client_parse_input(struct kw_client *client);
-static size_t client_parse(struct kw_client *client, struct kw_bytes input,
-                           struct kw_chunk *chunk);
+static size_t client_parse(struct kw_client *client, struct kw_bytes input, struct kw_chunk *chunk);
 static void client_keep(struct kw_client *client, const char *data, size_t len);
 static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut);
 static bool client_may_read(const struct kw_client *client);
@@ -143,8 +142,7 @@ bool kw_client_output_ok(struct kw_client *client, size_t parked_bytes)
     uint64_t hard_bytes = client->proxy->config->output_normal.hard_bytes;
     char peer[KW_ADDRESS_TEXT_MAX];
 
-    if (hard_bytes == 0 || client->stream.out.len + parked_bytes <= hard_bytes ||
-        client->is_gone) {
+    if (hard_bytes == 0 || client->stream.out.len + parked_bytes <= hard_bytes || client->is_gone) {
         return true;
     }
     kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
@@ -170,7 +168,7 @@ size_t kw_client_memory_bytes(const struct kw_client *client)
 
 void kw_client_free(struct kw_client *client)
 {
-    KW_ASSERT(client->is_gone && client->oldest == NULL); /* C3 */
+    KW_ASSERT(client->is_gone && client->oldest == NULL); /* I3 */
     kw_list_remove(&client->resuming);
     kw_list_remove(&client->all);
     kw_free(client->name);
@@ -188,8 +186,8 @@ static void client_on_connected(struct kw_stream *stream)
 static void client_on_readable(struct kw_stream *stream)
 {
     struct kw_client *client = (struct kw_client *)stream;
-    bool is_large = client->input != NULL &&
-                    client->input->end - client->input->start > KW_LEFTOVER_MAX_BYTES;
+    bool is_large =
+        client->input != NULL && client->input->end - client->input->start > KW_LEFTOVER_MAX_BYTES;
     enum kw_status status = is_large ? client_read_chunk(client) : client_read_scratch(client);
 
     if (status == KW_E_CLOSED) {
@@ -236,8 +234,7 @@ static enum kw_status client_read_chunk(struct kw_client *client)
     size_t got = 0;
 
     if (have >= client->proxy->config->client_query_buffer_limit_bytes) {
-        client_protocol_error(client,
-                              &(struct kw_request_bytes){.error = KW_ERROR_QUERY_TOO_BIG});
+        client_protocol_error(client, &(struct kw_request_bytes){.error = KW_ERROR_QUERY_TOO_BIG});
         return KW_OK;
     }
     if (room < KW_READ_MAX_BYTES) {
@@ -251,8 +248,8 @@ static enum kw_status client_read_chunk(struct kw_client *client)
         }
         room = client->input->cap - client->input->end;
     }
-    enum kw_status status = kw_sock_read(client->stream.fd, client->input->data + client->input->end,
-                                         room, &got);
+    enum kw_status status =
+        kw_sock_read(client->stream.fd, client->input->data + client->input->end, room, &got);
     if (status != KW_OK) {
         return status;
     }
@@ -288,8 +285,7 @@ static void client_parse_input(struct kw_client *client)
 }
 
 /* Handle every whole command of INPUT (inside CHUNK, unless that is NULL). Returns bytes used. */
-static size_t client_parse(struct kw_client *client, struct kw_bytes input,
-                           struct kw_chunk *chunk)
+static size_t client_parse(struct kw_client *client, struct kw_bytes input, struct kw_chunk *chunk)
 {
     struct kw_proxy *proxy = client->proxy;
     size_t used = 0;
@@ -309,7 +305,7 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input,
         if (proxy->argv.count > 0) {
             bool is_inside = cut.wire.data == rest.data;
             if (kw_request_start(client, cut.wire, is_inside ? chunk : NULL) == KW_WAITING) {
-                client->is_waiting = true; /* C1 */
+                client->is_waiting = true; /* I1 */
                 break;
             }
         }
@@ -352,7 +348,7 @@ static bool client_may_read(const struct kw_client *client)
     return !client->is_waiting && !client->is_closing &&
            client->inflight_count < KW_CLIENT_INFLIGHT_MAX &&
            client->inflight_bytes < KW_CLIENT_INFLIGHT_BYTES &&
-           (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* C2 */
+           (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* I2 */
 }
 
 static void client_update_reading(struct kw_client *client)

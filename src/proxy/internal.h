@@ -44,21 +44,21 @@ enum kw_request_state {
 };
 
 struct kw_request {
-    struct kw_call call; /* first: the call's callbacks cast back */
-    struct kw_request *next;   /* of the same client, younger */
-    struct kw_client *client;  /* outlives its requests */
+    struct kw_call call;      /* first: the call's callbacks cast back */
+    struct kw_request *next;  /* of the same client, younger */
+    struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    struct kw_buf parked;      /* reply bytes that wait for older requests */
-    uint64_t deadline_ms;      /* no more retries after; 0 until the first one */
-    uint64_t due_ms;           /* RETRYING: when to try again */
-    struct kw_node *ask_node;  /* held: send there behind ASKING, once its name is resolved */
-    struct kw_list retrying;   /* in proxy->retrying */
+    struct kw_buf parked;     /* reply bytes that wait for older requests */
+    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
+    uint64_t due_ms;          /* RETRYING: when to try again */
+    struct kw_node *ask_node; /* held: send there behind ASKING, once its name is resolved */
+    struct kw_list retrying;  /* in proxy->retrying */
     uint16_t slot;
-    uint8_t state;          /* enum kw_request_state */
-    uint8_t attempts;       /* redirections and repetitions so far */
-    bool is_barrier;        /* has several keys: see request_must_wait(); counted in the client */
-    bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
-    bool is_streaming;      /* part of its reply has reached the client's output */
+    uint8_t state;       /* enum kw_request_state */
+    uint8_t attempts;    /* redirections and repetitions so far */
+    bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
+    bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
+    bool is_streaming;   /* part of its reply has reached the client's output */
 };
 
 struct kw_client {
@@ -69,23 +69,23 @@ struct kw_client {
     uint64_t id;             /* unique in the process, set once */
     struct kw_request *oldest;
     struct kw_request *newest;
-    size_t inflight_bytes;    /* of unanswered requests */
-    uint32_t inflight_count;  /* requests in the queue that are not DONE */
+    size_t inflight_bytes;   /* of unanswered requests */
+    uint32_t inflight_count; /* requests in the queue that are not DONE */
     uint32_t redirecting_count;
-    uint32_t barriers_count;  /* unanswered requests with several keys */
-    struct kw_chunk *input;   /* bytes not parsed yet; referenced */
+    uint32_t barriers_count; /* unanswered requests with several keys */
+    struct kw_chunk *input;  /* bytes not parsed yet; referenced */
     struct kw_request_parser parser;
     struct kw_link *paused_link; /* its big reply waits for this client */
-    char *name;     /* CLIENT SETNAME, owned, NULL = none */
-    char *lib_name; /* CLIENT SETINFO */
+    char *name;                  /* CLIENT SETNAME, owned, NULL = none */
+    char *lib_name;              /* CLIENT SETINFO */
     char *lib_version;
-    uint64_t active_ms;     /* when it last sent something */
-    uint64_t over_soft_ms;  /* since when its output is above the soft limit; 0 = it is not */
-    uint8_t proto;          /* 2 or 3 */
-    bool is_waiting;        /* its next request waits for earlier ones (KW_WAITING) */
-    bool is_closing;        /* takes no input any more; closed when all is answered and written */
-    bool is_slow;           /* did not read in time while others waited: pauses no link any more */
-    bool is_gone;           /* the connection is closed; lives on until its requests end (O6) */
+    uint64_t active_ms;    /* when it last sent something */
+    uint64_t over_soft_ms; /* since when its output is above the soft limit; 0 = it is not */
+    uint8_t proto;         /* 2 or 3 */
+    bool is_waiting;       /* its next request waits for earlier ones (KW_WAITING) */
+    bool is_closing;       /* takes no input any more; closed when all is answered and written */
+    bool is_slow;          /* did not read in time while others waited: pauses no link any more */
+    bool is_gone;          /* the connection is closed; lives on until its requests end (O6) */
 };
 
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
@@ -105,11 +105,11 @@ struct kw_proxy {
 
     struct kw_stream_set streams; /* clients with output */
     struct kw_pool requests;
-    struct kw_argv argv;          /* of the command being handled */
+    struct kw_argv argv; /* of the command being handled */
     struct kw_list clients;
     size_t clients_count;
-    struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
-    struct kw_list retrying;      /* requests that wait for due_ms */
+    struct kw_list resuming; /* clients that may go on: handled at the end of the tick */
+    struct kw_list retrying; /* requests that wait for due_ms */
     struct kw_list ended_clients;
     struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */
     bool is_retry_running;

@@ -194,7 +194,7 @@ static enum kw_verdict answer_select(struct kw_client *client, struct kw_buf *bu
     int64_t index = 0;
 
     if (kw_text_to_int(client->proxy->argv.items[1], &index) != KW_OK) {
-        kw_reply_error(buf, KW_ERROR_DB_INVALID);
+        kw_reply_error(buf, KW_ERROR_NOT_INTEGER);
         return KW_REFUSED;
     }
     if (index != 0) {

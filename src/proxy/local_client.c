@@ -62,8 +62,7 @@ static enum kw_verdict set_info(struct kw_client *client, struct kw_buf *buf)
         kw_reply_error_text(buf, KW_ERROR_SETINFO_OPTION, option, NULL);
         return KW_REFUSED;
     }
-    if (!kw__client_set_text(is_name ? &client->lib_name : &client->lib_version,
-                             argv->items[3])) {
+    if (!kw__client_set_text(is_name ? &client->lib_name : &client->lib_version, argv->items[3])) {
         kw_reply_error_text(buf, KW_ERROR_LIB_NAME, is_name ? "lib-name" : "lib-ver", NULL);
         return KW_REFUSED;
     }

@@ -37,11 +37,15 @@ static const struct info_section {
     const char *title;
     void (*print)(struct info_text *info);
 } info_sections[] = {
-    {"server", "Server", info_server},       {"clients", "Clients", info_clients},
-    {"memory", "Memory", info_memory},       {"stats", "Stats", info_stats},
+    {"server", "Server", info_server},
+    {"clients", "Clients", info_clients},
+    {"memory", "Memory", info_memory},
+    {"stats", "Stats", info_stats},
     {"replication", "Replication", info_replication},
-    {"cpu", "CPU", info_cpu},                {"cluster", "Cluster", info_cluster},
-    {"keyway", "Keyway", info_keyway},       {"keyspace", "Keyspace", info_keyspace},
+    {"cpu", "CPU", info_cpu},
+    {"cluster", "Cluster", info_cluster},
+    {"keyway", "Keyway", info_keyway},
+    {"keyspace", "Keyspace", info_keyspace},
 };
 
 static bool section_is_wanted(const struct kw_argv *argv, const char *name);
@@ -94,8 +98,7 @@ static void info_line(struct info_text *info, const char *format, ...)
     int len = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (len > 0) {
-        kw_buf_append(info->out, line,
-                      (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+        kw_buf_append(info->out, line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
         kw_buf_append(info->out, "\r\n", 2);
     }
 }

@@ -15,13 +15,10 @@
 
 struct kw_proxy;
 
-/* A proxy on LOOP over BACKEND (borrowed, as the rest). scratch: KW_BACKEND_SCRATCH_BYTES. */
-struct kw_proxy *kw_proxy_new(struct kw_loop *loop, const struct kw_config *config,
-                              struct kw_stats_hub *hub, struct kw_stats *stats,
-                              struct kw_chunk_pool *chunks, struct kw_backend *backend,
-                              char *scratch);
+/* A proxy over BACKEND (borrowed), on its loop, with its buffers and its configuration. */
+struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backend);
 
-/* Close all clients at once and free. The backend must be gone first: it fails what is in flight. */
+/* Close all clients at once and free. The backend must be gone: it fails what is in flight. */
 void kw_proxy_free(struct kw_proxy **proxy);
 
 /* A new connection; FD becomes the proxy's. */

@@ -8,12 +8,9 @@ static const struct redirect_row {
     struct kw_bytes word; /* with the dash */
     enum kw_redirect_kind kind;
 } redirect_rows[] = {
-    {{"-MOVED", 6}, KW_REDIRECT_MOVED},
-    {{"-ASK", 4}, KW_REDIRECT_ASK},
-    {{"-TRYAGAIN", 9}, KW_REDIRECT_LATER},
-    {{"-CLUSTERDOWN", 12}, KW_REDIRECT_LATER},
-    {{"-LOADING", 8}, KW_REDIRECT_LATER},
-    {{"-MASTERDOWN", 11}, KW_REDIRECT_LATER},
+    {{"-MOVED", 6}, KW_REDIRECT_MOVED},    {{"-ASK", 4}, KW_REDIRECT_ASK},
+    {{"-TRYAGAIN", 9}, KW_REDIRECT_LATER}, {{"-CLUSTERDOWN", 12}, KW_REDIRECT_LATER},
+    {{"-LOADING", 8}, KW_REDIRECT_LATER},  {{"-MASTERDOWN", 11}, KW_REDIRECT_LATER},
     {{"-READONLY", 9}, KW_REDIRECT_LATER}, /* a master that has just become a replica */
 };
 

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 enum kw_redirect_kind {
-    KW_REDIRECT_MOVED, /* the slot lives elsewhere from now on */
-    KW_REDIRECT_ASK,   /* this key does, while the slot moves */
+    KW_REDIRECT_MOVED,   /* the slot lives elsewhere from now on */
+    KW_REDIRECT_ASK,     /* this key does, while the slot moves */
     KW_REDIRECT_NOWHERE, /* a MOVED or ASK that names no slot of ours or no place */
-    KW_REDIRECT_LATER  /* the same node, or the new owner, will do it in a moment */
+    KW_REDIRECT_LATER    /* the same node, or the new owner, will do it in a moment */
 };
 
 struct kw_redirect {

@@ -2,7 +2,7 @@
  *
  *   oldest -> [in flight] -> [done, parked] -> [in flight] <- newest
  *      |
- *      +-- its bytes go to stream.out as they come; when it is done, so do the parked ones behind it
+ *      +-- its bytes go to stream.out as they come; when it is done, so do the parked ones behind
  *
  * INVARIANTS
  * Q1  the oldest request of a client is never DONE, outside of this file.

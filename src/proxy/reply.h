@@ -9,8 +9,8 @@
 
 #include "proxy/internal.h"
 
-/* Where a reply made by keyway itself is to be written: CLIENT's next one in order. Write all of it,
- * then call kw_reply_end().
+/* Where a reply made by keyway itself is to be written: CLIENT's next one in order. Write all of
+ * it, then call kw_reply_end().
  */
 struct kw_buf *kw_reply_begin(struct kw_client *client);
 void kw_reply_end(struct kw_client *client);

@@ -28,13 +28,14 @@
  * O2  requests of one client for one slot reach the servers in order. A client has one link per
  *     node, so it holds by itself until a request is redirected. From then until it is answered,
  *     is_redirecting holds back the younger ones of its slot: redirected ones queue here, new ones
- *     are not parsed (C1). What was in flight behind it and ran first: reads are sent again; writes
- *     can't be undone, they are counted (order_races). So that it does not come to that, a slot that
- *     was redirected counts as unstable for some seconds, during which a client has one request of
- *     it in flight at a time; and a command with several keys is a barrier at all times: in a slot
+ *     are not parsed (client.c). What was in flight behind it and ran first: reads are sent again; writes
+ *     can't be undone, they are counted (order_races). So that it does not come to that, a slot
+ *     that was redirected counts as unstable for some seconds, during which a client has one
+ *     request of it in flight at a time; and a command with several keys is a barrier at all times: in a slot
  *     that moves it gets TRYAGAIN while commands with one key still run, so what must not overtake
  *     it (writes; behind a write also reads) is not sent before it is answered.
- * R2  sent again is only what was never written, what the server said it did not execute, or a read.
+ * R2  sent again is only what was never written, what the server said it did not execute, or
+ *     a read.
  */
 #include "proxy/request.h"
 
@@ -66,8 +67,8 @@ static bool request_follow(struct kw_request *request, struct kw_node *to, bool 
 static bool request_later(struct kw_request *request);
 static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part);
 static void request_pace(struct kw_request *request, struct kw_link *link);
-static void request_on_fail(struct kw_call *call, const struct kw_link *link,
-                            enum kw_status status, bool was_sent);
+static void request_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                            bool was_sent);
 static void request_hold(struct kw_request *request);
 static bool request_is_held(const struct kw_request *request);
 static void request_forward(struct kw_request *request);
@@ -350,8 +351,8 @@ static void request_pace(struct kw_request *request, struct kw_link *link)
     }
 }
 
-static void request_on_fail(struct kw_call *call, const struct kw_link *link,
-                            enum kw_status status, bool was_sent)
+static void request_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                            bool was_sent)
 {
     struct kw_request *request = (struct kw_request *)call;
     struct kw_client *client = request->client;
@@ -425,7 +426,7 @@ static void request_forward(struct kw_request *request)
     if (status == KW_AGAIN && request_later(request)) {
         return; /* the name is being resolved, or the slot has no owner just now */
     }
-    enum kw_error error = node == NULL              ? KW_ERROR_SLOT_UNSERVED
+    enum kw_error error = node == NULL             ? KW_ERROR_SLOT_UNSERVED
                           : status == KW_E_TIMEOUT ? KW_ERROR_NODE_SILENT /* it was sent, once */
                                                    : error_of_status(status);
     request_fail(request, error, node == NULL ? NULL : node->name);

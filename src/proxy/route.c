@@ -1,7 +1,8 @@
 /* route.c - keys to slot, slot to node.
  *
- * A request without keys, or whose keys can't be made out, goes to a stable node: its first argument
- * is hashed like a key. Nothing is guessed that way: the server says itself what is wrong with it.
+ * A request without keys, or whose keys can't be made out, goes to a stable node: its first
+ * argument is hashed like a key. Nothing is guessed that way: the server says itself what is wrong
+ * with it.
  */
 #include "proxy/route.h"
 
@@ -9,8 +10,7 @@
 #include "proxy/admit.h"
 #include "proxy/reply.h"
 
-static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys,
-                            uint16_t *slot);
+static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot);
 static enum kw_verdict route_refuse(struct kw_client *client, enum kw_error error);
 
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
@@ -33,7 +33,8 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
     }
     target->node = kw_backend_node_of_slot(proxy->backend, target->slot);
     if (target->node == NULL) {
-        if (!proxy->backend->has_topology && kw_loop_now_ms(proxy->loop) < proxy->patient_until_ms) {
+        if (!proxy->backend->has_topology &&
+            kw_loop_now_ms(proxy->loop) < proxy->patient_until_ms) {
             return KW_WAITING; /* just started: the seeds are being asked */
         }
         kw_backend_want_topology(proxy->backend);

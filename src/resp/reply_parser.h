@@ -1,8 +1,8 @@
 /* reply_parser.h - finds where a node's reply ends, without building anything.
  *
- * Replies are framed, not decoded (B3): the parser walks over the type lines and skips the bulks, in
- * as many pieces as the bytes arrive in. Nesting needs no stack, only a count of values to come, so
- * any depth is fine.
+ * Replies are framed, not decoded (B3): the parser walks over the type lines and skips the bulks,
+ * in as many pieces as the bytes arrive in. Nesting needs no stack, only a count of values to come,
+ * so any depth is fine.
  *
  * Pure: no sockets, no clock. Thread: any, one user at a time. Memory: none.
  */
@@ -21,7 +21,7 @@ struct kw_reply_parser {
     uint64_t skip_bytes;  /* rest of a bulk, its CR LF included */
     char type;            /* the reply's first byte, once seen */
     bool is_started;
-    bool is_in_line; /* inside a line whose end is all that matters */
+    bool is_in_line;   /* inside a line whose end is all that matters */
     bool is_behind_cr; /* the last byte seen of it was a CR */
 };
 

@@ -8,9 +8,9 @@
  * a byte at a time costs O(1) a byte, not O(command).
  *
  * INVARIANTS
- * P1  offset never points inside a length line: a line is either checked whole or not at all.
- * P2  argv is filled only by a pass over a whole command.
- * P3  nothing is allocated in proportion to a number that a client only announced.
+ * I1  offset never points inside a length line: a line is either checked whole or not at all.
+ * I2  argv is filled only by a pass over a whole command.
+ * I3  nothing is allocated in proportion to a number that a client only announced.
  */
 #include "resp/request_parser.h"
 
@@ -27,13 +27,11 @@ enum {
 };
 
 static enum kw_status multibulk_parse(struct kw_request_parser *parser,
-                                      const struct kw_request_limits *limits,
-                                      struct kw_bytes input, struct kw_argv *argv,
-                                      struct kw_request_bytes *out);
+                                      const struct kw_request_limits *limits, struct kw_bytes input,
+                                      struct kw_argv *argv, struct kw_request_bytes *out);
 static enum kw_status multibulk_scan(struct kw_request_parser *parser,
-                                     const struct kw_request_limits *limits,
-                                     struct kw_bytes input, struct kw_argv *argv,
-                                     struct kw_request_bytes *out);
+                                     const struct kw_request_limits *limits, struct kw_bytes input,
+                                     struct kw_argv *argv, struct kw_request_bytes *out);
 static enum kw_status header_scan(struct kw_request_parser *parser,
                                   const struct kw_request_limits *limits, struct kw_bytes input,
                                   struct kw_argv *argv, struct kw_request_bytes *out);
@@ -89,17 +87,15 @@ static enum kw_status protocol_error(struct kw_request_bytes *out, enum kw_error
 }
 
 static enum kw_status multibulk_parse(struct kw_request_parser *parser,
-                                      const struct kw_request_limits *limits,
-                                      struct kw_bytes input, struct kw_argv *argv,
-                                      struct kw_request_bytes *out)
+                                      const struct kw_request_limits *limits, struct kw_bytes input,
+                                      struct kw_argv *argv, struct kw_request_bytes *out)
 {
     bool is_resumed = parser->has_header;
-    enum kw_status status =
-        multibulk_scan(parser, limits, input, is_resumed ? NULL : argv, out);
+    enum kw_status status = multibulk_scan(parser, limits, input, is_resumed ? NULL : argv, out);
 
     if (status == KW_OK && is_resumed) {
         *parser = (struct kw_request_parser){0};
-        status = multibulk_scan(parser, limits, input, argv, out); /* P2 */
+        status = multibulk_scan(parser, limits, input, argv, out); /* I2 */
         KW_ASSERT(status == KW_OK);
     }
     if (status == KW_OK) {
@@ -112,9 +108,8 @@ static enum kw_status multibulk_parse(struct kw_request_parser *parser,
 
 /* Go on from parser->offset to the end of the command; fill ARGV unless it is NULL. */
 static enum kw_status multibulk_scan(struct kw_request_parser *parser,
-                                     const struct kw_request_limits *limits,
-                                     struct kw_bytes input, struct kw_argv *argv,
-                                     struct kw_request_bytes *out)
+                                     const struct kw_request_limits *limits, struct kw_bytes input,
+                                     struct kw_argv *argv, struct kw_request_bytes *out)
 {
     if (!parser->has_header) {
         enum kw_status status = header_scan(parser, limits, input, argv, out);
@@ -137,7 +132,7 @@ static enum kw_status multibulk_scan(struct kw_request_parser *parser,
         if (status == KW_AGAIN) {
             return input.len - at > KW_INLINE_MAX_BYTES
                        ? protocol_error(out, KW_ERROR_BULK_COUNT_TOO_LONG)
-                       : KW_AGAIN; /* P1 */
+                       : KW_AGAIN; /* I1 */
         }
         if (status != KW_OK || bulk_len < 0 || (uint64_t)bulk_len > limits->bulk_max_bytes) {
             return protocol_error(out, KW_ERROR_BULK_LENGTH);
@@ -350,7 +345,7 @@ static void inline_encode(struct kw_argv *argv, char *text, struct kw_request_by
 
 static void argv_push(struct kw_argv *argv, struct kw_bytes item)
 {
-    if (argv->count == argv->capacity) { /* P3: grows with what has arrived */
+    if (argv->count == argv->capacity) { /* I3: grows with what has arrived */
         argv->capacity *= 2;
         argv->items = kw_realloc(argv->items, argv->capacity * sizeof *argv->items);
     }

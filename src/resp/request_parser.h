@@ -44,10 +44,10 @@ struct kw_request_limits {
 
 /* What was cut. */
 struct kw_request_bytes {
-    struct kw_bytes wire;  /* the whole command as multibulk, ready to be sent to a node */
-    size_t consumed;       /* bytes of the input it took */
-    enum kw_error error;   /* with KW_E_PROTOCOL: which */
-    char error_byte;       /* for KW_ERROR_EXPECTED_DOLLAR */
+    struct kw_bytes wire; /* the whole command as multibulk, ready to be sent to a node */
+    size_t consumed;      /* bytes of the input it took */
+    enum kw_error error;  /* with KW_E_PROTOCOL: which */
+    char error_byte;      /* for KW_ERROR_EXPECTED_DOLLAR */
 };
 
 void kw_argv_init(struct kw_argv *argv);

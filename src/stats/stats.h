@@ -28,12 +28,12 @@ struct kw_stats {
 /* The process's figures and the few counters that all workers share (none is on the path). */
 struct kw_stats_hub {
     struct kw_stats workers[KW_WORKERS_MAX];
-    unsigned workers_count;           /* set once */
-    uint64_t started_ms;              /* monotonic, set once */
-    _Atomic uint64_t clients_count;   /* connected now: what maxclients is compared with */
-    _Atomic uint64_t next_client_id;  /* ids are unique in the process and never 0 */
-    _Atomic uint32_t nodes_known;     /* of the last topology */
-    _Atomic uint32_t slots_covered;   /* of the last topology */
+    unsigned workers_count;          /* set once */
+    uint64_t started_ms;             /* monotonic, set once */
+    _Atomic uint64_t clients_count;  /* connected now: what maxclients is compared with */
+    _Atomic uint64_t next_client_id; /* ids are unique in the process and never 0 */
+    _Atomic uint32_t nodes_known;    /* of the last topology */
+    _Atomic uint32_t slots_covered;  /* of the last topology */
     _Atomic uint64_t topology_version;
 };
 
@@ -56,7 +56,7 @@ uint64_t kw_stats_sum(const struct kw_stats_hub *hub, enum kw_metric metric);
 /* Its name, as in metrics.def. Static storage. */
 const char *kw_metric_name(enum kw_metric metric);
 
-/* Set all counters (not gauges) back to 0: CONFIG RESETSTAT. Increments racing with it may be lost. */
+/* Set all counters (not gauges) back to 0: CONFIG RESETSTAT. Racing increments may be lost. */
 void kw_stats_reset(struct kw_stats_hub *hub);
 
 #endif

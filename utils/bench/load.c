@@ -39,7 +39,7 @@ enum {
     WATCHED_MAX = 32,
     EVENTS_MAX = 512,
     READ_BYTES = 256 * 1024,
-    STALL_SECONDS = 10,        /* no reply for so long: stop and count the open batches as lost */
+    STALL_SECONDS = 10, /* no reply for so long: stop and count the open batches as lost */
     PRELOAD_BATCH = 64,
     PER_SOURCE_ADDRESS = 5000, /* connections from one loopback address, far below all its ports */
     /* Histogram: 32 steps per power of two, so a percentile is exact to about 3 %. */
@@ -72,13 +72,13 @@ struct options {
 
 struct client {
     int fd;
-    int waiting;         /* replies of the current batch still to come */
+    int waiting; /* replies of the current batch still to come */
     uint64_t sent_ns;
-    uint32_t *asked;     /* key numbers of the current batch, in order */
-    char *unsent;        /* rest of a batch the socket did not take */
+    uint32_t *asked; /* key numbers of the current batch, in order */
+    char *unsent;    /* rest of a batch the socket did not take */
     size_t unsent_at;
-    size_t unsent_len;   /* 0: nothing waits */
-    char *partial;       /* start of a reply that is not whole yet */
+    size_t unsent_len; /* 0: nothing waits */
+    char *partial;     /* start of a reply that is not whole yet */
     size_t partial_len;
 };
 
@@ -87,7 +87,7 @@ struct load {
     int epoll_fd;
     int open_count;
     struct client *clients;
-    char *batch;         /* P requests; only keys (and the key in the value) change */
+    char *batch; /* P requests; only keys (and the key in the value) change */
     size_t batch_len;
     size_t request_len;
     size_t key_at;       /* offset of the key in a request */
@@ -100,8 +100,8 @@ struct load {
     /* counted in the window */
     uint64_t now_ns;
     uint64_t replies;
-    uint64_t errors;     /* error replies, nil, wrong length, wrong value */
-    uint64_t lost;       /* connections that ended before the load did */
+    uint64_t errors; /* error replies, nil, wrong length, wrong value */
+    uint64_t lost;   /* connections that ended before the load did */
     char first_error[96];
     uint32_t histogram[BUCKETS];
 };
@@ -175,21 +175,20 @@ int main(int argc, char **argv)
 
 static void usage(void)
 {
-    fprintf(stderr,
-            "usage: load -p PORT [options]\n"
-            "  -h HOST        numeric IPv4 address (127.0.0.1)\n"
-            "  -c N           connections (50)\n"
-            "  -P N           requests under way on each connection (1)\n"
-            "  -t get|set     kind of request (get)\n"
-            "  -d BYTES       size of a value (64)\n"
-            "  -T SECONDS     length of the measured window (2)\n"
-            "  -n N           end the window after N requests, at the latest after -T\n"
-            "  --warmup S     load for so long before the window (0.5)\n"
-            "  --keys N       key space (100000)\n"
-            "  --preload      first SET every key once\n"
-            "  --check        GET: the value must start with its key\n"
-            "  --watch PID,.. report the CPU time these processes used in the window\n"
-            "  --idle N       hold N connections, each after one GET, until stdin ends\n");
+    fprintf(stderr, "usage: load -p PORT [options]\n"
+                    "  -h HOST        numeric IPv4 address (127.0.0.1)\n"
+                    "  -c N           connections (50)\n"
+                    "  -P N           requests under way on each connection (1)\n"
+                    "  -t get|set     kind of request (get)\n"
+                    "  -d BYTES       size of a value (64)\n"
+                    "  -T SECONDS     length of the measured window (2)\n"
+                    "  -n N           end the window after N requests, at the latest after -T\n"
+                    "  --warmup S     load for so long before the window (0.5)\n"
+                    "  --keys N       key space (100000)\n"
+                    "  --preload      first SET every key once\n"
+                    "  --check        GET: the value must start with its key\n"
+                    "  --watch PID,.. report the CPU time these processes used in the window\n"
+                    "  --idle N       hold N connections, each after one GET, until stdin ends\n");
     exit(2);
 }
 
@@ -208,30 +207,62 @@ static void parse_pids(struct options *options, const char *text)
 static void options_take(struct options *options, int option)
 {
     switch (option) {
-    case 'h': options->host = optarg; break;
-    case 'p': options->port = (int)strtol(optarg, NULL, 10); break;
-    case 'c': options->clients = (int)strtol(optarg, NULL, 10); break;
-    case 'P': options->pipeline = (int)strtol(optarg, NULL, 10); break;
-    case 't': options->kind = strcmp(optarg, "set") == 0 ? KIND_SET : KIND_GET; break;
-    case 'd': options->value_bytes = strtoul(optarg, NULL, 10); break;
-    case 'T': options->seconds = strtod(optarg, NULL); break;
-    case 'n': options->requests_max = strtoull(optarg, NULL, 10); break;
-    case 'w': options->warmup = strtod(optarg, NULL); break;
-    case 'k': options->keys = (uint32_t)strtoul(optarg, NULL, 10); break;
-    case 'l': options->is_preload = true; break;
-    case 'v': options->is_checked = true; break;
-    case 'i': options->idle = (int)strtol(optarg, NULL, 10); break;
-    case 'W': parse_pids(options, optarg); break;
-    default: usage();
+    case 'h':
+        options->host = optarg;
+        break;
+    case 'p':
+        options->port = (int)strtol(optarg, NULL, 10);
+        break;
+    case 'c':
+        options->clients = (int)strtol(optarg, NULL, 10);
+        break;
+    case 'P':
+        options->pipeline = (int)strtol(optarg, NULL, 10);
+        break;
+    case 't':
+        options->kind = strcmp(optarg, "set") == 0 ? KIND_SET : KIND_GET;
+        break;
+    case 'd':
+        options->value_bytes = strtoul(optarg, NULL, 10);
+        break;
+    case 'T':
+        options->seconds = strtod(optarg, NULL);
+        break;
+    case 'n':
+        options->requests_max = strtoull(optarg, NULL, 10);
+        break;
+    case 'w':
+        options->warmup = strtod(optarg, NULL);
+        break;
+    case 'k':
+        options->keys = (uint32_t)strtoul(optarg, NULL, 10);
+        break;
+    case 'l':
+        options->is_preload = true;
+        break;
+    case 'v':
+        options->is_checked = true;
+        break;
+    case 'i':
+        options->idle = (int)strtol(optarg, NULL, 10);
+        break;
+    case 'W':
+        parse_pids(options, optarg);
+        break;
+    default:
+        usage();
     }
 }
 
 static void options_parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"warmup", required_argument, NULL, 'w'}, {"keys", required_argument, NULL, 'k'},
-        {"preload", no_argument, NULL, 'l'},      {"check", no_argument, NULL, 'v'},
-        {"idle", required_argument, NULL, 'i'},   {"watch", required_argument, NULL, 'W'},
+        {"warmup", required_argument, NULL, 'w'},
+        {"keys", required_argument, NULL, 'k'},
+        {"preload", no_argument, NULL, 'l'},
+        {"check", no_argument, NULL, 'v'},
+        {"idle", required_argument, NULL, 'i'},
+        {"watch", required_argument, NULL, 'W'},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.host = "127.0.0.1",
@@ -607,8 +638,8 @@ static void client_on_readable(struct load *load, struct client *client)
 static void count_error(struct load *load, const char *reply, size_t len)
 {
     if (load->errors++ == 0) {
-        snprintf(load->first_error, sizeof load->first_error, "%.*s",
-                 (int)(len < 80 ? len : 80), reply);
+        snprintf(load->first_error, sizeof load->first_error, "%.*s", (int)(len < 80 ? len : 80),
+                 reply);
     }
 }
 

@@ -32,11 +32,11 @@
 
 enum {
     PORTS_MAX = 64,
-    ARGS_MAX = 16,             /* arguments kept of one request; further ones are skipped */
+    ARGS_MAX = 16, /* arguments kept of one request; further ones are skipped */
     EVENTS_MAX = 512,
-    READ_BYTES = 256 * 1024,   /* free room offered to each read */
+    READ_BYTES = 256 * 1024, /* free room offered to each read */
     SLOTS_COUNT = 16384,
-    WAIT_FOR_MORE = 0          /* a scan's answer for "the request is not whole yet" */
+    WAIT_FOR_MORE = 0 /* a scan's answer for "the request is not whole yet" */
 };
 
 /* Bytes that grow; never shrinks. */
@@ -49,12 +49,12 @@ struct run {
 /* One connection, or one listening port when is_listener. */
 struct peer {
     int fd;
-    int port_index;      /* which of the K masters it talks to */
-    int proto;           /* 2 or 3, set by HELLO */
+    int port_index; /* which of the K masters it talks to */
+    int proto;      /* 2 or 3, set by HELLO */
     bool is_listener;
-    bool is_blocked;     /* pending is not empty: reading waits until it is */
-    struct run partial;  /* the first part of a request that is not whole yet */
-    struct run pending;  /* replies the socket did not take */
+    bool is_blocked;    /* pending is not empty: reading waits until it is */
+    struct run partial; /* the first part of a request that is not whole yet */
+    struct run pending; /* replies the socket did not take */
 };
 
 struct arg {
@@ -66,9 +66,9 @@ struct stub {
     int epoll_fd;
     int ports[PORTS_MAX];
     int ports_count;
-    struct run in;         /* bytes being scanned; shared by all connections */
-    struct run out;        /* replies to what was just scanned; shared too */
-    struct run get_reply;  /* the one reply to every GET */
+    struct run in;        /* bytes being scanned; shared by all connections */
+    struct run out;       /* replies to what was just scanned; shared too */
+    struct run get_reply; /* the one reply to every GET */
 };
 
 static void run_reserve(struct run *run, size_t more);
