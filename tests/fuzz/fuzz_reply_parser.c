@@ -39,7 +39,7 @@ static void reader_more(struct reader *reader, int proto, const uint8_t *data, s
         size_t step = 0;
         enum kw_status status = kw_reply_scan(&reader->parser, proto, copy + at, len - at, &step);
         KW_ASSERT(step <= len - at);
-        KW_ASSERT(reader->parser.depth <= KW_NESTING_MAX);
+        KW_ASSERT((status == KW_AGAIN) <= reader->parser.is_started);
         at += step;
         if (status == KW_AGAIN) {
             break;

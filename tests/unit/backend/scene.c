@@ -192,7 +192,9 @@ void scene_expect(struct scene *scene, int fd, const char *text)
     char *came = kw_alloc_zero(1, len + 1);
 
     while (got < len) {
-        assert_true(kw_clock_ms() < until_ms);
+        if (kw_clock_ms() >= until_ms) {
+            fail_msg("waited for: %s\nthere came: %s", text, came);
+        }
         scene_turn(scene);
         ssize_t count = recv(fd, came + got, len - got, MSG_DONTWAIT);
         if (count == 0) {

@@ -208,3 +208,17 @@ KW_TEST(handshake_half_an_answer_waits_for_the_rest)
     assert_int_equal(link->state, KW_LINK_READY);
     scene_close(&scene);
 }
+KW_TEST(handshake_an_answer_to_a_step_not_yet_taken_fails_the_link)
+{
+    struct heard call;
+    int fd = -1;
+
+    scene_open(&scene, "node-timeout-ms 10000\ncluster-auth-pass secret", 1);
+    (void)link_with_call(2, &call, &fd);
+    scene_expect(&scene, fd, AUTH_WIRE);
+    scene_say(&scene, fd, "+OK\r\n+PONG\r\n");
+
+    assert_unheard(&call, KW_E_PROTOCOL, false);
+    scene_expect_end(&scene, fd);
+    scene_close(&scene);
+}

@@ -344,3 +344,28 @@ KW_TEST(node_that_does_not_speak_resp3_serves_resp2_all_the_same)
     (void)scene_ready_link(&scene, 0, &fd);
     scene_close(&scene);
 }
+
+KW_TEST(node_that_hangs_is_found_out_while_commands_keep_coming)
+{
+    struct heard first;
+    struct heard second;
+    int fd = -1;
+
+    /* given a call that has waited for 250 of 300 ms */
+    scene_open(&scene, BREAKER, 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    heard_send(&first, link, GET_WIRE);
+    scene_expect(&scene, fd, GET_WIRE);
+    link->progress_ms -= 250;
+
+    /* when another one is written: the kernel takes it, the node says nothing */
+    heard_send(&second, link, GET_WIRE);
+    scene_expect(&scene, fd, GET_WIRE);
+    (void)kw_node_check(node, scene.now_ms + 50);
+
+    assert_true(node->is_down);
+    assert_unheard(&first, KW_E_TIMEOUT, true);
+    assert_unheard(&second, KW_E_TIMEOUT, true);
+    scene_close(&scene);
+}

@@ -45,8 +45,7 @@ static inline void proxy_scene_open(struct proxy_scene *stage, const char *confi
     struct scene *scene = &stage->scene;
 
     scene_open(scene, config_text, nodes_count);
-    stage->proxy = kw_proxy_new(scene->loop, scene->config, &scene->hub, &scene->hub.workers[0],
-                                &scene->chunks, scene->backend, scene->scratch);
+    stage->proxy = kw_proxy_new(&scene->hub, scene->backend);
     scene->on_tick = proxy_scene_on_tick;
     scene->on_tick_arg = stage->proxy;
 }
