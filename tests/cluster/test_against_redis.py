@@ -209,20 +209,28 @@ def same_arity(theirs, ours):
 
 @test(arguments=["--threads", "1"])
 def random_requests_get_the_replies_of_redis(t):
-    """Differential: one random stream to a single redis-server and to keyway before the cluster.
+    """Differential: one random stream to a redis-server and to keyway, in both protocol versions.
 
     Each request has keys of one tag, so a single server must answer the same.
     """
     rng = random.Random(SEED)
     node = owner_of(t.cluster, slot_of("{same}"))
     stream = [random_request(rng) for _ in range(4000)]
-    with t.client() as client:
-        ours = [reply for at in range(0, 4000, 100) for reply in client.pipeline(stream[at:at + 100])]
-    t.cluster.call(node["port"], "FLUSHALL")
-    with Client(node["port"]) as client:
-        theirs = [reply for at in range(0, 4000, 100) for reply in client.pipeline(stream[at:at + 100])]
-    for words, our, their in zip(stream, ours, theirs):
-        assert our == their, "%r: redis %r, keyway %r (seed %d)" % (words, their, our, SEED)
+    for version in ("2", "3"):
+        ours = replies_to(stream, t.keyway.port, version)
+        t.cluster.call(node["port"], "FLUSHALL")
+        theirs = replies_to(stream, node["port"], version)
+        t.cluster.call(node["port"], "FLUSHALL")
+        for words, our, their in zip(stream, ours, theirs):
+            assert our == their, "%r: redis %r, keyway %r (seed %d, RESP%s)" % (
+                words, their, our, SEED, version)
+
+
+def replies_to(stream, port, version):
+    with Client(port) as client:
+        client.call("HELLO", version)
+        return [reply for at in range(0, len(stream), 100)
+                for reply in client.pipeline(stream[at:at + 100])]
 
 
 def random_request(rng):

@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 
+from support.background import Background
 from support.client import Client
 from support.testing import FRESH, SHARED, Skip, test
 
@@ -20,8 +21,7 @@ class Watch:
         self.before = keyway.rss_bytes()
         self.highest = self.before
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
+        self._sampling = Background(self._sample)
 
     def _sample(self):
         while not self._is_over.wait(0.005) and self.keyway.process.poll() is None:
@@ -29,7 +29,7 @@ class Watch:
 
     def grown_mib(self):
         self._is_over.set()
-        self._thread.join()
+        self._sampling.join()
         return (max(self.highest, self.keyway.rss_bytes()) - self.before) / MIB
 
 
@@ -123,8 +123,7 @@ def p99_of_small_requests_stays_low_while_big_values_are_read(t):
     set_value(writer, "{k}big", 8)
     assert writer.call("SET", "{k}small", "v") == b"OK"
     stop = threading.Event()
-    reader = threading.Thread(target=read_for_ever, args=(t.keyway.port, stop), daemon=True)
-    reader.start()
+    reader = Background(read_for_ever, t.keyway.port, stop)
 
     quick, times = t.client(), []
     for _ in range(1000):
@@ -132,7 +131,7 @@ def p99_of_small_requests_stays_low_while_big_values_are_read(t):
         assert quick.call("GET", "{k}small") == b"v"
         times.append(time.monotonic() - started)
     stop.set()
-    reader.join(10)
+    reader.join()
 
     p99 = statistics.quantiles(times, n=100)[98]
     assert p99 < 0.1 * t.patience, "p99 was %.0f ms" % (p99 * 1000)

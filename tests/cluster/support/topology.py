@@ -82,5 +82,21 @@ class Mover:
         self.moves += 1
 
 
+def move_around(cluster, connect, tags, is_over, pause_s=0.002):
+    """Each tag's slot to the next master, round after round, until IS_OVER(); returns the moves."""
+    mover = Mover(cluster, connect)
+    ring = [node for node, _ in masters_of(cluster)]
+    places = {tag: owner_of(cluster, slot_of(tag)) for tag in tags}
+    while not is_over():
+        for tag in tags:
+            source = places[tag]
+            target = ring[(ring.index(source) + 1) % len(ring)]
+            mover.move(slot_of(tag), source, target, pause_s=pause_s)
+            places[tag] = target
+            # Faster than gossip, the nodes would argue whose claim to the slot is the newer one.
+            time.sleep(0.03)
+    return mover.moves
+
+
 def _ok(reply):
     assert reply in (b"OK", b"NOKEY"), reply

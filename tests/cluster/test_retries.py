@@ -1,0 +1,106 @@
+"""Links die all the time: nothing is executed twice, nothing acknowledged is lost (R2, Q2)."""
+import multiprocessing
+import time
+
+from support.background import Background
+from support.client import Client, ErrorReply
+from support.testing import FRESH, test
+from support.topology import move_around, tags_served_by
+
+SECONDS = 8
+PIPELINE = 20
+# Lists stay short enough that MIGRATE, which blocks a server, moves one in milliseconds.
+PAUSE_S = 0.02
+
+
+@test(cluster=FRESH, replicas=0, arguments=["--threads", "2"])
+def no_write_is_executed_twice_or_lost_while_links_are_killed(t):
+    """Each client appends numbers to a list of its own, in pipelines, while the servers kill all
+    their connections ten times a second. Afterwards a list holds every number that was
+    acknowledged, none twice, all in program order; besides them only numbers of unknown result.
+    """
+    tags = [tag for node, _ in t.masters() for tag in tags_served_by(node, 2)]
+    outcome = run_appenders(t, tags, disturb=kill_links)
+
+    check_lists(t, outcome)
+    unknown = sum(len(unknown) for _, _, unknown, _ in outcome)
+    acknowledged = sum(len(acknowledged) for _, acknowledged, _, _ in outcome)
+    assert unknown > 0, "no link was killed while it carried a write"
+    assert acknowledged > 5000
+    print("     (%d acknowledged, %d of unknown result)" % (acknowledged, unknown))
+
+
+@test(cluster=FRESH, replicas=0, arguments=["--threads", "2"])
+def no_write_is_executed_twice_or_lost_while_slots_move(t):
+    """The same while slots move: here not even an unknown result is allowed."""
+    tags = [tag for node, _ in t.masters() for tag in tags_served_by(node, 2)]
+    outcome = run_appenders(t, tags, disturb=move_slots)
+
+    check_lists(t, outcome)
+    errors = [(key, unknown[:2], refused[:2]) for key, _, unknown, refused in outcome
+              if unknown or refused]
+    assert not errors, "errors while slots moved: %r" % errors
+
+
+def run_appenders(t, tags, disturb):
+    """[(key, acknowledged, unknown, refused)] of one appender for each tag."""
+    stop = multiprocessing.Event()
+    pipes = []
+    for tag in tags:
+        mine, theirs = multiprocessing.Pipe()
+        process = multiprocessing.Process(target=append, daemon=True,
+                                          args=(t.keyway.port, "{%s}list" % tag, stop, theirs))
+        process.start()
+        pipes.append((process, mine))
+    disturbing = Background(disturb, t, tags, stop)
+    time.sleep(SECONDS * min(t.patience, 2))
+    stop.set()
+    disturbing.join()
+    outcome = []
+    for process, pipe in pipes:
+        assert pipe.poll(20), "an appender hangs: a reply never came"
+        outcome.append(pipe.recv())
+        process.join(5)
+    return outcome
+
+
+def append(port, key, stop, pipe):
+    acknowledged, unknown, refused = [], [], []
+    number = 0
+    client = Client(port, 15)
+    while not stop.is_set():
+        numbers = range(number, number + PIPELINE)
+        number += PIPELINE
+        for one, reply in zip(numbers, client.pipeline([("RPUSH", key, n) for n in numbers])):
+            if not isinstance(reply, ErrorReply):
+                acknowledged.append(one)
+            elif reply.code == "UNKNOWNRESULT":
+                unknown.append(one)
+            else:
+                refused.append((one, reply.text))
+        stop.wait(PAUSE_S)
+    pipe.send((key, acknowledged, unknown, refused))
+
+
+def kill_links(t, tags, stop):
+    ports = [node["port"] for node, _ in t.masters()]
+    while not stop.wait(0.1):
+        for port in ports:
+            t.cluster.call(port, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def move_slots(t, tags, stop):
+    move_around(t.cluster, t.direct, tags, stop.is_set)
+
+
+def check_lists(t, outcome):
+    client = t.client()
+    for key, acknowledged, unknown, refused in outcome:
+        numbers = [int(element) for element in client.call("LRANGE", key, 0, -1)]
+        assert len(set(numbers)) == len(numbers), "%s: something was executed twice" % key
+        assert numbers == sorted(numbers), "%s: out of program order" % key
+        assert set(acknowledged) <= set(numbers), "%s: acknowledged but lost: %r" % (
+            key, sorted(set(acknowledged) - set(numbers))[:5])
+        surprising = set(numbers) - set(acknowledged) - set(unknown)
+        assert not surprising, "%s: refused as not executed, yet there: %r" % (
+            key, [text for one, text in refused if one in surprising][:3])
