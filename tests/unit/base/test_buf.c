@@ -290,6 +290,7 @@ KW_TEST(chunk_get_has_the_room_that_was_asked_for)
     desk_close();
 }
 
+#ifndef KW_NO_JEMALLOC /* sanitizers end the process instead of refusing */
 KW_TEST(chunk_get_refuses_what_the_heap_refuses)
 {
     desk_open();
@@ -297,6 +298,19 @@ KW_TEST(chunk_get_refuses_what_the_heap_refuses)
     assert_int_equal(desk.pool.in_use_count, 0);
     desk_close();
 }
+
+KW_TEST(chunk_grow_that_fails_changes_nothing)
+{
+    desk_open();
+    struct kw_chunk *chunk = kw_chunk_get(&desk.pool, 100);
+    struct kw_chunk *before = chunk;
+
+    assert_int_equal(kw_chunk_grow(&chunk, SIZE_MAX / 4), KW_E_MEMORY);
+    assert_ptr_equal(chunk, before);
+    kw_chunk_unref(&chunk);
+    desk_close();
+}
+#endif
 
 KW_TEST(chunk_that_came_back_is_used_again)
 {
@@ -333,18 +347,6 @@ KW_TEST(chunk_grow_keeps_the_unread_bytes)
     assert_int_equal(chunk->end - chunk->start, 60);
     assert_memory_equal(chunk->data + chunk->start, desk.bytes + 40, 60);
     assert_int_equal(desk.pool.in_use_count, 1);
-    kw_chunk_unref(&chunk);
-    desk_close();
-}
-
-KW_TEST(chunk_grow_that_fails_changes_nothing)
-{
-    desk_open();
-    struct kw_chunk *chunk = kw_chunk_get(&desk.pool, 100);
-    struct kw_chunk *before = chunk;
-
-    assert_int_equal(kw_chunk_grow(&chunk, SIZE_MAX / 4), KW_E_MEMORY);
-    assert_ptr_equal(chunk, before);
     kw_chunk_unref(&chunk);
     desk_close();
 }

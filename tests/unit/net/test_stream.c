@@ -32,6 +32,7 @@ static void on_readable(struct kw_stream *stream)
 {
     char bytes[65536];
 
+    assert_false(stream->is_connecting);
     stage.readable++;
     if (stage.does_read) {
         ssize_t got = read(stream->fd, bytes, sizeof bytes);
@@ -203,7 +204,6 @@ KW_TEST(stream_that_is_connecting_says_when_and_neither_reads_nor_writes_before)
     kw_loop_poll(stage.loop);
 
     assert_int_equal(stage.connected, 1);
-    assert_int_equal(stage.readable, 0);
     kw_loop_poll(stage.loop);
     assert_int_equal(stage.readable, 1);
     append("");

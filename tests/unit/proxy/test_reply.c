@@ -90,7 +90,7 @@ KW_TEST(reply_belongs_to_the_client_that_asked)
 
     proxy_scene_open(&stage, "links-per-node 1", 1);
     for (int i = 0; i < 20; i++) {
-        char command[32];
+        char command[64];
         clients[i] = proxy_scene_client(&stage);
         (void)snprintf(command, sizeof command, "ECHO %d\r\nGET %02d\r\n", i, i);
         scene_say(&stage.scene, clients[i], command);
@@ -98,14 +98,14 @@ KW_TEST(reply_belongs_to_the_client_that_asked)
     int node = proxy_scene_node(&stage, 0);
     for (int i = 0; i < 20; i++) {
         char wire[64];
-        char answer[16];
+        char answer[32];
         (void)snprintf(wire, sizeof wire, "*2\r\n$3\r\nGET\r\n$2\r\n%02d\r\n", i);
         scene_expect(&stage.scene, node, wire);
         (void)snprintf(answer, sizeof answer, ":%d\r\n", i);
         scene_say(&stage.scene, node, answer);
     }
     for (int i = 0; i < 20; i++) {
-        char answer[32];
+        char answer[64];
         (void)snprintf(answer, sizeof answer, "$%d\r\n%d\r\n:%d\r\n", i < 10 ? 1 : 2, i, i);
         scene_expect(&stage.scene, clients[i], answer);
         scene_expect_nothing(&stage.scene, clients[i]);

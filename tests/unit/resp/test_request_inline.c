@@ -87,9 +87,10 @@ KW_TEST(inline_a_nul_ends_the_line_as_in_redis)
 
 KW_TEST(inline_an_escaped_line_end_cannot_forge_a_command)
 {
+    static const char line[] = "ECHO \"a\\r\\n*1\\r\\n$8\\r\\nFLUSHALL\\r\\n\"\r\n";
+
     /* The bytes inside become an argument with a length: the wire form is one command. */
-    assert_words("ECHO \"a\\r\\n*1\\r\\n$8\\r\\nFLUSHALL\\r\\n\"\r\n", 40,
-                 "<4:ECHO,21:a\r\n*1\r\n$8\r\nFLUSHALL\r\n>");
+    assert_words(line, sizeof line - 1, "<4:ECHO,21:a\r\n*1\r\n$8\r\nFLUSHALL\r\n>");
 }
 
 KW_TEST(inline_is_sent_on_as_multibulk)
