@@ -84,6 +84,42 @@ def feed_slowly(clients, request, stop):
         stop.wait(0.05)
 
 
+@test(arguments=["--threads", "1"])
+def clients_that_flood_delay_nobody(t):
+    """K2: each client gets a bounded amount of work a turn. One sends PINGs without a pause, one GETs,
+    one writes 8 MB values; a fourth measures how long a small SET takes meanwhile."""
+    stop = threading.Event()
+    floods = [Background(flood, t.keyway.port, stop, request, count)
+              for request, count in ((("PING",), 3000), (("GET", "{k}"), 2000),
+                                     (("SET", "{k}big", "x" * 8_000_000), 1))]
+    quick, times = t.client(), []
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        started = time.monotonic()
+        assert quick.call("SET", "{k}quick", "v") == b"OK"
+        times.append(time.monotonic() - started)
+    stop.set()
+    for one in floods:
+        one.join()
+
+    p99 = statistics.quantiles(times, n=100)[98]
+    assert max(times) < 1.0 * t.patience, "one small SET took %.1f s" % max(times)
+    assert p99 < 0.15 * t.patience, "p99 was %.0f ms" % (p99 * 1000)
+    print("     (p99 %.1f ms, slowest %.0f ms of %d)" % (
+        p99 * 1000, max(times) * 1000, len(times)))
+
+
+def flood(port, stop, request, count):
+    """COUNT requests always on their way, replies read and dropped."""
+    data = encode(request) * count
+    with Client(port, 30) as client:
+        while not stop.is_set():
+            writer = Background(client.sock.sendall, data)
+            for _ in range(count):
+                client.read()
+            writer.join()
+
+
 @test(arguments=["--threads", "2"])
 def a_storm_of_connections_reaches_no_server(t):
     """HELLO, CLIENT SETINFO, SELECT 0 by each: keyway answers, no server hears of it (trap 20)."""

@@ -139,6 +139,8 @@ def sends(line):
             continue
         line.world.trace.add(node.name, "sends on link%d" % link.number, data)
         link.channel.send(data)
+        # In the proxy's socket before the next line acts, unless the proxy does not read.
+        line.world.backstage.wait_until(lambda: not link.channel.out, QUIET_S * 4)
 
 
 @verb(NODE_VERBS, "always answers")
