@@ -236,8 +236,13 @@ static void link_on_flushed(struct kw_stream *stream)
 {
     struct kw_link *link = (struct kw_link *)stream;
 
-    link->progress_ms = kw_loop_now_ms(link->backend->loop); /* a node that takes bytes is alive */
-    link->silences = 0;
+    /* What the kernel has swallowed whole says nothing; but when it was full and bytes move on, the
+     * node is reading.
+     */
+    if (stream->out.len > 0) {
+        link->progress_ms = kw_loop_now_ms(link->backend->loop);
+        link->silences = 0;
+    }
 }
 
 static void link_on_broken(struct kw_stream *stream, enum kw_status status)

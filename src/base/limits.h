@@ -17,6 +17,8 @@ enum {
     KW_READ_MAX_BYTES = 64 * 1024, /* bytes read from one socket a tick */
     KW_IOV_MAX = 64,               /* chunks handed to one writev */
 
+    KW_PARTIAL_MAX_BYTES = 32 * 1024, /* answers that wait for one more look at other nodes */
+
     /* Copy or keep: measured, see base/buf.c. */
     KW_COPY_MAX_BYTES = 8 * 1024,      /* requests up to this are copied into the link's run */
     KW_LEFTOVER_MAX_BYTES = 16 * 1024, /* unfinished bytes that are copied back before a read */

@@ -73,7 +73,8 @@ void kw_loop_run(struct kw_loop *loop)
 
 void kw_loop_poll(struct kw_loop *loop)
 {
-    event_base_loop(loop->base, EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+    /* ONCE, too: alone, NONBLOCK goes on for as long as anything happens. */
+    event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
 }
 
 void kw_loop_stop(struct kw_loop *loop)

@@ -27,7 +27,8 @@ void kw_loop_set_tick(struct kw_loop *loop, void (*on_tick)(void *arg), void *ar
 /* Run ticks until kw_loop_stop(). */
 void kw_loop_run(struct kw_loop *loop);
 
-/* Handle what has happened meanwhile, without waiting and without the tick hook. For the hook only.
+/* Handle what has happened meanwhile, once, without waiting and without the tick hook. For the hook
+ * only.
  */
 void kw_loop_poll(struct kw_loop *loop);
 

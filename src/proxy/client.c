@@ -71,7 +71,7 @@ void kw_client_close(struct kw_client *client)
     kw_stream_deinit(&client->stream);
     kw_chunk_unref(&client->input);
     for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {
-        kw_buf_reset(&request->parked);
+        kw__request_drop_parked(request);
     }
     atomic_fetch_sub_explicit(&client->proxy->hub->clients_count, 1, memory_order_relaxed);
     KW_STAT_ADD(client->proxy->stats, clients_connected, -1);
@@ -161,7 +161,7 @@ size_t kw_client_memory_bytes(const struct kw_client *client)
     bytes += client->input != NULL ? client->input->cap : 0;
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
-        bytes += request->parked.len;
+        bytes += kw__request_parked_len(request);
     }
     return bytes;
 }

@@ -43,22 +43,26 @@ enum kw_request_state {
     KW_REQUEST_DONE          /* its whole reply is in parked, or delivered */
 };
 
+enum { KW_REPLY_SMALL_BYTES = 88 }; /* most replies that wait are smaller: no chunk for them */
+
 struct kw_request {
     struct kw_call call;      /* first: the call's callbacks cast back */
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    struct kw_buf parked;     /* reply bytes that wait for older requests */
+    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
     uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
     uint64_t due_ms;          /* RETRYING: when to try again */
     struct kw_node *ask_node; /* held: send there behind ASKING, once its name is resolved */
     struct kw_list retrying;  /* in proxy->retrying */
     uint16_t slot;
+    uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
     uint8_t state;       /* enum kw_request_state */
     uint8_t attempts;    /* redirections and repetitions so far */
     bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
+    char small[KW_REPLY_SMALL_BYTES];
 };
 
 struct kw_client {
@@ -123,6 +127,32 @@ struct kw_proxy {
     bool is_draining;
     struct kw_log_limit log_limit;
 };
+
+/* Set up a request from the pool; what is not named is zero. small[] stays as it is: clearing it
+ * would cost more than all the rest.
+ */
+static inline void kw__request_init(struct kw_request *request, struct kw_client *client,
+                                    enum kw_request_state state)
+{
+    memset(request, 0, offsetof(struct kw_request, small));
+    request->client = client;
+    request->state = (uint8_t)state;
+    kw_buf_init(&request->parked, client->proxy->chunks);
+    kw_list_init(&request->retrying);
+}
+
+/* Reply bytes that wait in REQUEST. */
+static inline size_t kw__request_parked_len(const struct kw_request *request)
+{
+    return request->parked.len + request->small_len;
+}
+
+/* Forget the reply bytes that wait in REQUEST. */
+static inline void kw__request_drop_parked(struct kw_request *request)
+{
+    request->small_len = 0;
+    kw_buf_reset(&request->parked);
+}
 
 /* True when SLOT was redirected within the last few seconds. */
 static inline bool kw__slot_is_unstable(const struct kw_proxy *proxy, uint16_t slot)

@@ -3,10 +3,11 @@
  * The end of a tick:
  *   1. failed links are closed, their requests put back or answered; clients that may go on send,
  *      parse and read again; until it is quiet                            proxy_settle
- *   2. when there are both answers and commands to write, the answers go first; while they go,
- *      their clients ask again, so one more look collects what has come meanwhile: one write to a
- *      node then carries the commands of nearly all clients instead of a third of them (measured:
- *      45 instead of 16 of 50 clients). When there is only one of the two nothing waits.
+ *   2. clients that are answered in full get their answers; while these go, clients ask again and
+ *      nodes answer, so another look, without waiting, collects what has come meanwhile. One write
+ *      to a node then carries the commands of nearly all clients instead of a third of them
+ *      (measured: 45 instead of 16 of 50 clients), and a client with requests at several nodes
+ *      gets one write instead of one for each node                        proxy_write_answered
  *   3. links write (after batch-delay-us, when that is set), then clients write
  *   4. clients that have ended are freed: nobody holds a pointer to them across a tick
  */
@@ -23,6 +24,7 @@
 
 enum {
     RETRY_TICK_MS = 10,
+    LOOKS_MAX = 4,         /* measured: more gather nothing, fewer cost 3 % at P=1 */
     UNSTABLE_PERIOD_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
     TRIM_PERIOD_S = 10,
     REQUESTS_FREE_MAX = 16 * 1024 /* 4 MiB in reserve at most */
@@ -33,6 +35,8 @@ static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
 static void proxy_on_second(void *arg);
 static void proxy_on_node_change(void *arg);
 static void proxy_resume_waiting(struct kw_proxy *proxy);
+static bool proxy_write_answered(struct kw_proxy *proxy);
+static void proxy_look(struct kw_proxy *proxy);
 static bool proxy_has_output(const struct kw_proxy *proxy);
 static bool proxy_is_batching(struct kw_proxy *proxy);
 static void proxy_on_batch_due(void *arg);
@@ -120,11 +124,10 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd)
 void kw_proxy_tick(struct kw_proxy *proxy)
 {
     proxy_settle(proxy);
-    if (!kw_list_is_empty(&proxy->streams.marked) && kw_backend_has_output(proxy->backend)) {
-        kw_stream_set_flush(&proxy->streams);
-        kw_loop_poll(proxy->loop);
-        proxy_settle(proxy);
+    if (proxy_write_answered(proxy)) {
+        proxy_look(proxy);
     }
+    proxy_settle(proxy);
     while (proxy_has_output(proxy)) {
         if (!proxy_is_batching(proxy)) {
             kw_backend_flush(proxy->backend);
@@ -246,6 +249,46 @@ static void proxy_resume_waiting(struct kw_proxy *proxy)
             kw__client_resume_later(client);
         }
     }
+}
+
+/* Write to the clients that wait for nothing more. True when one more look may be worth it: others
+ * have part of their answers, or commands for nodes wait, too.
+ */
+static bool proxy_write_answered(struct kw_proxy *proxy)
+{
+    struct kw_list *marked = &proxy->streams.marked;
+    bool is_partial = false;
+    bool has_written = false;
+
+    for (struct kw_list *place = marked->next; place != marked;) {
+        struct kw_stream *stream = KW_LIST_ENTRY(place, struct kw_stream, marked);
+        struct kw_client *client = (struct kw_client *)stream;
+        place = place->next;
+        if (client->oldest != NULL && stream->out.len < KW_PARTIAL_MAX_BYTES) {
+            is_partial = true;
+            continue;
+        }
+        has_written = true;
+        kw_list_remove(&stream->marked);
+        kw_stream_flush(stream);
+    }
+    return is_partial || (has_written && kw_backend_has_output(proxy->backend));
+}
+
+/* Take what has come meanwhile: a few looks at the most (K2), none after one that found nothing. */
+static void proxy_look(struct kw_proxy *proxy)
+{
+    uint64_t seen = 0;
+    int looks = 0;
+
+    do {
+        seen = kw_stat_value(proxy->stats, KW_METRIC_input_bytes) +
+               kw_stat_value(proxy->stats, KW_METRIC_node_input_bytes);
+        kw_loop_poll(proxy->loop);
+        looks++;
+    } while (looks < LOOKS_MAX &&
+             seen != kw_stat_value(proxy->stats, KW_METRIC_input_bytes) +
+                         kw_stat_value(proxy->stats, KW_METRIC_node_input_bytes));
 }
 
 static bool proxy_has_output(const struct kw_proxy *proxy)

@@ -15,6 +15,7 @@
 #include "proxy/client.h"
 
 static void reply_retire(struct kw_request *request);
+static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
 
@@ -26,9 +27,7 @@ struct kw_buf *kw_reply_begin(struct kw_client *client)
         return &client->stream.out;
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
-    *request = (struct kw_request){.client = client, .state = KW_REQUEST_DONE};
-    kw_buf_init(&request->parked, proxy->chunks);
-    kw_list_init(&request->retrying);
+    kw__request_init(request, client, KW_REQUEST_DONE);
     reply_append_to_queue(request);
     return &request->parked;
 }
@@ -60,7 +59,7 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
         return;
     }
     if (client->oldest != request) {
-        kw_buf_append_bytes(&request->parked, bytes);
+        reply_park(request, bytes);
         return;
     }
     kw_buf_append_bytes(&client->stream.out, bytes); /* Q2 */
@@ -95,14 +94,31 @@ void kw_reply_finish(struct kw_request *request)
     }
 }
 
+/* Keep BYTES until the older requests are answered. */
+static void reply_park(struct kw_request *request, struct kw_bytes bytes)
+{
+    if (request->parked.len == 0 && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES) {
+        memcpy(request->small + request->small_len, bytes.data, bytes.len);
+        request->small_len = (uint8_t)(request->small_len + bytes.len);
+        return;
+    }
+    kw_buf_append(&request->parked, request->small, request->small_len);
+    request->small_len = 0;
+    kw_buf_append_bytes(&request->parked, bytes);
+}
+
 /* Deliver and drop all that is done at the head of the queue. */
 static void reply_advance(struct kw_client *client)
 {
     while (client->oldest != NULL) {
         struct kw_request *request = client->oldest;
-        if (!client->is_gone && request->parked.len > 0) {
+        if (!client->is_gone && kw__request_parked_len(request) > 0) {
             request->is_streaming = true;
-            kw_buf_append_buf(&client->stream.out, &request->parked);
+            kw_buf_append(&client->stream.out, request->small, request->small_len);
+            request->small_len = 0;
+            if (request->parked.len > 0) {
+                kw_buf_append_buf(&client->stream.out, &request->parked);
+            }
             kw_stream_mark(&client->stream);
         }
         if (request->state != KW_REQUEST_DONE) {
@@ -118,7 +134,7 @@ static void reply_advance(struct kw_client *client)
 
 static void reply_retire(struct kw_request *request)
 {
-    kw_buf_reset(&request->parked);
+    kw__request_drop_parked(request);
     KW_ASSERT(request->call.chunk == NULL);
     kw_pool_put(&request->client->proxy->requests, request);
 }

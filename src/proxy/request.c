@@ -156,16 +156,11 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
                                   : request_refuse(client, error_of_status(status), node->name);
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
-    *request = (struct kw_request){
-        .call.user = &request_user,
-        .client = client,
-        .command = command,
-        .slot = target->slot,
-        .state = KW_REQUEST_INFLIGHT,
-        .is_barrier = target->has_several_keys,
-    };
-    kw_buf_init(&request->parked, proxy->chunks);
-    kw_list_init(&request->retrying);
+    kw__request_init(request, client, KW_REQUEST_INFLIGHT);
+    request->call.user = &request_user;
+    request->command = command;
+    request->slot = target->slot;
+    request->is_barrier = target->has_several_keys;
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw_pool_put(&proxy->requests, request);
@@ -236,7 +231,7 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
         return;
     }
     if (part->bytes.len > KW_STREAM_MIN_BYTES || client->stream.out.len > KW_OUTPUT_PAUSE_BYTES) {
-        kw_client_output_ok(client, request->parked.len);
+        kw_client_output_ok(client, kw__request_parked_len(request));
     }
     kw_reply_finish(request);
 }
@@ -328,7 +323,7 @@ static bool request_overtook(struct kw_request *request, const struct kw_reply_p
         return false;
     }
     KW_STAT_ADD(proxy->stats, reads_reissued, 1);
-    kw_buf_reset(&request->parked);
+    kw__request_drop_parked(request);
     request_hold(request);
     request->state = KW_REQUEST_QUEUED;
     return true;
@@ -338,9 +333,9 @@ static bool request_overtook(struct kw_request *request, const struct kw_reply_p
 static void request_pace(struct kw_request *request, struct kw_link *link)
 {
     struct kw_client *client = request->client;
-    size_t unread = client->stream.out.len + request->parked.len;
+    size_t unread = client->stream.out.len + kw__request_parked_len(request);
 
-    if (client->is_gone || !kw_client_output_ok(client, request->parked.len)) {
+    if (client->is_gone || !kw_client_output_ok(client, kw__request_parked_len(request))) {
         return;
     }
     if (unread > KW_OUTPUT_PAUSE_BYTES && !client->is_slow && client->paused_link == NULL) {
@@ -368,7 +363,7 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link, en
         kw_reply_finish(request);
         return;
     }
-    kw_buf_reset(&request->parked);
+    kw__request_drop_parked(request);
     if (status == KW_E_AUTH) {
         request_fail(request, error_of_status(status), link->node->name);
     } else if (may_retry && ++request->attempts <= LINK_RETRIES_MAX && !proxy->is_draining) {

@@ -45,6 +45,12 @@ struct kw_stats_hub {
             (uint64_t)(n),                                                                         \
         memory_order_relaxed)
 
+/* The worker's own figure METRIC. */
+static inline uint64_t kw_stat_value(const struct kw_stats *stats, enum kw_metric metric)
+{
+    return atomic_load_explicit(&stats->values[metric], memory_order_relaxed);
+}
+
 /* Make the worker's figure NAME VALUE, which is counted elsewhere. */
 #define KW_STAT_SET(stats, name, value)                                                            \
     atomic_store_explicit(&(stats)->values[KW_METRIC_##name], (uint64_t)(value),                   \

@@ -122,7 +122,7 @@ KW_TEST(describe_info_has_ten_elements_and_null_for_unknown_names)
     expect("COMMAND INFO get nothing", 2,
            "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
            "*3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n*1\r\n" GET_SPECIFICATION_2
-           "*0\r\n*-1\r\n");
+           "*0\r\n$-1\r\n");
     expect("COMMAND INFO nothing GET", 3,
            "*2\r\n_\r\n*10\r\n$3\r\nget\r\n:2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
            "~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n~1\r\n" GET_SPECIFICATION_3 "~0\r\n");

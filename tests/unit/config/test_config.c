@@ -26,7 +26,7 @@ KW_TEST(a_new_config_has_the_documented_defaults)
     assert_null(config->cluster_seeds);
     assert_string_equal(config->cluster_auth_user, "");
     assert_string_equal(config->cluster_auth_pass, "");
-    assert_int_equal(config->node_timeout_ms, 200);
+    assert_int_equal(config->node_timeout_ms, 500);
     assert_int_equal(config->node_failure_limit, 3);
     assert_int_equal(config->health_interval_ms, 5000);
     assert_int_equal(config->topology_refresh_ms, 10000);

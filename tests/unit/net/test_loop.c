@@ -2,10 +2,13 @@
 #include "base/mem.h"
 #include "net/inbox.h"
 #include "net/loop.h"
+#include "net/stream.h"
 #include "net/timer.h"
 #include "tests/unit/kw_test.h"
 
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What happened on a loop, in order. */
 struct stage {
@@ -224,5 +227,35 @@ KW_TEST(inbox_that_is_closed_delivers_what_is_still_there)
 
     assert_null(stage.inbox);
     assert_int_equal(stage.letters, 3);
+    stage_close();
+}
+
+static void on_left(struct kw_stream *stream)
+{
+    (void)stream;
+    stage.fires++;
+}
+
+KW_TEST(loop_poll_looks_once_and_returns_though_more_is_ready)
+{
+    struct kw_stream stream = {.on_readable = on_left}; /* which reads nothing */
+    struct kw_stream_set set;
+    struct kw_chunk_pool chunks;
+    int fds[2];
+
+    stage_open();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    kw_chunk_pool_init(&chunks);
+    kw_stream_set_init(&set);
+    kw_stream_init(&stream, stage.loop, &set, &chunks, fds[0], false);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    kw_loop_poll(stage.loop);
+    assert_int_equal(stage.fires, 1);
+    kw_loop_poll(stage.loop);
+
+    assert_int_equal(stage.fires, 2);
+    kw_stream_deinit(&stream);
+    close(fds[1]);
+    kw_chunk_pool_deinit(&chunks);
     stage_close();
 }

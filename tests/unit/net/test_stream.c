@@ -222,3 +222,15 @@ KW_TEST(stream_that_is_closed_drops_its_output_and_leaves_the_set)
     assert_int_equal(stage.set.writes_count, 0);
     stage_close();
 }
+
+KW_TEST(stream_tells_again_of_input_that_was_left)
+{
+    stage_open(false);
+    stage.does_read = false;
+    assert_int_equal(write(stage.peer, "x", 1), 1);
+    kw_loop_poll(stage.loop);
+    kw_loop_poll(stage.loop);
+
+    assert_int_equal(stage.readable, 2);
+    stage_close();
+}
