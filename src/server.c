@@ -157,8 +157,7 @@ static enum kw_status server_listen(struct kw_server *server, unsigned worker, i
          i++) {
         const char *host = config->bind[i];
         bool is_optional = host[0] == '-';
-        enum kw_status status =
-            listen_tcp(config, host + (is_optional ? 1 : 0), worker == 0, &fds[*count]);
+        enum kw_status status = listen_tcp(config, host, worker == 0, &fds[*count]);
         if (status == KW_OK) {
             *count += 1;
             if (worker == 0) {
@@ -181,6 +180,8 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
 {
     struct kw_address address;
     const char *reason = "";
+    bool is_optional = host[0] == '-';
+    host += is_optional ? 1 : 0;
     const char *numeric = strcmp(host, "*") == 0           ? "0.0.0.0"
                           : strcmp(host, "::*") == 0       ? "::"
                           : strcmp(host, "localhost") == 0 ? "127.0.0.1"
@@ -195,7 +196,7 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
     if (status == KW_OK) {
         status = kw_sock_listen(&address, config->tcp_backlog, fd, &reason);
     }
-    if (status == KW_E_SYSTEM) {
+    if (status != KW_OK && !(status == KW_E_INVALID && is_optional)) {
         kw_log(KW_LOG_WARNING, "can't listen on %s:%d: %s", host, config->port, reason);
     } else if (status == KW_E_INVALID) {
         kw_log(KW_LOG_VERBOSE, "not listening on %s:%d: %s", host, config->port, reason);

@@ -23,6 +23,8 @@ enum {
     KW_COPY_MAX_BYTES = 8 * 1024,      /* requests up to this are copied into the link's run */
     KW_LEFTOVER_MAX_BYTES = 16 * 1024, /* unfinished bytes that are copied back before a read */
 
+    KW_UPLOAD_SERIOUS_BYTES = 4 * 1024 * 1024, /* sent so much: gets room for all it announced */
+
     /* Streaming replies. */
     KW_STREAM_MIN_BYTES = 32 * 1024,    /* replies above this are passed on as they arrive */
     KW_OUTPUT_PAUSE_BYTES = 256 * 1024, /* a client this far behind pauses its big reply */

@@ -58,6 +58,7 @@ void kw_stream_deinit(struct kw_stream *stream)
     stream->event = NULL;
     kw_sock_close(stream->fd);
     stream->fd = -1;
+    stream->is_reading = false;
     kw_list_remove(&stream->marked);
     kw_buf_reset(&stream->out);
 }

@@ -240,8 +240,8 @@ static enum kw_status client_read_chunk(struct kw_client *client)
     if (room < KW_READ_MAX_BYTES) {
         size_t more = have > KW_READ_MAX_BYTES ? have : KW_READ_MAX_BYTES;
         size_t wanted = client->parser.wanted;
-        if (wanted > have && wanted - have < more) {
-            more = wanted - have;
+        if (wanted > have && (wanted - have < more || have >= KW_UPLOAD_SERIOUS_BYTES)) {
+            more = wanted - have; /* in one go: pages not yet written to cost nothing */
         }
         if (room < more && kw_chunk_grow(&client->input, more) != KW_OK) {
             return KW_E_MEMORY;
