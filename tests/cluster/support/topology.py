@@ -40,6 +40,16 @@ def replica_of(cluster, master):
     return next(node for node in cluster.nodes if node["master"] == master["id"])
 
 
+def replica_of_now(cluster, master):
+    """A replica of MASTER as the cluster says now, whatever the roles were at the start; or None."""
+    lines = cluster.call(master["port"], "CLUSTER", "NODES").decode().splitlines()
+    for line in lines:
+        words = line.split()
+        if words[3] == master["id"] and "fail" not in words[2].split(","):
+            return next(node for node in cluster.nodes if node["id"] == words[0])
+    return None
+
+
 def tags_served_by(node, count, prefix="t"):
     """COUNT hash tags whose slots lie in the range NODE was given at the start."""
     low, high = node["slots"]

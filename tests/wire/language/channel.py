@@ -14,6 +14,7 @@ import struct
 import threading
 
 READ_SIZE = 256 * 1024
+JOINED_SIZE = 16 * 1024      # small sends that wait are joined up to this size
 
 
 class Channel:
@@ -28,19 +29,23 @@ class Channel:
         self.label = label
         self.on_bytes = on_bytes       # called under the lock after inbuf grew
         self.inbuf = bytearray()
-        self.out = collections.deque()
+        self.out = collections.deque()  # bytes; one item is one send() call
+        self.out_sent = 0               # bytes of the first item that have left
         self.is_paused = False
         self.is_ended = False          # peer closed or reset
         self.is_reset = False          # ... by a reset
         self.is_closed = False         # by us
         backstage.add(self)
 
-    def send(self, data):
-        """Queue DATA; the background thread writes it. One queue item is one send() call."""
+    def send(self, data, separately=False):
+        """Queue DATA; the background thread writes it, SEPARATELY by a send() call of its own."""
         with self.backstage.changed:
             if self.is_closed:
                 raise OSError("%s is closed" % self.label)
-            self.out.append(memoryview(bytes(data)))
+            if self.out and not separately and len(self.out[-1]) < JOINED_SIZE:
+                self.out[-1] += data
+            else:
+                self.out.append(bytes(data))
             self.backstage.rearm(self)
 
     def pause(self, is_paused):
@@ -183,11 +188,11 @@ class Backstage:
     @staticmethod
     def _write_one(channel):
         item = channel.out[0]
-        sent = channel.sock.send(item)
-        if sent == len(item):
+        rest = memoryview(item)[channel.out_sent:]
+        channel.out_sent += channel.sock.send(rest)
+        if channel.out_sent == len(item):
             channel.out.popleft()
-        else:
-            channel.out[0] = item[sent:]
+            channel.out_sent = 0
 
     @staticmethod
     def _read_some(channel):

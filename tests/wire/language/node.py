@@ -69,7 +69,7 @@ class Link:
             received = self.unanswered.popleft()
             if self.is_open:
                 for chunk in received.reply:
-                    self.channel.send(chunk)
+                    self.channel.send(chunk, separately=len(received.reply) > 1)
 
 
 class FakeNode:

@@ -53,10 +53,14 @@ def declare_client(line):
 
 
 def move_slots(line):
-    """`topology A 0-100 B 101-16383`: what the nodes say from now on, with a newer epoch."""
+    """`topology [epoch N] A 0-100 B 101-16383`: what the nodes say from now on.
+
+    The epoch is a newer one each time, unless the script wants a picture of the past.
+    """
+    epoch = line.take_option(r"epoch (\d+)")
     words = line.text.split()
     with line.world.backstage.changed:
-        line.world.epoch += 1
+        line.world.epoch = int(epoch[0]) if epoch else line.world.epoch + 1
         for name, ranges in zip(words[::2], words[1::2]):
             line.world.nodes[name].ranges = topology.parse_ranges(ranges)
 
