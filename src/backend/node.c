@@ -38,8 +38,9 @@ static void node_drop_link(struct kw_node *node, struct kw_link *link);
 enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
                             struct kw_link **link)
 {
-    struct kw_link **place =
-        &node->links[proto - 2][client_id % node->backend->config->links_per_node];
+    unsigned per_node = node->backend->config->links_per_node;
+    struct kw_link **place = /* a division costs as much as all the rest */
+        &node->links[proto - 2][per_node == 1 ? 0 : client_id % per_node];
 
     if (node->is_down) {
         return node->down_reason;

@@ -107,6 +107,12 @@ static enum kw_status read_length(const char *data, size_t len, size_t *at, int6
     size_t digits = 0;
     uint32_t value = 0;
 
+    if (room >= 4 && text[2] == '\r' && text[3] == '\n' && text[0] >= '1' && text[0] <= '9' &&
+        (unsigned char)(text[1] - '0') <= 9) { /* most values have 10 to 99 bytes */
+        *number = (text[0] - '0') * 10 + (text[1] - '0');
+        *at += 5;
+        return KW_OK;
+    }
     /* Up to nine digits: nearly every line there is. */
     while (digits < room && digits < 9 && (unsigned char)(text[digits] - '0') <= 9) {
         value = value * 10 + (uint32_t)(text[digits] - '0');

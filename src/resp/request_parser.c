@@ -32,16 +32,23 @@ static enum kw_status multibulk_parse(struct kw_request_parser *parser,
 static enum kw_status multibulk_scan(struct kw_request_parser *parser,
                                      const struct kw_request_limits *limits, struct kw_bytes input,
                                      struct kw_argv *argv, struct kw_request_bytes *out);
+static inline enum kw_status argument_scan(struct kw_request_parser *parser,
+                                           const struct kw_request_limits *limits,
+                                           struct kw_bytes input, struct kw_argv *argv,
+                                           struct kw_request_bytes *out);
 static enum kw_status header_scan(struct kw_request_parser *parser,
                                   const struct kw_request_limits *limits, struct kw_bytes input,
                                   struct kw_argv *argv, struct kw_request_bytes *out);
-static enum kw_status length_line(struct kw_bytes input, size_t at, int64_t *value, size_t *next);
+static inline enum kw_status length_line(struct kw_bytes input, size_t at, int64_t *value,
+                                         size_t *next);
+static enum kw_status length_line_any(struct kw_bytes input, size_t at, int64_t *value,
+                                      size_t *next);
 static enum kw_status inline_parse(struct kw_request_parser *parser, struct kw_bytes input,
                                    struct kw_argv *argv, struct kw_request_bytes *out);
 static enum kw_status inline_split(struct kw_bytes line, struct kw_argv *argv, char *text);
 static bool inline_word(struct kw_bytes line, size_t *at, char *text, size_t *len);
 static void inline_encode(struct kw_argv *argv, char *text, struct kw_request_bytes *out);
-static void argv_push(struct kw_argv *argv, struct kw_bytes item);
+static inline void argv_push(struct kw_argv *argv, struct kw_bytes item);
 
 void kw_argv_init(struct kw_argv *argv)
 {
@@ -117,40 +124,52 @@ static enum kw_status multibulk_scan(struct kw_request_parser *parser,
             return status;
         }
     }
-    while (parser->args_left > 0) {
-        int64_t bulk_len = 0;
-        size_t body = 0;
-        size_t at = parser->offset;
-        if (at == input.len) {
-            return KW_AGAIN;
-        }
-        if (input.data[at] != '$') {
-            out->error_byte = input.data[at];
-            return protocol_error(out, KW_ERROR_EXPECTED_DOLLAR);
-        }
-        enum kw_status status = length_line(input, at + 1, &bulk_len, &body);
-        if (status == KW_AGAIN) {
-            return input.len - at > KW_INLINE_MAX_BYTES
-                       ? protocol_error(out, KW_ERROR_BULK_COUNT_TOO_LONG)
-                       : KW_AGAIN; /* I1 */
-        }
-        if (status != KW_OK || bulk_len < 0 || (uint64_t)bulk_len > limits->bulk_max_bytes) {
-            return protocol_error(out, KW_ERROR_BULK_LENGTH);
-        }
-        size_t end = body + (size_t)bulk_len;
-        if (input.len < end + 2) {
-            parser->wanted = end + 2;
-            return KW_AGAIN;
-        }
-        if (input.data[end] != '\r' || input.data[end + 1] != '\n') {
-            return protocol_error(out, KW_ERROR_BULK_END);
-        }
-        if (argv != NULL) {
-            argv_push(argv, kw_bytes_of(input.data + body, (size_t)bulk_len));
-        }
-        parser->offset = end + 2;
-        parser->args_left--;
+    enum kw_status status = KW_OK;
+    while (parser->args_left > 0 && status == KW_OK) {
+        status = argument_scan(parser, limits, input, argv, out);
     }
+    return status;
+}
+
+/* The argument at parser->offset. */
+static inline enum kw_status argument_scan(struct kw_request_parser *parser,
+                                           const struct kw_request_limits *limits,
+                                           struct kw_bytes input, struct kw_argv *argv,
+                                           struct kw_request_bytes *out)
+{
+    int64_t bulk_len = 0;
+    size_t body = 0;
+    size_t at = parser->offset;
+
+    if (at == input.len) {
+        return KW_AGAIN;
+    }
+    if (input.data[at] != '$') {
+        out->error_byte = input.data[at];
+        return protocol_error(out, KW_ERROR_EXPECTED_DOLLAR);
+    }
+    enum kw_status status = length_line(input, at + 1, &bulk_len, &body);
+    if (status == KW_AGAIN) {
+        return input.len - at > KW_INLINE_MAX_BYTES
+                   ? protocol_error(out, KW_ERROR_BULK_COUNT_TOO_LONG)
+                   : KW_AGAIN; /* I1 */
+    }
+    if (status != KW_OK || bulk_len < 0 || (uint64_t)bulk_len > limits->bulk_max_bytes) {
+        return protocol_error(out, KW_ERROR_BULK_LENGTH);
+    }
+    size_t end = body + (size_t)bulk_len;
+    if (input.len < end + 2) {
+        parser->wanted = end + 2;
+        return KW_AGAIN;
+    }
+    if (input.data[end] != '\r' || input.data[end + 1] != '\n') {
+        return protocol_error(out, KW_ERROR_BULK_END);
+    }
+    if (argv != NULL) {
+        argv_push(argv, kw_bytes_of(input.data + body, (size_t)bulk_len));
+    }
+    parser->offset = end + 2;
+    parser->args_left--;
     return KW_OK;
 }
 
@@ -179,29 +198,40 @@ static enum kw_status header_scan(struct kw_request_parser *parser,
 }
 
 /* Read a number and its CR LF at AT. Returns KW_OK, KW_AGAIN or KW_E_PROTOCOL. */
-static enum kw_status length_line(struct kw_bytes input, size_t at, int64_t *value, size_t *next)
+static inline enum kw_status length_line(struct kw_bytes input, size_t at, int64_t *value,
+                                         size_t *next)
+{
+    const char *text = input.data + at;
+
+    /* One or two digits: nearly every line there is. */
+    if (input.len - at >= 4) {
+        unsigned first = (unsigned)(unsigned char)text[0] - '0';
+        unsigned second = (unsigned)(unsigned char)text[1] - '0';
+        if (first <= 9 && text[1] == '\r' && text[2] == '\n') {
+            *value = (int64_t)first;
+            *next = at + 3;
+            return KW_OK;
+        }
+        if (first - 1 <= 8 && second <= 9 && text[2] == '\r' && text[3] == '\n') {
+            *value = (int64_t)(first * 10 + second);
+            *next = at + 4;
+            return KW_OK;
+        }
+    }
+    return length_line_any(input, at, value, next);
+}
+
+static enum kw_status length_line_any(struct kw_bytes input, size_t at, int64_t *value,
+                                      size_t *next)
 {
     const char *text = input.data + at;
     size_t room = input.len - at;
-    size_t len = 0;
-
-    /* One to nine digits without a sign: nearly every line there is. */
-    uint32_t fast = 0;
-    while (len < room && len < 9 && (unsigned char)(text[len] - '0') <= 9) {
-        fast = fast * 10 + (uint32_t)(text[len] - '0');
-        len++;
-    }
-    if (len > 0 && len + 1 < room && text[len] == '\r' && text[len + 1] == '\n' &&
-        (text[0] != '0' || len == 1)) {
-        *value = (int64_t)fast;
-        *next = at + len + 2;
-        return KW_OK;
-    }
     const char *end = memchr(text, '\r', room);
+
     if (end == NULL || (size_t)(end - text) + 1 == room) {
         return KW_AGAIN;
     }
-    len = (size_t)(end - text);
+    size_t len = (size_t)(end - text);
     if (end[1] != '\n' || kw_text_to_int(kw_bytes_of(text, len), value) != KW_OK) {
         return KW_E_PROTOCOL;
     }
@@ -343,7 +373,7 @@ static void inline_encode(struct kw_argv *argv, char *text, struct kw_request_by
     out->wire = kw_bytes_of(text, len);
 }
 
-static void argv_push(struct kw_argv *argv, struct kw_bytes item)
+static inline void argv_push(struct kw_argv *argv, struct kw_bytes item)
 {
     if (argv->count == argv->capacity) { /* I3: grows with what has arrived */
         argv->capacity *= 2;
