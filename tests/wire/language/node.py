@@ -171,7 +171,7 @@ class FakeNode:
     def _automatic_reply(self, link, words, name):
         if len(words) > 1 and words[1].startswith(READY_PREFIX):
             return b"$-1\r\n"
-        for prefix, make_reply in self.rules:
+        for prefix, make_reply in list(self.rules):
             if _matches(prefix, words, name):
                 return make_reply(words, link)
         if not link.is_authenticated and name not in ("AUTH", "HELLO"):

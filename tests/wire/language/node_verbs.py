@@ -147,15 +147,28 @@ def sends(line):
 @for_each_node
 def always_answers(line, node):
     """`always answers PREFIX with REPLY`; `with its key` echoes the first argument."""
+    _add_rule(line, node, is_for_once=False)
+
+
+@verb(NODE_VERBS, "once answers")
+@for_each_node
+def once_answers(line, node):
+    """The next command that begins with PREFIX, and only that one."""
+    _add_rule(line, node, is_for_once=True)
+
+
+def _add_rule(line, node, is_for_once):
     prefix, _, reply_text = line.text.partition(" with ")
-    words = prefix.split()
-    if reply_text == "its key":
-        make_reply = lambda received, link: resp.bulk(received[1])
-    else:
-        reply = payload.reply(reply_text)
-        make_reply = lambda received, link: reply
+    fixed = None if reply_text == "its key" else payload.reply(reply_text)
+
+    def make_reply(words, _link):
+        if is_for_once:
+            node.rules.remove(rule)
+        return resp.bulk(words[1]) if fixed is None else fixed
+
+    rule = (prefix.split(), make_reply)
     with line.world.backstage.changed:
-        node.rules.insert(0, (words, make_reply))
+        node.rules.insert(0, rule)
 
 
 @verb(NODE_VERBS, "answers as usual")
