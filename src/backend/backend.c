@@ -33,6 +33,8 @@ struct ignored_call {
 };
 
 static void backend_on_timer(void *arg);
+static bool endpoint_read(struct kw_topology_node *wanted, struct kw_bytes host, uint16_t port,
+                          const struct kw_node *asked);
 static struct kw_node *node_find(struct kw_backend *backend, const struct kw_topology_node *wanted);
 static struct kw_node *node_add(struct kw_backend *backend);
 static void node_update(struct kw_node *node, const struct kw_topology_node *from);
@@ -104,7 +106,13 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
     }
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         uint16_t owner = topology->slot_owner[slot];
-        backend->slot_node[slot] = owner == KW_NODE_NONE ? KW_NODE_NONE : places[owner]; /* I1 */
+        uint16_t place = owner == KW_NODE_NONE ? KW_NODE_NONE : places[owner];
+        if (backend->slot_node[slot] != place) {
+            backend->slot_node[slot] = place; /* I1 */
+            if (backend->has_topology && backend->on_slot_moved != NULL) {
+                backend->on_slot_moved(backend->on_node_change_arg, (uint16_t)slot);
+            }
+        }
     }
     kw_free(places);
     backend->has_topology = true;
@@ -120,20 +128,21 @@ void kw_backend_node_changed(struct kw_backend *backend)
     }
 }
 
+struct kw_node *kw_backend_find_node(struct kw_backend *backend, struct kw_bytes host,
+                                     uint16_t port, const struct kw_node *asked)
+{
+    struct kw_topology_node wanted;
+
+    return endpoint_read(&wanted, host, port, asked) ? node_find(backend, &wanted) : NULL;
+}
+
 struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
                                    const struct kw_node *asked)
 {
-    struct kw_topology_node wanted = {.port = port};
+    struct kw_topology_node wanted;
 
-    if (host.len == 0 || kw_bytes_equal(host, KW_BYTES("?"))) {
-        host = kw_bytes_of_text(asked->host);
-    }
-    if (host.len >= sizeof wanted.host) {
+    if (!endpoint_read(&wanted, host, port, asked)) {
         return NULL;
-    }
-    memcpy(wanted.host, host.data, host.len);
-    if (kw_address_parse(host, port, &wanted.address) != KW_OK) {
-        wanted.address.len = 0;
     }
     struct kw_node *node = node_find(backend, &wanted);
     if (node != NULL) {
@@ -150,6 +159,24 @@ struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes h
         kw_backend_watch(backend);
     }
     return node;
+}
+
+/* What MOVED and ASK name: an empty host, or "?", is that of the node that was ASKED. */
+static bool endpoint_read(struct kw_topology_node *wanted, struct kw_bytes host, uint16_t port,
+                          const struct kw_node *asked)
+{
+    if (host.len == 0 || kw_bytes_equal(host, KW_BYTES("?"))) {
+        host = kw_bytes_of_text(asked->host);
+    }
+    *wanted = (struct kw_topology_node){.port = port};
+    if (host.len >= sizeof wanted->host) {
+        return false;
+    }
+    memcpy(wanted->host, host.data, host.len);
+    if (kw_address_parse(host, port, &wanted->address) != KW_OK) {
+        wanted->address.len = 0; /* a name */
+    }
+    return true;
 }
 
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node)
@@ -263,7 +290,7 @@ uint32_t kw_backend_random(struct kw_backend *backend)
 static void backend_on_timer(void *arg)
 {
     struct kw_backend *backend = arg;
-    uint64_t now_ms = kw_clock_coarse_ms();
+    uint64_t now_ms = kw_loop_now_ms(backend->loop);
     bool is_busy = false; /* I3 */
 
     backend->is_watching = false;

@@ -36,7 +36,8 @@ struct kw_backend {
     void (*on_topology_wanted)(void *arg); /* may be called often: the receiver coalesces */
     void *on_topology_wanted_arg;
     void (*on_node_change)(void *arg); /* slots changed hands: who waits may try again */
-    void *on_node_change_arg;
+    void (*on_slot_moved)(void *arg, uint16_t slot); /* a topology gave it to another node */
+    void *on_node_change_arg;                        /* of both */
 
     /* the worker's */
     struct kw_stream_set streams; /* links with output */
@@ -76,6 +77,10 @@ static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend
  */
 struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
                                    const struct kw_node *asked);
+
+/* The same, but only a node that is known already; else NULL. */
+struct kw_node *kw_backend_find_node(struct kw_backend *backend, struct kw_bytes host,
+                                     uint16_t port, const struct kw_node *asked);
 
 /* NODE owns SLOT from now on, says a MOVED. Asks for the topology, too. */
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node);

@@ -1,7 +1,7 @@
 /* loop.c - libevent's loop, one pass at a time, with a hook between passes.
  *
  * I1  the tick hook runs after all handlers of a pass and before the next wait.
- * I2  now_ms changes only between passes.
+ * I2  the time is read behind each wait, never kept over one: a wait may last for ever.
  *
  * Measured: libevent's raw events cost the same as raw epoll; bufferevents cost 30 % more and are
  * not used. EVENT_BASE_FLAG_NOLOCK: a base is never touched by another thread.
@@ -23,6 +23,7 @@ struct kw_loop {
     void *on_tick_arg;
     uint64_t now_ms;
     uint64_t ticks;
+    bool is_now_known; /* now_ms has been read since the last wait */
     bool is_stopping;
 };
 
@@ -38,7 +39,6 @@ struct kw_loop *kw_loop_new(void)
         kw_log(KW_LOG_WARNING, "the system gives no event loop: too many open files?");
         abort();
     }
-    loop->now_ms = kw_clock_coarse_ms();
     return loop;
 }
 
@@ -61,18 +61,19 @@ void kw_loop_set_tick(struct kw_loop *loop, void (*on_tick)(void *arg), void *ar
 void kw_loop_run(struct kw_loop *loop)
 {
     while (!loop->is_stopping) {
+        loop->is_now_known = false; /* I2 */
         event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
         loop->ticks++;
         if (loop->on_tick != NULL) {
             loop->on_tick(loop->on_tick_arg); /* I1 */
         }
-        loop->now_ms = kw_clock_coarse_ms(); /* I2 */
     }
     loop->is_stopping = false;
 }
 
 void kw_loop_poll(struct kw_loop *loop)
 {
+    loop->is_now_known = false; /* I2 */
     /* ONCE, too: alone, NONBLOCK goes on for as long as anything happens. */
     event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
 }
@@ -83,8 +84,12 @@ void kw_loop_stop(struct kw_loop *loop)
     event_base_loopbreak(loop->base);
 }
 
-uint64_t kw_loop_now_ms(const struct kw_loop *loop)
+uint64_t kw_loop_now_ms(struct kw_loop *loop)
 {
+    if (!loop->is_now_known) {
+        loop->is_now_known = true;
+        loop->now_ms = kw_clock_coarse_ms();
+    }
     return loop->now_ms;
 }
 

@@ -35,8 +35,10 @@ void kw_loop_poll(struct kw_loop *loop);
 /* Make kw_loop_run() return after the current tick. Same thread only; others post a letter. */
 void kw_loop_stop(struct kw_loop *loop);
 
-/* The monotonic time of this tick in milliseconds (see base/clock.h). */
-uint64_t kw_loop_now_ms(const struct kw_loop *loop);
+/* The monotonic time of this look at the events in milliseconds (see base/clock.h): read when it is
+ * first asked for after the wait, then the same for all handlers.
+ */
+uint64_t kw_loop_now_ms(struct kw_loop *loop);
 
 /* Ticks since the start: what "requests per tick" is divided by. */
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop);

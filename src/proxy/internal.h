@@ -50,15 +50,16 @@ struct kw_request {
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
-    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
-    uint64_t due_ms;          /* RETRYING: when to try again */
-    struct kw_node *ask_node; /* held: send there behind ASKING, once its name is resolved */
-    struct kw_list retrying;  /* in proxy->retrying */
+    struct kw_buf parked;    /* reply bytes that wait for older requests ... */
+    uint64_t deadline_ms;    /* no more retries after; 0 until the first one */
+    uint64_t due_ms;         /* RETRYING: when to try again */
+    struct kw_node *to_node; /* held: send there, not to the slot's owner, the next time */
+    struct kw_list retrying; /* in proxy->retrying */
     uint16_t slot;
     uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
     uint8_t state;       /* enum kw_request_state */
     uint8_t attempts;    /* redirections and repetitions so far */
+    bool is_asking;      /* ... behind ASKING */
     bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */

@@ -34,6 +34,7 @@ static void proxy_on_retry(void *arg);
 static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
 static void proxy_on_second(void *arg);
 static void proxy_on_node_change(void *arg);
+static void proxy_on_slot_moved(void *arg, uint16_t slot);
 static void proxy_resume_waiting(struct kw_proxy *proxy);
 static bool proxy_write_answered(struct kw_proxy *proxy);
 static void proxy_look(struct kw_proxy *proxy);
@@ -74,6 +75,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->batch_timer = kw_timer_new(proxy->loop, proxy_on_batch_due, proxy);
     proxy->patient_until_ms = kw_loop_now_ms(proxy->loop) + config->request_retry_ms;
     backend->on_node_change = proxy_on_node_change;
+    backend->on_slot_moved = proxy_on_slot_moved;
     backend->on_node_change_arg = proxy;
     return proxy;
 }
@@ -86,7 +88,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
         struct kw_client *client = KW_LIST_ENTRY(ending->clients.next, struct kw_client, all);
         kw_client_close(client);
         while (client->oldest != NULL) {
-            client->oldest->ask_node = NULL; /* gone with the backend */
+            client->oldest->to_node = NULL;  /* gone with the backend */
             kw_reply_finish(client->oldest); /* queued or retrying: nobody will answer it */
         }
         kw_client_resume(client);
@@ -239,6 +241,12 @@ void kw__proxy_publish(struct kw_proxy *proxy)
 static void proxy_on_node_change(void *arg)
 {
     proxy_resume_waiting(arg);
+}
+
+/* Requests in flight at the old owner may still be redirected: nothing must overtake them (O2). */
+static void proxy_on_slot_moved(void *arg, uint16_t slot)
+{
+    kw__slot_set_unstable(arg, slot);
 }
 
 static void proxy_resume_waiting(struct kw_proxy *proxy)

@@ -56,3 +56,24 @@ static bool read_target(struct kw_bytes rest, uint16_t slot, struct kw_redirect 
     endpoint.len = len;
     return kw_address_split(endpoint, &redirect->host, &redirect->port) == KW_OK;
 }
+
+bool kw_redirect_is_servers_own(struct kw_bytes line)
+{
+    static const char *const texts[] = {
+        "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+        "-CLUSTERDOWN The cluster is down\r\n",
+        "-CLUSTERDOWN The cluster is down and only accepts read commands\r\n",
+        "-CLUSTERDOWN Hash slot not served\r\n",
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-LOADING Valkey is loading the dataset in memory\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        "-READONLY You can't write against a read only replica.\r\n",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (kw_bytes_equal(line, kw_bytes_of_text(texts[i]))) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -29,4 +29,10 @@ struct kw_redirect {
  */
 bool kw_redirect_classify(struct kw_bytes line, uint16_t slot, struct kw_redirect *redirect);
 
+/* True when LINE, which was classified as KW_REDIRECT_LATER, is word for word what a server says. A
+ * script may return an error of its own that begins like one, after it has changed keys: asking it
+ * again would change them twice (R2).
+ */
+bool kw_redirect_is_servers_own(struct kw_bytes line);
+
 #endif

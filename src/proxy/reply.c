@@ -80,7 +80,7 @@ void kw_reply_finish(struct kw_request *request)
     KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
     kw_call_release(&request->call);
     kw_list_remove(&request->retrying);
-    kw_node_release(&request->ask_node);
+    kw_node_release(&request->to_node);
     if (request->is_redirecting) {
         request->is_redirecting = false;
         client->redirecting_count--;

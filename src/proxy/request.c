@@ -53,6 +53,9 @@ enum {
     RETRY_STEP_MS = 10    /* between two tries of TRYAGAIN and the like */
 };
 
+/* Where a redirected request goes. */
+enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
+
 static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
                               const struct kw_target *target);
 static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
@@ -63,7 +66,7 @@ static enum kw_verdict request_refuse(struct kw_client *client, enum kw_error er
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_redirected(struct kw_request *request, struct kw_node *from,
                                struct kw_bytes line);
-static bool request_follow(struct kw_request *request, struct kw_node *to, bool is_ask);
+static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how);
 static bool request_later(struct kw_request *request);
 static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part);
 static void request_pace(struct kw_request *request, struct kw_link *link);
@@ -72,7 +75,7 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link, en
 static void request_hold(struct kw_request *request);
 static bool request_is_held(const struct kw_request *request);
 static void request_forward(struct kw_request *request);
-static enum kw_status request_put(struct kw_request *request, struct kw_node *node, bool is_ask);
+static enum kw_status request_put(struct kw_request *request, struct kw_node *node);
 static enum kw_error error_of_status(enum kw_status status);
 static void request_fail(struct kw_request *request, enum kw_error error, const char *text);
 
@@ -236,40 +239,56 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
     kw_reply_finish(request);
 }
 
-/* Is LINE an error that keyway handles inside (R1)? True when the request goes on. */
+/* Is LINE an error that keyway handles inside (R1)? True when the request goes on.
+ *
+ * What scripts and modules run may make up such lines: they are believed only as far as no harm can
+ * come of it. They can't lead to a node that is not the cluster's, nor change the slot map.
+ */
 static bool request_redirected(struct kw_request *request, struct kw_node *from,
                                struct kw_bytes line)
 {
     struct kw_proxy *proxy = request->client->proxy;
+    bool may_be_made_up = request->command->group == KW_GROUP_SCRIPTING ||
+                          (request->command->flags & KW_COMMAND_MODULE) != 0;
     struct kw_redirect redirect;
 
     if (!kw_redirect_classify(line, request->slot, &redirect)) {
         return false;
     }
-    kw__slot_set_unstable(proxy, request->slot);
     if (redirect.kind == KW_REDIRECT_LATER) {
+        if (may_be_made_up && !kw_redirect_is_servers_own(line)) {
+            return false;
+        }
+        kw__slot_set_unstable(proxy, request->slot);
         kw_backend_want_topology(proxy->backend);
         return request_later(request);
     }
-    struct kw_node *to =
-        redirect.kind == KW_REDIRECT_NOWHERE
-            ? NULL
-            : kw_backend_node_at(proxy->backend, redirect.host, redirect.port, from);
+    struct kw_node *to = NULL;
+    kw__slot_set_unstable(proxy, request->slot);
+    if (redirect.kind != KW_REDIRECT_NOWHERE) {
+        to = may_be_made_up
+                 ? kw_backend_find_node(proxy->backend, redirect.host, redirect.port, from)
+                 : kw_backend_node_at(proxy->backend, redirect.host, redirect.port, from);
+    }
     if (to == NULL) {
         kw_backend_want_topology(proxy->backend);
         request_fail(request, KW_ERROR_BAD_REDIRECT, from->name);
         return true;
     }
-    if (redirect.kind == KW_REDIRECT_MOVED) {
-        KW_STAT_ADD(proxy->stats, redirects_moved, 1);
-        kw_backend_patch_slot(proxy->backend, request->slot, to);
-    } else {
+    if (redirect.kind == KW_REDIRECT_ASK) {
         KW_STAT_ADD(proxy->stats, redirects_ask, 1);
+        return request_follow(request, to, FOLLOW_ASKING);
     }
-    return request_follow(request, to, redirect.kind == KW_REDIRECT_ASK);
+    KW_STAT_ADD(proxy->stats, redirects_moved, 1);
+    if (may_be_made_up) {
+        kw_backend_want_topology(proxy->backend);
+        return request_follow(request, to, FOLLOW_ONCE);
+    }
+    kw_backend_patch_slot(proxy->backend, request->slot, to);
+    return request_follow(request, to, FOLLOW_SLOT);
 }
 
-static bool request_follow(struct kw_request *request, struct kw_node *to, bool is_ask)
+static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how)
 {
     if (++request->attempts > KW_ATTEMPTS_MAX) {
         request_fail(request, KW_ERROR_TOO_MANY_REDIRECTS, NULL);
@@ -280,8 +299,9 @@ static bool request_follow(struct kw_request *request, struct kw_node *to, bool 
         request->state = KW_REQUEST_QUEUED;
         return true;
     }
-    if (is_ask) {
-        request->ask_node = kw_node_hold(to);
+    if (how != FOLLOW_SLOT) {
+        request->to_node = kw_node_hold(to);
+        request->is_asking = how == FOLLOW_ASKING;
     }
     request_forward(request);
     return true;
@@ -403,19 +423,20 @@ static bool request_is_held(const struct kw_request *request)
     return false;
 }
 
-/* Send the bytes it still holds: to ask_node behind ASKING, or to the owner of its slot. */
+/* Send the bytes it still holds: to to_node, if it has one, else to the owner of its slot. */
 static void request_forward(struct kw_request *request)
 {
     struct kw_backend *backend = request->client->proxy->backend;
-    bool is_ask = request->ask_node != NULL;
-    struct kw_node *node =
-        is_ask ? request->ask_node : kw_backend_node_of_slot(backend, request->slot);
+    struct kw_node *node = request->to_node != NULL
+                               ? request->to_node
+                               : kw_backend_node_of_slot(backend, request->slot);
 
     KW_ASSERT(request->is_redirecting && request->call.link == NULL);
-    enum kw_status status = node == NULL ? KW_AGAIN : request_put(request, node, is_ask);
+    enum kw_status status = node == NULL ? KW_AGAIN : request_put(request, node);
     if (status == KW_OK) {
         request->state = KW_REQUEST_INFLIGHT;
-        kw_node_release(&request->ask_node);
+        kw_node_release(&request->to_node);
+        request->is_asking = false;
         return;
     }
     if (status == KW_AGAIN && request_later(request)) {
@@ -428,13 +449,13 @@ static void request_forward(struct kw_request *request)
 }
 
 /* Queue the request's bytes again, on its client's link to NODE. */
-static enum kw_status request_put(struct kw_request *request, struct kw_node *node, bool is_ask)
+static enum kw_status request_put(struct kw_request *request, struct kw_node *node)
 {
     struct kw_client *client = request->client;
     struct kw_link *link = NULL;
 
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
-    if (status == KW_OK && is_ask) {
+    if (status == KW_OK && request->is_asking) {
         status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */
     }
     return status == KW_OK ? kw_link_resend(link, &request->call) : status;
