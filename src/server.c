@@ -120,13 +120,16 @@ void kw_server_free(struct kw_server **server)
     struct kw_server *ending = *server;
 
     for (unsigned i = ending->workers_count; i > 0; i--) {
+        kw_worker_stop(ending->workers[i - 1]);
+    }
+    kw_inbox_close(&ending->inbox); /* with the letters of workers in it: before they are freed */
+    for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_free(&ending->workers[i - 1]);
     }
     kw_probe_free(&ending->probe);
     kw_discover_free(&ending->discover);
     kw_timer_free(&ending->deadline);
     kw_signals_close(&ending->signals);
-    kw_inbox_close(&ending->inbox);
     kw_loop_free(&ending->loop);
     if (ending->config->unixsocket[0] != '\0') {
         unlink(ending->config->unixsocket);

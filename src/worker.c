@@ -127,17 +127,21 @@ void kw_worker_send_drain(struct kw_worker *worker)
     worker_send(worker, &(struct order){.kind = ORDER_DRAIN});
 }
 
+void kw_worker_stop(struct kw_worker *worker)
+{
+    if (worker->is_started) {
+        worker_send(worker, &(struct order){.kind = ORDER_STOP});
+        pthread_join(worker->thread, NULL);
+        worker->is_started = false;
+    }
+    worker->control = NULL;
+}
+
 void kw_worker_free(struct kw_worker **worker)
 {
     struct kw_worker *ending = *worker;
 
-    if (ending == NULL) {
-        return;
-    }
-    if (ending->is_started) {
-        worker_send(ending, &(struct order){.kind = ORDER_STOP});
-        pthread_join(ending->thread, NULL);
-    }
+    KW_ASSERT(!ending->is_started);
     for (size_t i = 0; i < ending->listeners_count; i++) {
         kw_listener_close(&ending->listeners[i]);
     }
@@ -232,6 +236,9 @@ static void worker_post(struct kw_worker *worker, struct kw_worker_letter *lette
 {
     bool is_posted = false;
 
+    if (worker->control == NULL) {
+        return; /* everything ends: nobody reads letters any more */
+    }
     if (atomic_compare_exchange_strong(&letter->is_posted, &is_posted, true)) {
         kw_inbox_post(worker->control, &letter->letter);
     }

@@ -43,7 +43,10 @@ void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *add
 /* Stop accepting; finish what is in flight; say so by a letter with is_drained. */
 void kw_worker_send_drain(struct kw_worker *worker);
 
-/* End the thread now, wait for it, free everything and clear. */
+/* End the thread now and wait for it. No letter comes from the worker after this. */
+void kw_worker_stop(struct kw_worker *worker);
+
+/* Free everything and clear; the thread must have been stopped, if it was started. */
 void kw_worker_free(struct kw_worker **worker);
 
 #endif

@@ -60,6 +60,14 @@ static bool reply_is_alive(struct kw_bytes reply)
     return reply.len > 0 && reply.data[0] != '-';
 }
 
+/* A server before 6.0 does not know HELLO; one that is full, say, turns away every connection. */
+static bool reply_is_no_resp3(const struct kw_link *link, struct kw_bytes reply)
+{
+    return link->handshake_step == STEP_HELLO &&
+           (kw_bytes_start_with(reply, KW_BYTES("-ERR unknown command")) ||
+            kw_bytes_start_with(reply, KW_BYTES("-NOPROTO")));
+}
+
 enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply)
 {
     struct kw_node *node = link->node;
@@ -71,7 +79,7 @@ enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply
                        "node %s answers the %s of a new link with %.*s", node->name,
                        is_auth ? "AUTH" : "handshake", (int)(reply.len > 130 ? 128 : reply.len - 2),
                        reply.data);
-        return is_auth ? KW_E_AUTH : KW_E_PROTOCOL;
+        return is_auth ? KW_E_AUTH : reply_is_no_resp3(link, reply) ? KW_E_PROTOCOL : KW_E_REJECTED;
     }
     if (link->handshake_step == STEP_HELLO || link->handshake_step == STEP_PING) {
         kw_link_make_ready(link);

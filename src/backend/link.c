@@ -94,8 +94,7 @@ enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call, struct k
     size_t offset = 0;
 
     KW_ASSERT(call->link == NULL); /* I2 */
-    if (link->inflight_count >= KW_LINK_INFLIGHT_MAX ||
-        link->waiting.len + link->stream.out.len > link->backend->queue_limit_bytes) {
+    if (kw_link_has_room(link, 0) != KW_OK) {
         return KW_E_FULL;
     }
     if (bytes.len <= KW_COPY_MAX_BYTES) {
@@ -132,6 +131,15 @@ enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call)
         kw_chunk_unref(&old);
     }
     return status;
+}
+
+enum kw_status kw_link_has_room(const struct kw_link *link, size_t len)
+{
+    bool is_full =
+        link->inflight_count + 2 > KW_LINK_INFLIGHT_MAX ||
+        link->waiting.len + link->stream.out.len + len > link->backend->queue_limit_bytes;
+
+    return is_full ? KW_E_FULL : KW_OK;
 }
 
 enum kw_status kw_link_send_prefix(struct kw_link *link, struct kw_bytes bytes)

@@ -72,6 +72,9 @@ KW_CHECK enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call,
 /* Queue CALL's own bytes again, after a redirection. As kw_link_send(). */
 KW_CHECK enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call);
 
+/* KW_OK when two more commands of LEN bytes together can be queued, else KW_E_FULL. */
+KW_CHECK enum kw_status kw_link_has_room(const struct kw_link *link, size_t len);
+
 /* Queue a command whose reply nobody needs (ASKING), adjacent to what is queued next (O4). */
 KW_CHECK enum kw_status kw_link_send_prefix(struct kw_link *link, struct kw_bytes bytes);
 

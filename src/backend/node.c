@@ -23,13 +23,15 @@ enum {
     BACKOFF_FIRST_MS = 50,
     BACKOFF_MAX_MS = 1000,
     BYTES_PER_MS = 256 * 1024, /* a slow server reads so much: 256 MiB/s */
-    RESP3_AGAIN_MS = 1000,     /* a node may be replaced by a newer server */
-    TRIAL_MIN_MS = 1000        /* a trial link may take as long: SYNs are repeated after 1 s */
+    RETIRED_MAX = 8, /* more big replies at once share a link with others: a node's maxclients */
+    RESP3_AGAIN_MS = 1000, /* a node may be replaced by a newer server */
+    TRIAL_MIN_MS = 1000    /* a trial link may take as long: SYNs are repeated after 1 s */
 };
 
 static bool link_check(struct kw_link *link, uint64_t now_ms);
 static void node_on_resolved(void *arg, enum kw_status status, const struct kw_address *addresses,
                              uint32_t count);
+static bool node_has_ready_link(const struct kw_node *node);
 static void node_set_down(struct kw_node *node, enum kw_status reason);
 static void node_schedule_retry(struct kw_node *node);
 static bool node_try(struct kw_node *node, uint64_t now_ms);
@@ -217,15 +219,31 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
     }
     if (is_only_resp3) {
         node->resp3_refused_until_ms = kw_loop_now_ms(node->backend->loop) + RESP3_AGAIN_MS;
-    } else if (!was_ready) {
+    } else if (!was_ready && !node_has_ready_link(node)) {
         node_set_down(node, status); /* N2 */
     }
     kw_link_close(&link, status);
 }
 
+static bool node_has_ready_link(const struct kw_node *node)
+{
+    for (unsigned i = 0; i < 2 * KW_LINKS_PER_NODE_MAX; i++) {
+        const struct kw_link *link = node->links[i % 2][i / 2];
+        if (link != NULL && link->state == KW_LINK_READY && link->failure == KW_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void kw_node_retire_link(struct kw_node *node, struct kw_link *link)
 {
-    if (!link->is_retired) {
+    unsigned retired = 0;
+
+    for (const struct kw_link *at = node->retired; at != NULL; at = at->next) {
+        retired++;
+    }
+    if (!link->is_retired && retired < RETIRED_MAX) {
         node_drop_link(node, link);
         link->is_retired = true;
         link->next = node->retired;

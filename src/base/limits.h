@@ -17,6 +17,7 @@ enum {
     KW_READ_MAX_BYTES = 64 * 1024, /* bytes read from one socket a tick */
     KW_IOV_MAX = 64,               /* chunks handed to one writev */
 
+    KW_LOCAL_MAX_BYTES = 256 * 1024,  /* local answers made for one client a tick */
     KW_PARTIAL_MAX_BYTES = 32 * 1024, /* answers that wait for one more look at other nodes */
 
     /* Copy or keep: measured, see base/buf.c. */
@@ -33,8 +34,8 @@ enum {
     KW_PAUSE_MAX_MS = 20,            /* others behind a paused reply wait no longer than this */
 
     /* Requests of one client. */
-    KW_CLIENT_INFLIGHT_MAX = 16 * 1024, /* then reading pauses: answers free it */
-    KW_CLIENT_INFLIGHT_BYTES = 16 * 1024 * 1024,
+    KW_CLIENT_QUEUE_MAX = 4096,               /* unanswered: then reading pauses, answers free it */
+    KW_CLIENT_QUEUE_BYTES = 16 * 1024 * 1024, /* of their commands and of replies that wait */
     KW_ATTEMPTS_MAX = 16, /* redirections of one request, as cluster clients do */
 
     /* Per node and worker. */

@@ -49,6 +49,7 @@ void kw_signals_close(struct kw_signals **signals)
     }
     for (int i = 0; i < SIGNALS_COUNT; i++) {
         event_free((*signals)->events[i]);
+        signal(signal_numbers[i], SIG_IGN); /* impatience must not cut the rest of the end short */
     }
     kw_free(*signals);
     *signals = NULL;

@@ -137,18 +137,19 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
     }
 }
 
-bool kw_client_output_ok(struct kw_client *client, size_t parked_bytes)
+bool kw_client_output_ok(struct kw_client *client)
 {
     uint64_t hard_bytes = client->proxy->config->output_normal.hard_bytes;
+    uint64_t unread_bytes = client->stream.out.len + client->parked_bytes;
     char peer[KW_ADDRESS_TEXT_MAX];
 
-    if (hard_bytes == 0 || client->stream.out.len + parked_bytes <= hard_bytes || client->is_gone) {
+    if (hard_bytes == 0 || unread_bytes <= hard_bytes || client->is_gone) {
         return true;
     }
     kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
     kw_log(KW_LOG_WARNING,
-           "client %s id=%llu closed: %zu bytes of replies unread (client-output-buffer-limit)",
-           peer, (unsigned long long)client->id, client->stream.out.len + parked_bytes);
+           "client %s id=%llu closed: %llu bytes of replies unread (client-output-buffer-limit)",
+           peer, (unsigned long long)client->id, (unsigned long long)unread_bytes);
     KW_STAT_ADD(client->proxy->stats, client_output_closed, 1);
     kw_client_close(client);
     return false;
@@ -156,14 +157,9 @@ bool kw_client_output_ok(struct kw_client *client, size_t parked_bytes)
 
 size_t kw_client_memory_bytes(const struct kw_client *client)
 {
-    size_t bytes = client->stream.out.len + client->inflight_bytes;
+    size_t input_bytes = client->input != NULL ? client->input->cap : 0;
 
-    bytes += client->input != NULL ? client->input->cap : 0;
-    for (const struct kw_request *request = client->oldest; request != NULL;
-         request = request->next) {
-        bytes += kw__request_parked_len(request);
-    }
-    return bytes;
+    return client->stream.out.len + client->inflight_bytes + client->parked_bytes + input_bytes;
 }
 
 void kw_client_free(struct kw_client *client)
@@ -288,9 +284,15 @@ static void client_parse_input(struct kw_client *client)
 static size_t client_parse(struct kw_client *client, struct kw_bytes input, struct kw_chunk *chunk)
 {
     struct kw_proxy *proxy = client->proxy;
+    size_t produced_max = client->stream.out.len + client->parked_bytes + KW_LOCAL_MAX_BYTES;
     size_t used = 0;
 
     while (used < input.len && client_may_read(client)) {
+        if (client->stream.out.len + client->parked_bytes > produced_max) {
+            client->is_waiting = true;
+            kw__client_yield(client);
+            break;
+        }
         struct kw_request_bytes cut;
         struct kw_bytes rest = kw_bytes_of(input.data + used, input.len - used);
         enum kw_status status =
@@ -346,8 +348,8 @@ static bool client_may_read(const struct kw_client *client)
     uint64_t soft_bytes = config->output_normal.soft_bytes;
 
     return !client->is_waiting && !client->is_closing &&
-           client->inflight_count < KW_CLIENT_INFLIGHT_MAX &&
-           client->inflight_bytes < KW_CLIENT_INFLIGHT_BYTES &&
+           client->queue_count < KW_CLIENT_QUEUE_MAX &&
+           client->inflight_bytes + client->parked_bytes < KW_CLIENT_QUEUE_BYTES &&
            (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* I2 */
 }
 

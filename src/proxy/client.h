@@ -28,7 +28,7 @@ void kw_client_resume(struct kw_client *client);
 void kw_client_check(struct kw_client *client, uint64_t now_ms);
 
 /* Output grew: enforce the hard limit. False when the client was closed for it. */
-bool kw_client_output_ok(struct kw_client *client, size_t parked_bytes);
+bool kw_client_output_ok(struct kw_client *client);
 
 /* Bytes held for it: input, output, parked replies and requests in flight. */
 size_t kw_client_memory_bytes(const struct kw_client *client);

@@ -74,7 +74,9 @@ struct kw_client {
     uint64_t id;             /* unique in the process, set once */
     struct kw_request *oldest;
     struct kw_request *newest;
-    size_t inflight_bytes;   /* of unanswered requests */
+    size_t inflight_bytes;   /* of commands not answered */
+    size_t parked_bytes;     /* of replies that wait for older ones */
+    uint32_t queue_count;    /* requests in the queue */
     uint32_t inflight_count; /* requests in the queue that are not DONE */
     uint32_t redirecting_count;
     uint32_t barriers_count; /* unanswered requests with several keys */
@@ -113,9 +115,12 @@ struct kw_proxy {
     struct kw_argv argv; /* of the command being handled */
     struct kw_list clients;
     size_t clients_count;
-    struct kw_list resuming; /* clients that may go on: handled at the end of the tick */
-    struct kw_list retrying; /* requests that wait for due_ms */
+    struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
+    struct kw_list yielding;      /* clients that go on in the next tick */
+    struct kw_list retrying;      /* requests that wait for due_ms */
+    struct kw_timer *yield_timer; /* makes that one come at once */
     struct kw_list ended_clients;
+    uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_request_send_queued() walks */
     struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */
     bool is_retry_running;
     struct kw_timer *second_timer; /* housekeeping */
@@ -151,6 +156,7 @@ static inline size_t kw__request_parked_len(const struct kw_request *request)
 /* Forget the reply bytes that wait in REQUEST. */
 static inline void kw__request_drop_parked(struct kw_request *request)
 {
+    request->client->parked_bytes -= kw__request_parked_len(request);
     request->small_len = 0;
     kw_buf_reset(&request->parked);
 }
@@ -174,6 +180,13 @@ static inline void kw__client_resume_later(struct kw_client *client)
     if (!kw_list_is_linked(&client->resuming)) {
         kw_list_append(&client->proxy->resuming, &client->resuming);
     }
+}
+
+/* Have the client go on in the next tick: it has had its share of this one (K2). */
+static inline void kw__client_yield(struct kw_client *client)
+{
+    kw_list_remove(&client->resuming);
+    kw_list_append(&client->proxy->yielding, &client->resuming);
 }
 
 /* Bring the figures that are kept elsewhere into the statistics. */

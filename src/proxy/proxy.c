@@ -23,6 +23,7 @@
 #include "proxy/request.h"
 
 enum {
+    RELIEF_MIN_BYTES = 64 * 1024,
     RETRY_TICK_MS = 10,
     LOOKS_MAX = 4,         /* measured: more gather nothing, fewer cost 3 % at P=1 */
     UNSTABLE_PERIOD_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
@@ -32,6 +33,7 @@ enum {
 
 static void proxy_on_retry(void *arg);
 static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
+static void proxy_on_yield(void *arg);
 static void proxy_on_second(void *arg);
 static void proxy_on_node_change(void *arg);
 static void proxy_on_slot_moved(void *arg, uint16_t slot);
@@ -67,6 +69,8 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     kw_argv_init(&proxy->argv);
     kw_list_init(&proxy->clients);
     kw_list_init(&proxy->resuming);
+    kw_list_init(&proxy->yielding);
+    proxy->yield_timer = kw_timer_new(proxy->loop, proxy_on_yield, proxy);
     kw_list_init(&proxy->retrying);
     kw_list_init(&proxy->ended_clients);
     proxy->retry_timer = kw_timer_new(proxy->loop, proxy_on_retry, proxy);
@@ -97,6 +101,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_timer_free(&ending->retry_timer);
     kw_timer_free(&ending->second_timer);
     kw_timer_free(&ending->batch_timer);
+    kw_timer_free(&ending->yield_timer);
     kw_argv_deinit(&ending->argv);
     kw_pool_deinit(&ending->requests);
     kw_free(ending);
@@ -138,6 +143,9 @@ void kw_proxy_tick(struct kw_proxy *proxy)
         proxy_settle(proxy); /* what was written may have ended clients, or failed links */
     }
     proxy_free_ended(proxy);
+    if (!kw_list_is_empty(&proxy->yielding)) {
+        kw_timer_start(proxy->yield_timer, 0);
+    }
     if (proxy->chunks->in_use_bytes > proxy->memory_max_bytes) {
         proxy_relieve(proxy);
     }
@@ -198,6 +206,17 @@ static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
         client->paused_link = NULL;
         proxy->paused_count--;
         kw_link_resume(link);
+    }
+}
+
+static void proxy_on_yield(void *arg)
+{
+    struct kw_proxy *proxy = arg;
+
+    while (!kw_list_is_empty(&proxy->yielding)) {
+        struct kw_client *client = KW_LIST_ENTRY(proxy->yielding.next, struct kw_client, resuming);
+        kw_list_remove(&client->resuming);
+        kw__client_resume_later(client);
     }
 }
 
@@ -350,7 +369,9 @@ static void proxy_free_ended(struct kw_proxy *proxy)
     }
 }
 
-/* maxmemory is reached: close who holds most. */
+/* maxmemory is reached: close who holds most. Who holds little stays: closing it would free little,
+ * and what is still held may be on its way back already.
+ */
 static void proxy_relieve(struct kw_proxy *proxy)
 {
     struct kw_client *largest = NULL;
@@ -364,7 +385,7 @@ static void proxy_relieve(struct kw_proxy *proxy)
             largest_bytes = bytes;
         }
     }
-    if (largest != NULL) {
+    if (largest != NULL && largest_bytes >= RELIEF_MIN_BYTES) {
         char peer[KW_ADDRESS_TEXT_MAX];
         kw_sock_peer_text(largest->stream.fd, peer, sizeof peer);
         kw_log_limited(&proxy->log_limit, kw_loop_now_ms(proxy->loop), KW_LOG_WARNING,

@@ -36,6 +36,8 @@ void kw_reply_end(struct kw_client *client)
 {
     if (client->oldest == NULL) {
         kw_stream_mark(&client->stream);
+    } else {
+        client->parked_bytes += client->newest->parked.len;
     }
 }
 
@@ -97,6 +99,7 @@ void kw_reply_finish(struct kw_request *request)
 /* Keep BYTES until the older requests are answered. */
 static void reply_park(struct kw_request *request, struct kw_bytes bytes)
 {
+    request->client->parked_bytes += bytes.len;
     if (request->parked.len == 0 && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES) {
         memcpy(request->small + request->small_len, bytes.data, bytes.len);
         request->small_len = (uint8_t)(request->small_len + bytes.len);
@@ -114,6 +117,7 @@ static void reply_advance(struct kw_client *client)
         struct kw_request *request = client->oldest;
         if (!client->is_gone && kw__request_parked_len(request) > 0) {
             request->is_streaming = true;
+            client->parked_bytes -= kw__request_parked_len(request);
             kw_buf_append(&client->stream.out, request->small, request->small_len);
             request->small_len = 0;
             if (request->parked.len > 0) {
@@ -128,6 +132,7 @@ static void reply_advance(struct kw_client *client)
         if (client->oldest == NULL) {
             client->newest = NULL;
         }
+        client->queue_count--;
         reply_retire(request);
     }
 }
@@ -150,4 +155,5 @@ static void reply_append_to_queue(struct kw_request *request)
         client->newest->next = request;
     }
     client->newest = request;
+    client->queue_count++;
 }

@@ -114,7 +114,7 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         KW_STAT_ADD(proxy->stats, requests_refused, 1);
     }
     if (verdict != KW_SENT) {
-        kw_client_output_ok(client, 0);
+        kw_client_output_ok(client);
     }
     return verdict;
 }
@@ -183,17 +183,30 @@ static enum kw_verdict request_refuse(struct kw_client *client, enum kw_error er
 
 void kw_request_send_queued(struct kw_client *client)
 {
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_list due;
+
     if (client->redirecting_count == 0) {
         return;
     }
-    struct kw_request *request = client->oldest;
-    while (request != NULL) {
-        if (request->state != KW_REQUEST_QUEUED || request_is_held(request)) {
-            request = request->next;
+    /* One walk, however many there are: the first of each slot is due, the others are held. */
+    kw_list_init(&due);
+    memset(proxy->held, 0, sizeof proxy->held);
+    for (struct kw_request *at = client->oldest; at != NULL; at = at->next) {
+        uint64_t bit = 1ull << (at->slot % 64);
+        uint64_t *word = &proxy->held[at->slot / 64];
+        if (!at->is_redirecting) {
             continue;
         }
-        request_forward(request);
-        request = client->oldest; /* one that failed has left, and those behind it perhaps, too */
+        if (at->state == KW_REQUEST_QUEUED && (*word & bit) == 0) {
+            kw_list_append(&due, &at->retrying);
+        }
+        *word |= bit;
+    }
+    while (!kw_list_is_empty(&due)) {
+        struct kw_request *request = KW_LIST_ENTRY(due.next, struct kw_request, retrying);
+        kw_list_remove(&request->retrying);
+        request_forward(request); /* may fail, and leave the queue with those that are done */
     }
 }
 
@@ -233,8 +246,8 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
         request_pace(request, link);
         return;
     }
-    if (part->bytes.len > KW_STREAM_MIN_BYTES || client->stream.out.len > KW_OUTPUT_PAUSE_BYTES) {
-        kw_client_output_ok(client, kw__request_parked_len(request));
+    if (client->stream.out.len + client->parked_bytes > KW_OUTPUT_PAUSE_BYTES) {
+        kw_client_output_ok(client);
     }
     kw_reply_finish(request);
 }
@@ -353,9 +366,9 @@ static bool request_overtook(struct kw_request *request, const struct kw_reply_p
 static void request_pace(struct kw_request *request, struct kw_link *link)
 {
     struct kw_client *client = request->client;
-    size_t unread = client->stream.out.len + kw__request_parked_len(request);
+    size_t unread = client->stream.out.len + client->parked_bytes;
 
-    if (client->is_gone || !kw_client_output_ok(client, kw__request_parked_len(request))) {
+    if (client->is_gone || !kw_client_output_ok(client)) {
         return;
     }
     if (unread > KW_OUTPUT_PAUSE_BYTES && !client->is_slow && client->paused_link == NULL) {
@@ -412,6 +425,9 @@ static void request_hold(struct kw_request *request)
 /* Is an earlier one of the same client and slot on its way again? */
 static bool request_is_held(const struct kw_request *request)
 {
+    if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
+        return false;
+    }
     for (const struct kw_request *earlier = request->client->oldest; earlier != request;
          earlier = earlier->next) {
         KW_ASSERT(earlier != NULL);
@@ -455,7 +471,10 @@ static enum kw_status request_put(struct kw_request *request, struct kw_node *no
     struct kw_link *link = NULL;
 
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
-    if (status == KW_OK && request->is_asking) {
+    if (status == KW_OK) {
+        status = kw_link_has_room(link, request->call.len + KW_INLINE_MAX_BYTES);
+    }
+    if (status == KW_OK && request->is_asking) { /* the command can't fail any more behind it */
         status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */
     }
     return status == KW_OK ? kw_link_resend(link, &request->call) : status;

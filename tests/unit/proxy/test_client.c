@@ -172,7 +172,7 @@ KW_TEST(client_that_quits_gets_ok_and_an_end_and_nothing_behind_it_runs)
 
 KW_TEST(client_a_pipeline_has_a_bound_and_goes_on_when_it_is_answered)
 {
-    enum { MANY = KW_CLIENT_INFLIGHT_MAX + 1000, WIRE = sizeof GET("b") - 1 };
+    enum { MANY = KW_CLIENT_QUEUE_MAX + 1000, WIRE = sizeof GET("b") - 1 };
     char *bytes = kw_alloc(MANY * WIRE);
     size_t sent = 0;
     size_t asked = 0;    /* bytes that the node has got */
@@ -187,7 +187,7 @@ KW_TEST(client_a_pipeline_has_a_bound_and_goes_on_when_it_is_answered)
     assert_int_equal(send(client, bytes, WIRE, 0), WIRE);
     int node = proxy_scene_node(&stage, 0);
     sent = WIRE;
-    while (asked < KW_CLIENT_INFLIGHT_MAX * WIRE) {
+    while (asked < KW_CLIENT_QUEUE_MAX * WIRE) {
         char got[16384];
         ssize_t count = send(client, bytes + sent, MANY * WIRE - sent, MSG_DONTWAIT);
         sent += count > 0 ? (size_t)count : 0;
@@ -198,7 +198,7 @@ KW_TEST(client_a_pipeline_has_a_bound_and_goes_on_when_it_is_answered)
 
     /* then so many are in flight and no more */
     scene_expect_nothing(&stage.scene, node);
-    assert_int_equal(FIGURE(&stage, requests_inflight), KW_CLIENT_INFLIGHT_MAX);
+    assert_int_equal(FIGURE(&stage, requests_inflight), KW_CLIENT_QUEUE_MAX);
 
     /* and each answer lets another one go */
     scene_say(&stage.scene, node, "+1\r\n");
@@ -207,15 +207,15 @@ KW_TEST(client_a_pipeline_has_a_bound_and_goes_on_when_it_is_answered)
     for (int i = 1; i < MANY; i++) {
         memcpy(bytes + (i - 1) * 4, "+x\r\n", 4);
     }
-    assert_true(sent >= (KW_CLIENT_INFLIGHT_MAX + 1) * WIRE);
-    scene_say_bytes(&stage.scene, node, bytes, KW_CLIENT_INFLIGHT_MAX * 4);
-    while (answered < KW_CLIENT_INFLIGHT_MAX * 4) {
+    assert_true(sent >= (KW_CLIENT_QUEUE_MAX + 1) * WIRE);
+    scene_say_bytes(&stage.scene, node, bytes, KW_CLIENT_QUEUE_MAX * 4);
+    while (answered < KW_CLIENT_QUEUE_MAX * 4) {
         char got[16384];
         scene_turn(&stage.scene);
         ssize_t count = recv(client, got, sizeof got, MSG_DONTWAIT);
         answered += count > 0 ? (size_t)count : 0;
     }
-    assert_int_equal(answered, KW_CLIENT_INFLIGHT_MAX * 4);
+    assert_int_equal(answered, KW_CLIENT_QUEUE_MAX * 4);
     kw_free(bytes);
     proxy_scene_close(&stage);
 }
