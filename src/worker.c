@@ -17,11 +17,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum {
-    LISTENERS_MAX = 64,
-    WANT_GAP_MS = 50, /* between two wishes for a topology: the control thread paces further */
-    DRAIN_CHECK_MS = 20
-};
+enum { LISTENERS_MAX = 64, DRAIN_CHECK_MS = 20 };
 
 enum order_kind { ORDER_TOPOLOGY, ORDER_ALIVE, ORDER_DRAIN, ORDER_STOP };
 
@@ -50,7 +46,6 @@ struct kw_worker {
     struct kw_listener *listeners[LISTENERS_MAX];
     size_t listeners_count;
     struct kw_timer *drain_timer;
-    uint64_t wanted_at_ms;
     char *scratch;
 
     /* shared, atomic: see is_posted */
@@ -213,12 +208,8 @@ static void worker_on_accept(void *arg, int fd)
 static void worker_on_topology_wanted(void *arg)
 {
     struct kw_worker *worker = arg;
-    uint64_t now_ms = kw_loop_now_ms(worker->loop);
 
-    if (now_ms - worker->wanted_at_ms >= WANT_GAP_MS) {
-        worker->wanted_at_ms = now_ms;
-        worker_post(worker, &worker->wish);
-    }
+    worker_post(worker, &worker->wish); /* one letter at a time; discovery paces itself */
 }
 
 static void worker_on_drain_check(void *arg)

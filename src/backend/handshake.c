@@ -6,6 +6,7 @@
 #include "backend/node.h"
 #include "base/log.h"
 #include "net/loop.h"
+#include "resp/errors.h"
 #include "resp/writer.h"
 
 enum handshake_step { STEP_AUTH = 0, STEP_HELLO, STEP_PING, STEP_DONE };
@@ -60,12 +61,13 @@ static bool reply_is_alive(struct kw_bytes reply)
     return reply.len > 0 && reply.data[0] != '-';
 }
 
-/* A server before 6.0 does not know HELLO; one that is full, say, turns away every connection. */
+/* A server before 6.0 does not know HELLO; one that is full turns every connection away. */
 static bool reply_is_no_resp3(const struct kw_link *link, struct kw_bytes reply)
 {
+    struct kw_bytes text = kw_bytes_of(reply.data + 1, reply.len - 1);
+
     return link->handshake_step == STEP_HELLO &&
-           (kw_bytes_start_with(reply, KW_BYTES("-ERR unknown command")) ||
-            kw_bytes_start_with(reply, KW_BYTES("-NOPROTO")));
+           !kw_bytes_start_with(text, kw_bytes_of_text(kw_error_text(KW_ERROR_MAXCLIENTS)));
 }
 
 enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply)

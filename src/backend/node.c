@@ -24,8 +24,8 @@ enum {
     BACKOFF_MAX_MS = 1000,
     BYTES_PER_MS = 256 * 1024, /* a slow server reads so much: 256 MiB/s */
     RETIRED_MAX = 8, /* more big replies at once share a link with others: a node's maxclients */
-    RESP3_AGAIN_MS = 1000, /* a node may be replaced by a newer server */
-    TRIAL_MIN_MS = 1000    /* a trial link may take as long: SYNs are repeated after 1 s */
+    REFUSED_AGAIN_MS = 500, /* jittered: a node that is full, or does not know RESP3 */
+    TRIAL_MIN_MS = 1000     /* a trial link may take as long: SYNs are repeated after 1 s */
 };
 
 static bool link_check(struct kw_link *link, uint64_t now_ms);
@@ -47,8 +47,8 @@ enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
     if (node->is_down) {
         return node->down_reason;
     }
-    if (proto == 3 && kw_loop_now_ms(node->backend->loop) < node->resp3_refused_until_ms) {
-        return KW_E_PROTOCOL;
+    if (*place == NULL && kw_loop_now_ms(node->backend->loop) < node->refused[proto - 2].until_ms) {
+        return node->refused[proto - 2].reason;
     }
     if (node->lookup != NULL) {
         return KW_AGAIN;
@@ -217,10 +217,14 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
     if (status == KW_E_PROTOCOL && was_ready) {
         KW_STAT_ADD(node->backend->stats, links_protocol_errors, 1);
     }
-    if (is_only_resp3) {
-        node->resp3_refused_until_ms = kw_loop_now_ms(node->backend->loop) + RESP3_AGAIN_MS;
-    } else if (!was_ready && !node_has_ready_link(node)) {
+    bool is_down = !was_ready && !is_only_resp3 && !node_has_ready_link(node);
+    if (is_down) {
         node_set_down(node, status); /* N2 */
+    } else if (!was_ready) {
+        node->refused[link->proto - 2].until_ms =
+            kw_loop_now_ms(node->backend->loop) + REFUSED_AGAIN_MS / 2 +
+            kw_backend_random(node->backend) % REFUSED_AGAIN_MS;
+        node->refused[link->proto - 2].reason = status;
     }
     kw_link_close(&link, status);
 }
@@ -236,14 +240,19 @@ static bool node_has_ready_link(const struct kw_node *node)
     return false;
 }
 
+bool kw_node_may_retire(const struct kw_node *node)
+{
+    unsigned count = 0;
+
+    for (const struct kw_link *link = node->retired; link != NULL; link = link->next) {
+        count++;
+    }
+    return count < RETIRED_MAX;
+}
+
 void kw_node_retire_link(struct kw_node *node, struct kw_link *link)
 {
-    unsigned retired = 0;
-
-    for (const struct kw_link *at = node->retired; at != NULL; at = at->next) {
-        retired++;
-    }
-    if (!link->is_retired && retired < RETIRED_MAX) {
+    if (!link->is_retired && kw_node_may_retire(node)) {
         node_drop_link(node, link);
         link->is_retired = true;
         link->next = node->retired;

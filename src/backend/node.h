@@ -35,7 +35,10 @@ struct kw_node {
     uint64_t retry_at_ms; /* when the next link is tried, while down */
     uint32_t backoff_ms;
 
-    uint64_t resp3_refused_until_ms; /* it rejected HELLO 3: RESP3 clients get an error till then */
+    struct {
+        uint64_t until_ms; /* new links of this version are not tried before */
+        enum kw_status reason;
+    } refused[2];
 
     struct kw_link *links[2][KW_LINKS_PER_NODE_MAX]; /* by protocol version - 2, then by client */
     struct kw_link *retired; /* links that carry a big reply, until it is over */
@@ -70,6 +73,9 @@ static inline bool kw_node_has_retired(const struct kw_node *node)
 {
     return node->retired != NULL;
 }
+
+/* True while one more of its links may be given to a big reply alone. */
+bool kw_node_may_retire(const struct kw_node *node);
 
 /* How long a node may owe a reply before it is taken as dead. */
 unsigned kw_node_dead_after_ms(const struct kw_node *node);

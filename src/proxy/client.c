@@ -22,6 +22,7 @@
 #include "net/sock.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
+#include "proxy/resend.h"
 
 static void client_on_readable(struct kw_stream *stream);
 static void client_on_flushed(struct kw_stream *stream);
@@ -98,7 +99,7 @@ void kw_client_finish(struct kw_client *client)
 
 void kw_client_resume(struct kw_client *client)
 {
-    kw_request_send_queued(client);
+    kw_resend_queued(client);
     if (!client->is_gone && !client->is_closing) {
         client->is_waiting = false;
         client_parse_input(client);

@@ -58,7 +58,8 @@ struct kw_request {
     uint16_t slot;
     uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
     uint8_t state;       /* enum kw_request_state */
-    uint8_t attempts;    /* redirections and repetitions so far */
+    uint8_t attempts;    /* redirections followed so far */
+    uint8_t lost_links;  /* that it was on */
     bool is_asking;      /* ... behind ASKING */
     bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
@@ -120,7 +121,7 @@ struct kw_proxy {
     struct kw_list retrying;      /* requests that wait for due_ms */
     struct kw_timer *yield_timer; /* makes that one come at once */
     struct kw_list ended_clients;
-    uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_request_send_queued() walks */
+    uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_resend_queued() walks */
     struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */
     bool is_retry_running;
     struct kw_timer *second_timer; /* housekeeping */
@@ -128,8 +129,10 @@ struct kw_proxy {
     bool is_batching;              /* commands wait for batch-delay-us */
     uint64_t seconds;
     uint64_t unstable[2][KW_SLOT_WORDS]; /* slots seen moving: this and the last period */
-    unsigned unstable_now;               /* which of the two is this period's */
-    unsigned paused_count;               /* clients with a paused link */
+    unsigned unstable_period_s;
+    unsigned unstable_now;   /* which of the two is this period's */
+    unsigned paused_count;   /* clients with a paused link */
+    uint64_t relieved_at_ms; /* when a client was last closed for maxmemory */
     bool is_draining;
     struct kw_log_limit log_limit;
 };

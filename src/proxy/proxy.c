@@ -14,6 +14,7 @@
 #include "proxy/proxy.h"
 
 #include "backend/link.h"
+#include "backend/node.h"
 #include "base/mem.h"
 #include "net/sock.h"
 #include "net/timer.h"
@@ -21,12 +22,15 @@
 #include "proxy/internal.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
+#include "proxy/resend.h"
 
 enum {
-    RELIEF_MIN_BYTES = 64 * 1024,
+    HOARD_MAX_MS = 1000,
+    RELIEF_AT_ONCE_BYTES = 64 * 1024, /* closing who holds less frees little ... */
+    RELIEF_PAUSE_MS = 10,             /* ... and what is held may be on its way back */
     RETRY_TICK_MS = 10,
-    LOOKS_MAX = 4,         /* measured: more gather nothing, fewer cost 3 % at P=1 */
-    UNSTABLE_PERIOD_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
+    LOOKS_MAX = 4,             /* measured: more gather nothing, fewer cost 3 % at P=1 */
+    UNSTABLE_PERIOD_MIN_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
     TRIM_PERIOD_S = 10,
     REQUESTS_FREE_MAX = 16 * 1024 /* 4 MiB in reserve at most */
 };
@@ -78,6 +82,11 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     kw_timer_start(proxy->second_timer, 1000);
     proxy->batch_timer = kw_timer_new(proxy->loop, proxy_on_batch_due, proxy);
     proxy->patient_until_ms = kw_loop_now_ms(proxy->loop) + config->request_retry_ms;
+    /* Longer than a call can be in flight at a slot's old owner. */
+    proxy->unstable_period_s = config->node_timeout_ms * config->node_failure_limit / 1000 + 1;
+    if (proxy->unstable_period_s < UNSTABLE_PERIOD_MIN_S) {
+        proxy->unstable_period_s = UNSTABLE_PERIOD_MIN_S;
+    }
     backend->on_node_change = proxy_on_node_change;
     backend->on_slot_moved = proxy_on_slot_moved;
     backend->on_node_change_arg = proxy;
@@ -148,6 +157,7 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     }
     if (proxy->chunks->in_use_bytes > proxy->memory_max_bytes) {
         proxy_relieve(proxy);
+        kw__proxy_watch(proxy); /* until it is below */
     }
 }
 
@@ -180,7 +190,7 @@ static void proxy_on_retry(void *arg)
     uint64_t now_ms = kw_loop_now_ms(proxy->loop);
 
     proxy->is_retry_running = false;
-    kw_request_retry_due(proxy, now_ms);
+    kw_resend_due(proxy, now_ms);
     if (proxy->paused_count > 0) {
         proxy_check_paused(proxy, now_ms);
     }
@@ -189,8 +199,9 @@ static void proxy_on_retry(void *arg)
     }
 }
 
-/* A reader that takes nothing must not hold up the others behind its reply: from then on the rest
- * is collected for it, up to its output limit, until it has caught up.
+/* A reader that takes nothing must not hold up the others behind its reply, nor keep a link that
+ * others need for their big replies: from then on the rest is collected for it, up to its output
+ * limit, until it has caught up.
  */
 static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
 {
@@ -198,8 +209,13 @@ static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms)
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
         struct kw_link *link = client->paused_link;
         node = node->next;
-        if (link == NULL || link->oldest == NULL || link->oldest->next == NULL ||
-            now_ms - link->paused_at_ms < KW_PAUSE_MAX_MS) {
+        if (link == NULL || link->oldest == NULL) {
+            continue;
+        }
+        uint64_t paused_ms = now_ms - link->paused_at_ms;
+        bool has_others = link->oldest->next != NULL && paused_ms >= KW_PAUSE_MAX_MS;
+        bool is_hoarding = paused_ms >= HOARD_MAX_MS && !kw_node_may_retire(link->node);
+        if (!has_others && !is_hoarding) {
             continue;
         }
         client->is_slow = true;
@@ -235,7 +251,7 @@ static void proxy_on_second(void *arg)
     if (!proxy->backend->has_topology) {
         proxy_resume_waiting(proxy); /* they get an error when their patience is over */
     }
-    if (proxy->seconds % UNSTABLE_PERIOD_S == 0) {
+    if (proxy->seconds % proxy->unstable_period_s == 0) {
         proxy->unstable_now = 1 - proxy->unstable_now;
         memset(proxy->unstable[proxy->unstable_now], 0, sizeof proxy->unstable[0]);
     }
@@ -369,9 +385,7 @@ static void proxy_free_ended(struct kw_proxy *proxy)
     }
 }
 
-/* maxmemory is reached: close who holds most. Who holds little stays: closing it would free little,
- * and what is still held may be on its way back already.
- */
+/* maxmemory is reached: close who holds most. */
 static void proxy_relieve(struct kw_proxy *proxy)
 {
     struct kw_client *largest = NULL;
@@ -385,7 +399,11 @@ static void proxy_relieve(struct kw_proxy *proxy)
             largest_bytes = bytes;
         }
     }
-    if (largest != NULL && largest_bytes >= RELIEF_MIN_BYTES) {
+    uint64_t now_ms = kw_loop_now_ms(proxy->loop);
+    bool is_pausing =
+        largest_bytes < RELIEF_AT_ONCE_BYTES && now_ms - proxy->relieved_at_ms < RELIEF_PAUSE_MS;
+    if (largest != NULL && !is_pausing) {
+        proxy->relieved_at_ms = now_ms;
         char peer[KW_ADDRESS_TEXT_MAX];
         kw_sock_peer_text(largest->stream.fd, peer, sizeof peer);
         kw_log_limited(&proxy->log_limit, kw_loop_now_ms(proxy->loop), KW_LOG_WARNING,

@@ -96,6 +96,19 @@ void kw_reply_finish(struct kw_request *request)
     }
 }
 
+void kw_reply_fail(struct kw_request *request, enum kw_error error, const char *text)
+{
+    struct kw_client *client = request->client;
+    struct kw_buf line;
+
+    kw_buf_init(&line, client->proxy->chunks);
+    kw_reply_error_text(&line, error, text, NULL);
+    kw_reply_pass(request, kw_bytes_of(line.head->data + line.head->start, line.len));
+    kw_buf_reset(&line);
+    KW_STAT_ADD(client->proxy->stats, requests_refused, 1);
+    kw_reply_finish(request);
+}
+
 /* Keep BYTES until the older requests are answered. */
 static void reply_park(struct kw_request *request, struct kw_bytes bytes)
 {

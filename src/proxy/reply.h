@@ -24,4 +24,7 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);
 /* REQUEST's reply is complete: deliver what is in turn. The request may be gone after this. */
 void kw_reply_finish(struct kw_request *request);
 
+/* Answer REQUEST with ERROR; TEXT is for the %s of its row. Ends as kw_reply_finish(). */
+void kw_reply_fail(struct kw_request *request, enum kw_error error, const char *text);
+
 #endif

@@ -18,10 +18,4 @@
 enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
                                  struct kw_chunk *chunk);
 
-/* Send the client's redirected requests whose turn has come. */
-void kw_request_send_queued(struct kw_client *client);
-
-/* Send again what is due; called by the retry timer. */
-void kw_request_retry_due(struct kw_proxy *proxy, uint64_t now_ms);
-
 #endif

@@ -1,4 +1,5 @@
 /* test_request.c - redirections, retries and their limits: what is sent again, in which order. */
+#include "proxy/resend.h"
 #include "tests/unit/proxy/proxy_scene.h"
 
 static struct proxy_scene stage;
@@ -24,7 +25,7 @@ static int open_stage(const char *config, int *first, int *second)
 /* Let the time pass that a request waits between two tries. */
 static void retry(void)
 {
-    kw_request_retry_due(stage.proxy, stage.scene.now_ms + RETRY_STEP_MS);
+    kw_resend_due(stage.proxy, stage.scene.now_ms + RETRY_STEP_MS);
     scene_turn(&stage.scene);
 }
 
@@ -172,7 +173,7 @@ KW_TEST(request_is_tried_again_in_a_moment_when_the_node_says_so)
         scene_say(&stage.scene, client, "SET b 1\r\n");
         scene_expect(&stage.scene, first, SET("b", "1"));
         scene_say(&stage.scene, first, errors[i]);
-        kw_request_retry_due(stage.proxy, stage.scene.now_ms + RETRY_STEP_MS - 1);
+        kw_resend_due(stage.proxy, stage.scene.now_ms + RETRY_STEP_MS - 1);
         scene_expect_nothing(&stage.scene, first); /* not yet */
         retry();
         scene_expect(&stage.scene, first, SET("b", "1"));

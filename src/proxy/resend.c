@@ -1,0 +1,163 @@
+/* resend.c - a request's second way to a node, and its third.
+ *
+ * INVARIANTS
+ * I1  is_redirecting is set from the first redirection until the answer; the client counts them.
+ * I2  of the requests of one client and slot that are redirecting, only the oldest is in flight or
+ *     put aside; the others are QUEUED.
+ */
+#include "proxy/resend.h"
+
+#include "backend/link.h"
+#include "backend/node.h"
+#include "proxy/reply.h"
+
+enum { RETRY_STEP_MS = 10 }; /* between two tries of TRYAGAIN and the like */
+
+static enum kw_status resend_put(struct kw_request *request, struct kw_node *node);
+
+void kw_resend_hold(struct kw_request *request)
+{
+    if (!request->is_redirecting) {
+        request->is_redirecting = true;
+        request->client->redirecting_count++;
+    }
+}
+
+bool kw_resend_is_held(const struct kw_request *request)
+{
+    if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
+        return false;
+    }
+    for (const struct kw_request *earlier = request->client->oldest; earlier != request;
+         earlier = earlier->next) {
+        KW_ASSERT(earlier != NULL);
+        if (earlier->slot == request->slot && earlier->is_redirecting &&
+            earlier->state != KW_REQUEST_DONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void kw_resend_now(struct kw_request *request)
+{
+    struct kw_backend *backend = request->client->proxy->backend;
+    struct kw_node *node = request->to_node != NULL
+                               ? request->to_node
+                               : kw_backend_node_of_slot(backend, request->slot);
+
+    KW_ASSERT(request->is_redirecting && request->call.link == NULL);
+    enum kw_status status = node == NULL ? KW_AGAIN : resend_put(request, node);
+    if (status == KW_OK) {
+        request->state = KW_REQUEST_INFLIGHT;
+        kw_node_release(&request->to_node);
+        request->is_asking = false;
+        return;
+    }
+    if (status == KW_AGAIN && kw_resend_later(request)) {
+        return; /* the name is being resolved, or the slot has no owner just now */
+    }
+    enum kw_error error = node == NULL             ? KW_ERROR_SLOT_UNSERVED
+                          : status == KW_E_TIMEOUT ? KW_ERROR_NODE_SILENT /* it was sent, once */
+                                                   : kw_resend_error(status);
+    kw_reply_fail(request, error, node == NULL ? NULL : node->name);
+}
+
+bool kw_resend_later(struct kw_request *request)
+{
+    struct kw_proxy *proxy = request->client->proxy;
+    uint64_t now_ms = kw_loop_now_ms(proxy->loop);
+
+    if (request->deadline_ms == 0) {
+        request->deadline_ms = now_ms + proxy->config->request_retry_ms;
+    }
+    if (now_ms >= request->deadline_ms) {
+        return false;
+    }
+    KW_STAT_ADD(proxy->stats, retries_later, 1);
+    kw_resend_hold(request);
+    request->state = KW_REQUEST_RETRYING;
+    request->due_ms = now_ms + RETRY_STEP_MS;
+    kw_list_append(&proxy->retrying, &request->retrying);
+    kw__proxy_watch(proxy);
+    return true;
+}
+
+void kw_resend_queued(struct kw_client *client)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_list due;
+
+    if (client->redirecting_count == 0) {
+        return;
+    }
+    /* One walk, however many there are: the first of each slot is due, the others are held. */
+    kw_list_init(&due);
+    memset(proxy->held, 0, sizeof proxy->held);
+    for (struct kw_request *at = client->oldest; at != NULL; at = at->next) {
+        uint64_t bit = 1ull << (at->slot % 64);
+        uint64_t *word = &proxy->held[at->slot / 64];
+        if (!at->is_redirecting) {
+            continue;
+        }
+        if (at->state == KW_REQUEST_QUEUED && (*word & bit) == 0) {
+            kw_list_append(&due, &at->retrying);
+        }
+        *word |= bit;
+    }
+    while (!kw_list_is_empty(&due)) {
+        struct kw_request *request = KW_LIST_ENTRY(due.next, struct kw_request, retrying);
+        kw_list_remove(&request->retrying);
+        kw_resend_now(request); /* may fail, and leave the queue with those that are done */
+    }
+}
+
+void kw_resend_due(struct kw_proxy *proxy, uint64_t now_ms)
+{
+    /* Steps are equal, so the list is in order of due_ms. */
+    while (!kw_list_is_empty(&proxy->retrying)) {
+        struct kw_request *request =
+            KW_LIST_ENTRY(proxy->retrying.next, struct kw_request, retrying);
+        if (request->due_ms > now_ms) {
+            return;
+        }
+        kw_list_remove(&request->retrying);
+        if (kw_resend_is_held(request)) {
+            request->state = KW_REQUEST_QUEUED;
+        } else {
+            kw_resend_now(request);
+        }
+    }
+}
+
+enum kw_error kw_resend_error(enum kw_status status)
+{
+    switch ((int)status) {
+    case KW_E_AUTH:
+        return KW_ERROR_NODE_AUTH;
+    case KW_E_PROTOCOL:
+        return KW_ERROR_NODE_RESP3;
+    case KW_E_FULL:
+        return KW_ERROR_OVERLOADED;
+    case KW_E_MEMORY:
+        return KW_ERROR_OUT_OF_MEMORY;
+    default:
+        return KW_ERROR_NODE_DOWN;
+    }
+}
+
+/* Queue the request's bytes again, on its client's link to NODE. */
+static enum kw_status resend_put(struct kw_request *request, struct kw_node *node)
+{
+    struct kw_client *client = request->client;
+    struct kw_link *link = NULL;
+
+    enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
+    if (status == KW_OK) {
+        status = kw_link_has_room(link, request->call.len + KW_INLINE_MAX_BYTES);
+    }
+    if (status == KW_OK && request->is_asking) { /* the command can't fail any more behind it */
+        status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */
+    }
+    return status == KW_OK ? kw_link_resend(link, &request->call) : status;
+}
