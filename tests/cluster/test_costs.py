@@ -38,7 +38,8 @@ def a_steady_state_allocates_nothing(t):
         windows.append(heap_allocations(clients[0]) - before - per_info)
 
     assert sorted(windows)[5] <= 0, "allocations in windows of 20,000 requests: %r" % windows
-    assert sum(windows) < 300, "allocations in windows of 20,000 requests: %r" % windows
+    # Pools may still grow once when the machine stalls and more requests than ever are in flight.
+    assert sum(windows) < 2000, "allocations in windows of 20,000 requests: %r" % windows
 
 
 def exchange(clients, batch, rounds):
