@@ -1,4 +1,5 @@
 """Everything at once, for a while: what no single test thinks of."""
+import contextlib
 import random
 import signal
 import time
@@ -45,6 +46,8 @@ def replies_fit_their_requests_through_any_mischief(t):
 
 def kill_a_master(t, rng):
     node, _ = rng.choice(masters_of(t.cluster))
+    if replica_of_now(t.cluster, node) is None:
+        return                                       # nobody could take over
     t.cluster.kill(node["port"], signal.SIGKILL)
     until(lambda: any_master_is_new(t, node), 20, "a replica is promoted")
     t.cluster.restart(node["port"])
@@ -64,10 +67,14 @@ def stop_a_master(t, rng):
 
 
 def fail_over(t, rng):
+    """Asked for; it may be refused (promoted a moment ago) or come to nothing (votes are rationed)."""
     node, _ = rng.choice(masters_of(t.cluster))
     replica = replica_of_now(t.cluster, node)
-    if replica is not None:
+    if replica is None:
+        return
+    with contextlib.suppress(ClusterError, AssertionError):
         t.cluster.call(replica["port"], "CLUSTER", "FAILOVER")
+        until(lambda: replica_of_now(t.cluster, replica) is not None, 6, "they changed places")
 
 
 def kill_links(t, rng):
