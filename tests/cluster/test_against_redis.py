@@ -41,7 +41,8 @@ CHOSEN = [
     b"ECHO\r\n", b"ECHO a b\r\n", b"PING a b\r\n", b"RESET\r\n", b"RESET a\r\n", b"SELECT\r\n",
     b"SELECT 0\r\n", b"SELECT x\r\n", b"MGET a b\r\n", b"MSET a 1 b\r\n", b"EVAL x 5 a\r\n",
     b"EVAL x -1\r\n", b"EVAL x y\r\n", b"SUNION a b\r\n", b"READONLY\r\n", b"READWRITE\r\n",
-    b"COMMAND GETKEYS mset a 1 b 2\r\n", b"COMMAND GETKEYS ping\r\n", b"COMMAND GETKEYS nonsense a\r\n",
+    b"COMMAND GETKEYS mset a 1 b 2\r\n", b"COMMAND GETKEYS ping\r\n",
+    b"COMMAND GETKEYS nonsense a\r\n",
     b"COMMAND GETKEYS get\r\n", b"COMMAND INFO nonsense\r\n", b"COMMAND INFO get\r\n",
     b"COMMAND DOCS nonsense\r\n", b"QUIT\r\n", b"quit now\r\n",
 ]
@@ -167,7 +168,8 @@ def every_command_with_keys_is_routed_as_the_cluster_executes_it(t):
 # Commands that keyway refuses or defers, in the words of the issue: classes not built yet.
 NOT_COMPARED = {
     "migrate": "administration: refused",
-    "object": "a container", "xinfo": "a container", "xgroup": "a container", "memory": "a container",
+    "object": "a container", "xinfo": "a container", "xgroup": "a container",
+    "memory": "a container",
     "watch": "leased link", "restore-asking": "for nodes", "pfdebug": "for nodes",
     "pfselftest": "for nodes", "subscribe": "pub/sub", "psubscribe": "pub/sub",
     "ssubscribe": "pub/sub", "sunsubscribe": "pub/sub",

@@ -67,7 +67,7 @@ def stop_a_master(t, rng):
 
 
 def fail_over(t, rng):
-    """Asked for; it may be refused (promoted a moment ago) or come to nothing (votes are rationed)."""
+    """Asked for; it may be refused (just promoted) or come to nothing (votes are rationed)."""
     node, _ = rng.choice(masters_of(t.cluster))
     replica = replica_of_now(t.cluster, node)
     if replica is None:

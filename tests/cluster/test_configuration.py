@@ -13,7 +13,8 @@ def run_keyway(t, *words, text=None):
     words = list(words)
     if text is not None:
         words.insert(0, write_config(t, text))
-    return subprocess.run([t.binary] + words, capture_output=True, text=True, timeout=10 * t.patience)
+    return subprocess.run([t.binary] + words, capture_output=True, text=True,
+                          timeout=10 * t.patience)
 
 
 def write_config(t, text):
@@ -153,7 +154,8 @@ def nodes_with_an_acl_user_are_authenticated_to(t):
     assert isinstance(refused, ErrorReply) and refused.code == "NOPERM", refused
 
 
-@test(cluster=FRESH, replicas=0, keyway=False, config={"requirepass": "secret", "masterauth": "secret"})
+@test(cluster=FRESH, replicas=0, keyway=False,
+      config={"requirepass": "secret", "masterauth": "secret"})
 def a_wrong_password_for_the_nodes_is_a_clear_error(t):
     t.start_keyway(["--cluster-auth-pass", "wrong"], is_waited_for=False)
     t.keyway.wait_until_it_answers()

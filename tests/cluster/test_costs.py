@@ -23,7 +23,7 @@ def heap_allocations(client):
 @test(arguments=["--threads", "1"])
 def a_steady_state_allocates_nothing(t):
     """B4. Windows of 20,000 requests: in most nothing is allocated at all; in some the control
-    thread refreshes its topology meanwhile, which costs a few dozen and has nothing to do with requests."""
+    thread refreshes its topology meanwhile: a few dozen, whatever the number of requests."""
     needs_real_memory_figures(t)
     clients = [t.client() for _ in range(20)]
     batch = [("SET", "key:%d" % n, "v" * 64) for n in range(50)]

@@ -35,9 +35,7 @@ def vanish_until(port, deadline):
     count = 0
     while time.monotonic() < deadline:
         with socket.create_connection(("127.0.0.1", port), 5) as sock:
-            data = b"".join(encode(("GET", "evil%d" % rng.randrange(100))) if rng.random() < 0.5 else
-                            encode(("SET", "evil%d" % rng.randrange(100), "EVIL" * rng.randrange(3000)))
-                            for _ in range(rng.randint(1, 40)))
+            data = b"".join(evil_request(rng) for _ in range(rng.randint(1, 40)))
             sock.sendall(data[:rng.randint(1, len(data))])
             if rng.random() < 0.3:
                 sock.settimeout(0.02)       # there may be no whole request to answer
@@ -47,6 +45,13 @@ def vanish_until(port, deadline):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         count += 1
     return count
+
+
+def evil_request(rng):
+    key = "evil%d" % rng.randrange(100)
+    if rng.random() < 0.5:
+        return encode(("GET", key))
+    return encode(("SET", key, "EVIL" * rng.randrange(3000)))
 
 
 @test(arguments=["--threads", "1"])
@@ -86,8 +91,8 @@ def feed_slowly(clients, request, stop):
 
 @test(arguments=["--threads", "1"])
 def clients_that_flood_delay_nobody(t):
-    """K2: each client gets a bounded amount of work a turn. One sends PINGs without a pause, one GETs,
-    one writes 8 MB values; a fourth measures how long a small SET takes meanwhile."""
+    """K2: each client gets a bounded amount of work a turn. One sends PINGs without a pause, one
+    GETs, one writes 8 MB values; a fourth measures how long a small SET takes meanwhile."""
     stop = threading.Event()
     floods = [Background(flood, t.keyway.port, stop, request, count)
               for request, count in ((("PING",), 3000), (("GET", "{k}"), 2000),

@@ -14,7 +14,7 @@ from support.wait import until
 
 @test(arguments=["--threads", "2"])
 def sigterm_ends_every_connection_at_a_reply_boundary(t):
-    """Pipelines are in flight everywhere: each client gets whole replies, in order, then the end."""
+    """Pipelines are in flight: each client gets whole replies, in order, then the end."""
     clients = [t.client() for _ in range(30)]
     for client in clients:
         assert client.call("SET", "k", "v" * 3000) == b"OK"

@@ -9,8 +9,8 @@ from support.topology import move_around, tags_served_by
 
 SECONDS = 8
 PIPELINE = 20
-# Between pipelines. Links are to be killed while they carry writes; but where slots move, lists must
-# stay so short that MIGRATE, which blocks a server, moves one in milliseconds.
+# Between pipelines. Links are to be killed while they carry writes; but where slots move, lists
+# must stay so short that MIGRATE, which blocks a server, moves one in milliseconds.
 PAUSE_KILLING_S = 0.002
 PAUSE_MOVING_S = 0.02
 

@@ -6,7 +6,7 @@ import select
 import subprocess
 import time
 
-from support.testing import Skip, test
+from support.testing import test
 from support.topology import masters_of
 
 PIPED_COMMANDS = 100_000

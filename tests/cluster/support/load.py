@@ -98,7 +98,8 @@ class Load:
         self._stopping.set()
         total = Outcome()
         for process, pipe in self._workers:
-            assert pipe.poll(timeout_s), "a load process hangs: a reply never came (seed %d)" % self.seed
+            assert pipe.poll(timeout_s), \
+                "a load process hangs: a reply never came (seed %d)" % self.seed
             outcome = pipe.recv()
             process.join(timeout_s)
             assert not isinstance(outcome, str), outcome
@@ -243,7 +244,8 @@ class Speaker:
     def _wrong(self, words, expected, reply):
         self.outcome.wrong_count += 1
         if len(self.outcome.wrong) < KEPT_EXAMPLES:
-            self.outcome.wrong.append("%.150r: expected %.150r, got %.150r" % (words, expected, reply))
+            self.outcome.wrong.append("%.150r: expected %.150r, got %.150r" % (
+                words, expected, reply))
 
     def _fits(self, words, expected, reply):
         """Could this be the reply to this request, had some writes been lost?"""

@@ -13,7 +13,6 @@ keyway=False. After the test that keyway must still answer and must end with
 status 0 on SIGTERM.
 """
 import contextlib
-import os
 import shutil
 import tempfile
 import traceback

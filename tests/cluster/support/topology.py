@@ -41,7 +41,7 @@ def replica_of(cluster, master):
 
 
 def replica_of_now(cluster, master):
-    """A replica of MASTER as the cluster says now, whatever the roles were at the start; or None."""
+    """A replica of MASTER as the cluster says now, whatever it was at the start; or None."""
     lines = cluster.call(master["port"], "CLUSTER", "NODES").decode().splitlines()
     for line in lines:
         words = line.split()

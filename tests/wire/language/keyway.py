@@ -85,7 +85,8 @@ class Keyway:
                 return (time.monotonic() - self.started_at) * 1000
             except OSError:
                 if time.monotonic() > deadline:
-                    raise KeywayFailure("keyway does not answer PING:\n" + self.log_tail()) from None
+                    raise KeywayFailure("keyway does not answer PING:\n"
+                                        + self.log_tail()) from None
                 time.sleep(0.001)      # bounded by the deadline above
 
     def ping(self, timeout_s=5.0):

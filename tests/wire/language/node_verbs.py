@@ -36,7 +36,8 @@ def gets(line):
     """The next data command that arrived is exactly this one."""
     node, link_name = _node(line), _link_name(line)
     wanted = payload.words(line.text)
-    if not line.world.backstage.wait_until(lambda: node.inbox, DEFAULT_WAIT_S * line.world.patience):
+    wait_s = DEFAULT_WAIT_S * line.world.patience
+    if not line.world.backstage.wait_until(lambda: node.inbox, wait_s):
         raise Failed("%s got no command" % node.name)
     received = node.inbox[0]
     if received.words != wanted:

@@ -6,7 +6,7 @@ import time
 
 from . import resp, topology
 from .channel import Backstage, Channel
-from .keyway import Keyway, KeywayFailure
+from .keyway import Keyway
 from .node import FakeNode, READY_PREFIX
 from .slots import key_in
 from .trace import Trace
