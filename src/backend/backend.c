@@ -218,11 +218,6 @@ void kw_backend_flush(struct kw_backend *backend)
     kw_stream_set_flush(&backend->streams);
 }
 
-void kw_backend_trim(struct kw_backend *backend)
-{
-    kw_chunk_pool_trim(backend->chunks);
-}
-
 void kw_backend_defer_failure(struct kw_backend *backend, struct kw_link *link,
                               enum kw_status status)
 {

@@ -106,9 +106,6 @@ static inline bool kw_backend_has_output(const struct kw_backend *backend)
 /* Write what is queued. Links that fail meanwhile wait for kw_backend_close_failed(). */
 void kw_backend_flush(struct kw_backend *backend);
 
-/* Free bytes and links kept from busier times. */
-void kw_backend_trim(struct kw_backend *backend);
-
 /* For link.c and node.c: have LINK closed with STATUS before this tick writes; take it back. */
 void kw_backend_defer_failure(struct kw_backend *backend, struct kw_link *link,
                               enum kw_status status);

@@ -91,11 +91,4 @@ static inline const struct kw_topology_node *kw_topology_node_of_slot(
     return owner == KW_NODE_NONE ? NULL : &topology->nodes[owner];
 }
 
-/* The index of NODE, which is one of TOPOLOGY's. */
-static inline uint16_t kw_topology_index_of(const struct kw_topology *topology,
-                                            const struct kw_topology_node *node)
-{
-    return (uint16_t)(node - topology->nodes);
-}
-
 #endif

@@ -12,8 +12,6 @@ enum { SHOWN_MAX = 128 }; /* bytes of a name, and of all arguments, that an erro
 static enum kw_verdict refuse_unknown(struct kw_client *client);
 static enum kw_verdict refuse_subcommand(struct kw_client *client,
                                          const struct kw_command *command);
-static enum kw_verdict refuse(struct kw_client *client, enum kw_error error, const char *first,
-                              const char *second);
 static void shown_name(const struct kw_command *command, char *out, size_t size);
 
 enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command)
@@ -25,7 +23,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         return refuse_unknown(client);
     }
     if (!kw_command_arity_ok(command, argv->count)) {
-        return refuse(client, KW_ERROR_ARITY, command->name, NULL);
+        return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
     switch (command->route) {
     case KW_ROUTE_ONE_SLOT:
@@ -33,7 +31,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         if ((command->flags & KW_COMMAND_BLOCKING) != 0 &&
             kw_command_is_blocking(command, argv->items, argv->count)) {
             shown_name(command, name, sizeof name);
-            return refuse(client, KW_ERROR_BLOCKING, name, NULL);
+            return kw_reply_refuse(client, KW_ERROR_BLOCKING, name, NULL);
         }
         return KW_NEXT;
     case KW_ROUTE_LOCAL:
@@ -46,7 +44,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         break;
     case KW_ROUTE_REFUSED:
         shown_name(command, name, sizeof name);
-        return refuse(client, KW_ERROR_REFUSED, name, NULL);
+        return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);
     case KW_ROUTE_ALL_SHARDS:
     case KW_ROUTE_ANY_SHARD:
     case KW_ROUTE_ALL_NODES:
@@ -58,7 +56,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         KW_UNREACHABLE();
     }
     shown_name(command, name, sizeof name);
-    return refuse(client, KW_ERROR_NOT_BUILT, name, NULL);
+    return kw_reply_refuse(client, KW_ERROR_NOT_BUILT, name, NULL);
 }
 
 /* Up to SHOWN_MAX bytes of BYTES as text; like redis, a NUL ends it. */
@@ -85,7 +83,7 @@ static enum kw_verdict refuse_unknown(struct kw_client *client)
         kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
         kw_log(KW_LOG_WARNING, "client %s closed: it speaks HTTP, possibly against its user's will",
                peer);
-        refuse(client, KW_ERROR_HTTP, NULL, NULL);
+        kw_reply_refuse(client, KW_ERROR_HTTP, NULL, NULL);
         kw_client_finish(client);
         return KW_REFUSED;
     }
@@ -96,7 +94,7 @@ static enum kw_verdict refuse_unknown(struct kw_client *client)
         int added = snprintf(list + len, sizeof list - len, "'%s' ", text);
         len += (size_t)added < sizeof list - len ? (size_t)added : sizeof list - len - 1;
     }
-    return refuse(client, KW_ERROR_UNKNOWN_COMMAND, name, list);
+    return kw_reply_refuse(client, KW_ERROR_UNKNOWN_COMMAND, name, list);
 }
 
 static enum kw_verdict refuse_subcommand(struct kw_client *client, const struct kw_command *command)
@@ -106,7 +104,7 @@ static enum kw_verdict refuse_subcommand(struct kw_client *client, const struct 
 
     shown_text(client->proxy->argv.items[1], word, sizeof word);
     shown_name(command, name, sizeof name);
-    return refuse(client, KW_ERROR_UNKNOWN_SUBCOMMAND, word, name);
+    return kw_reply_refuse(client, KW_ERROR_UNKNOWN_SUBCOMMAND, word, name);
 }
 
 /* "CLIENT LIST" from "client|list". */
@@ -119,12 +117,4 @@ static void shown_name(const struct kw_command *command, char *out, size_t size)
         out[i] = byte == '|' ? ' ' : (char)(byte >= 'a' && byte <= 'z' ? byte - 32 : byte);
     }
     out[i] = '\0';
-}
-
-static enum kw_verdict refuse(struct kw_client *client, enum kw_error error, const char *first,
-                              const char *second)
-{
-    kw_reply_error_text(kw_reply_begin(client), error, first, second);
-    kw_reply_end(client);
-    return KW_REFUSED;
 }

@@ -45,7 +45,7 @@ static void proxy_resume_waiting(struct kw_proxy *proxy);
 static bool proxy_write_answered(struct kw_proxy *proxy);
 static void proxy_look(struct kw_proxy *proxy);
 static bool proxy_has_output(const struct kw_proxy *proxy);
-static bool proxy_is_batching(struct kw_proxy *proxy);
+static bool proxy_hold_commands(struct kw_proxy *proxy);
 static void proxy_on_batch_due(void *arg);
 static void proxy_settle(struct kw_proxy *proxy);
 static void proxy_resume_clients(struct kw_proxy *proxy);
@@ -145,7 +145,7 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     }
     proxy_settle(proxy);
     while (proxy_has_output(proxy)) {
-        if (!proxy_is_batching(proxy)) {
+        if (!proxy_hold_commands(proxy)) {
             kw_backend_flush(proxy->backend);
         }
         kw_stream_set_flush(&proxy->streams);
@@ -256,7 +256,7 @@ static void proxy_on_second(void *arg)
         memset(proxy->unstable[proxy->unstable_now], 0, sizeof proxy->unstable[0]);
     }
     if (proxy->seconds % TRIM_PERIOD_S == 0) {
-        kw_backend_trim(proxy->backend);
+        kw_chunk_pool_trim(proxy->chunks);
         kw_argv_trim(&proxy->argv);
     }
     kw__proxy_publish(proxy);
@@ -340,8 +340,8 @@ static bool proxy_has_output(const struct kw_proxy *proxy)
            (kw_backend_has_output(proxy->backend) && !proxy->is_batching);
 }
 
-/* With batch-delay-us, commands wait for others from the first one on. */
-static bool proxy_is_batching(struct kw_proxy *proxy)
+/* With batch-delay-us, commands wait for others from the first one on. True while they do. */
+static bool proxy_hold_commands(struct kw_proxy *proxy)
 {
     if (proxy->config->batch_delay_us > 0 && !proxy->is_batching &&
         kw_backend_has_output(proxy->backend)) {

@@ -41,6 +41,14 @@ void kw_reply_end(struct kw_client *client)
     }
 }
 
+enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, const char *first,
+                                const char *second)
+{
+    kw_reply_error_text(kw_reply_begin(client), error, first, second);
+    kw_reply_end(client);
+    return KW_REFUSED;
+}
+
 void kw_reply_expect(struct kw_request *request)
 {
     struct kw_client *client = request->client;

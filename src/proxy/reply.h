@@ -15,6 +15,12 @@
 struct kw_buf *kw_reply_begin(struct kw_client *client);
 void kw_reply_end(struct kw_client *client);
 
+/* Refuse CLIENT's next request in order with ERROR; FIRST and SECOND are for the %s of its row, or
+ * NULL. Returns KW_REFUSED.
+ */
+enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, const char *first,
+                                const char *second);
+
 /* Append REQUEST, in flight, to its client's queue. */
 void kw_reply_expect(struct kw_request *request);
 

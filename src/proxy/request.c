@@ -63,8 +63,6 @@ static bool request_must_wait(const struct kw_client *client, const struct kw_co
 static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
                                     const struct kw_target *target, struct kw_bytes wire,
                                     struct kw_chunk *chunk);
-static enum kw_verdict request_refuse(struct kw_client *client, enum kw_error error,
-                                      const char *text);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_redirected(struct kw_request *request, struct kw_node *from,
                                struct kw_bytes line);
@@ -150,8 +148,9 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
 
     enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
     if (status != KW_OK) {
-        return status == KW_AGAIN ? KW_WAITING
-                                  : request_refuse(client, kw_resend_error(status), node->name);
+        return status == KW_AGAIN
+                   ? KW_WAITING
+                   : kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
     kw__request_init(request, client, KW_REQUEST_INFLIGHT);
@@ -162,18 +161,10 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw_pool_put(&proxy->requests, request);
-        return request_refuse(client, kw_resend_error(status), node->name);
+        return kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
     kw_reply_expect(request);
     return KW_SENT;
-}
-
-static enum kw_verdict request_refuse(struct kw_client *client, enum kw_error error,
-                                      const char *text)
-{
-    kw_reply_error_text(kw_reply_begin(client), error, text, NULL);
-    kw_reply_end(client);
-    return KW_REFUSED;
 }
 
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part)

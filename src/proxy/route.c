@@ -11,7 +11,6 @@
 #include "proxy/reply.h"
 
 static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot);
-static enum kw_verdict route_refuse(struct kw_client *client, enum kw_error error);
 
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
                          struct kw_target *target)
@@ -25,7 +24,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
         target->slot = kw_slot_of_key(argv->items[single]);
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
         if (!keys_share_slot(argv, &keys, &target->slot)) {
-            return route_refuse(client, KW_ERROR_CROSSSLOT);
+            return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
         }
         target->has_several_keys = keys.count > 1;
     } else {
@@ -38,8 +37,9 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
             return KW_WAITING; /* just started: the seeds are being asked */
         }
         kw_backend_want_topology(proxy->backend);
-        return route_refuse(client, proxy->backend->has_topology ? KW_ERROR_SLOT_UNSERVED
-                                                                 : KW_ERROR_NO_TOPOLOGY);
+        enum kw_error error =
+            proxy->backend->has_topology ? KW_ERROR_SLOT_UNSERVED : KW_ERROR_NO_TOPOLOGY;
+        return kw_reply_refuse(client, error, NULL, NULL);
     }
     return KW_NEXT;
 }
@@ -60,11 +60,4 @@ static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *ke
         }
     }
     return true;
-}
-
-static enum kw_verdict route_refuse(struct kw_client *client, enum kw_error error)
-{
-    kw_reply_error(kw_reply_begin(client), error);
-    kw_reply_end(client);
-    return KW_REFUSED;
 }
