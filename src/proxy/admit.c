@@ -25,36 +25,25 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
     if (!kw_command_arity_ok(command, argv->count)) {
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
-    switch (command->route) {
-    case KW_ROUTE_ONE_SLOT:
-    case KW_ROUTE_SPLIT:
-        if ((command->flags & KW_COMMAND_BLOCKING) != 0 &&
-            kw_command_is_blocking(command, argv->items, argv->count)) {
-            shown_name(command, name, sizeof name);
-            return kw_reply_refuse(client, KW_ERROR_BLOCKING, name, NULL);
-        }
-        return KW_NEXT;
-    case KW_ROUTE_LOCAL:
+    if (command->route == KW_ROUTE_REFUSED) {
+        shown_name(command, name, sizeof name);
+        return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);
+    }
+    if (command->route == KW_ROUTE_LOCAL) {
         if ((command->flags & KW_COMMAND_CONTAINER) != 0 && argv->count > 1) {
             return refuse_subcommand(client, command);
         }
-        if (command->local != KW_LOCAL_NONE) {
-            return KW_NEXT;
+        if (command->local == KW_LOCAL_NONE) {
+            return kw_admit_not_built(client, command);
         }
-        break;
-    case KW_ROUTE_REFUSED:
-        shown_name(command, name, sizeof name);
-        return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);
-    case KW_ROUTE_ALL_SHARDS:
-    case KW_ROUTE_ANY_SHARD:
-    case KW_ROUTE_ALL_NODES:
-    case KW_ROUTE_SCAN:
-    case KW_ROUTE_SLOT_NUMBER:
-    case KW_ROUTE_SESSION:
-        break;
-    default:
-        KW_UNREACHABLE();
     }
+    return KW_NEXT;
+}
+
+enum kw_verdict kw_admit_not_built(struct kw_client *client, const struct kw_command *command)
+{
+    char name[KW_COMMAND_NAME_MAX + 1];
+
     shown_name(command, name, sizeof name);
     return kw_reply_refuse(client, KW_ERROR_NOT_BUILT, name, NULL);
 }

@@ -12,4 +12,7 @@
  */
 enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command);
 
+/* Refuse COMMAND, which belongs to a class that is not built. Returns KW_REFUSED. */
+enum kw_verdict kw_admit_not_built(struct kw_client *client, const struct kw_command *command);
+
 #endif

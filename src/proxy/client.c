@@ -23,6 +23,7 @@
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
+#include "proxy/session.h"
 
 static void client_on_readable(struct kw_stream *stream);
 static void client_on_flushed(struct kw_stream *stream);
@@ -69,6 +70,7 @@ void kw_client_close(struct kw_client *client)
     client->is_gone = true;
     client->is_closing = true;
     client_unpause(client);
+    kw_session_drop(client);
     kw_stream_deinit(&client->stream);
     kw_chunk_unref(&client->input);
     for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {

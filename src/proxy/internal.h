@@ -39,6 +39,7 @@ enum kw_verdict {
 enum kw_request_state {
     KW_REQUEST_INFLIGHT = 0, /* its call is on a link */
     KW_REQUEST_RETRYING,     /* in proxy->retrying until due_ms */
+    KW_REQUEST_DEFERRED,     /* has no call: somebody else will bring its reply */
     KW_REQUEST_QUEUED,       /* redirected; waits for an earlier one of the same slot (O2) */
     KW_REQUEST_DONE          /* its whole reply is in parked, or delivered */
 };
@@ -67,6 +68,16 @@ struct kw_request {
     char small[KW_REPLY_SMALL_BYTES];
 };
 
+/* Bits of kw_client.modes, and of kw_proxy.modes for what concerns all clients of a worker. */
+#define KW_MODE_MULTI (1u << 0)      /* between MULTI and EXEC: commands are queued */
+#define KW_MODE_SUBSCRIBED (1u << 1) /* RESP2 with subscriptions: few commands are allowed */
+#define KW_MODE_REPLY_OFF (1u << 2)  /* CLIENT REPLY OFF */
+#define KW_MODE_REPLY_SKIP (1u << 3) /* CLIENT REPLY SKIP: the next reply only */
+#define KW_MODE_DB_LOST (1u << 4)    /* a SELECT failed: nothing may reach database 0 by mistake */
+#define KW_MODE_TRACKING (1u << 5)   /* CLIENT TRACKING is on: reads are remembered */
+#define KW_MODE_MONITORED (1u << 6)  /* of the proxy: somebody runs MONITOR */
+#define KW_MODE_PAUSED (1u << 7)     /* of the proxy: CLIENT PAUSE */
+
 struct kw_client {
     struct kw_stream stream; /* first: the stream's callbacks cast back */
     struct kw_proxy *proxy;  /* set once */
@@ -89,11 +100,17 @@ struct kw_client {
     char *lib_version;
     uint64_t active_ms;    /* when it last sent something */
     uint64_t over_soft_ms; /* since when its output is above the soft limit; 0 = it is not */
-    uint8_t proto;         /* 2 or 3 */
-    bool is_waiting;       /* its next request waits for earlier ones (KW_WAITING) */
-    bool is_closing;       /* takes no input any more; closed when all is answered and written */
-    bool is_slow;          /* did not read in time while others waited: pauses no link any more */
-    bool is_gone;          /* the connection is closed; lives on until its requests end (O6) */
+    /* what only some clients have; NULL = not, owned by the file named */
+    struct kw_transaction *transaction; /* MULTI, WATCH: transaction.c */
+    struct kw_blocked *blocked;         /* a blocking command under way: blocked.c */
+    struct kw_subscriber *subscriber;   /* channels: subscribe.c */
+    struct kw_tracker *tracker;         /* CLIENT TRACKING: tracker.c */
+    uint32_t modes;                     /* KW_MODE_*: why kw_session_check() must look */
+    uint8_t proto;                      /* 2 or 3 */
+    bool is_waiting;                    /* its next request waits for earlier ones (KW_WAITING) */
+    bool is_closing; /* takes no input any more; closed when all is answered and written */
+    bool is_slow;    /* did not read in time while others waited: pauses no link any more */
+    bool is_gone;    /* the connection is closed; lives on until its requests end (O6) */
 };
 
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
@@ -133,6 +150,7 @@ struct kw_proxy {
     unsigned unstable_now;   /* which of the two is this period's */
     unsigned paused_count;   /* clients with a paused link */
     uint64_t relieved_at_ms; /* when a client was last closed for maxmemory */
+    uint32_t modes;          /* KW_MODE_* that concern all clients */
     bool is_draining;
     struct kw_log_limit log_limit;
 };

@@ -61,6 +61,17 @@ void kw_reply_expect(struct kw_request *request)
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
 }
 
+struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_request *request = kw_pool_get(&client->proxy->requests);
+
+    kw__request_init(request, client, KW_REQUEST_DEFERRED);
+    request->command = command;
+    request->slot = KW_SLOT_NONE;
+    kw_reply_expect(request);
+    return request;
+}
+
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
 {
     struct kw_client *client = request->client;

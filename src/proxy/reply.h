@@ -24,6 +24,12 @@ enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, c
 /* Append REQUEST, in flight, to its client's queue. */
 void kw_reply_expect(struct kw_request *request);
 
+/* Append a request whose reply comes later from somewhere else than a call of its own: the sum of
+ * parts, another worker, a leased link. It counts as in flight until kw_reply_finish(). Returns it,
+ * borrowed from the queue.
+ */
+struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command);
+
 /* A piece of REQUEST's reply. Dropped when the client is gone. */
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);
 

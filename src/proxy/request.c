@@ -3,7 +3,11 @@
  *   kw_request_start
  *     kw_command_resolve   which command is it?
  *     kw_admit             may it run here at all?         -> REFUSED with an error
- *     kw_local_answer      does keyway answer it itself?   -> ANSWERED
+ *     kw_session_check     is the client in MULTI, subscribed, paused ...?  -> ANSWERED, REFUSED
+ *     request_start_other  not one call to one slot's owner:
+ *       kw_local_answer      keyway answers it itself      -> ANSWERED
+ *       kw_gather_start      several calls make one reply  -> SENT
+ *       kw_session_start     it needs a connection, or state, that outlives it
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
  *     request_must_wait    does an earlier one hold it?    -> WAITING (O2)
  *     request_send         onto the node's link            -> SENT
@@ -44,11 +48,13 @@
 #include "backend/node.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
+#include "proxy/gather.h"
 #include "proxy/local.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
+#include "proxy/session.h"
 
 enum {
     MADE_UP_ATTEMPTS_MAX = 3, /* each may have run a script: servers need two at most */
@@ -58,6 +64,8 @@ enum {
 /* Where a redirected request goes. */
 enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
 
+static enum kw_verdict request_start_other(struct kw_client *client,
+                                           const struct kw_command *command, struct kw_bytes wire);
 static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
                               const struct kw_target *target);
 static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
@@ -83,10 +91,12 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     struct kw_target target = {.slot = KW_SLOT_NONE};
 
     enum kw_verdict verdict = kw_admit(client, command);
-    if (verdict == KW_NEXT && command->route == KW_ROUTE_LOCAL) {
-        verdict = kw_local_changes_links(command) && client->inflight_count > 0
-                      ? KW_WAITING
-                      : kw_local_answer(client, command);
+    if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
+        verdict = kw_session_check(client, command, wire);
+    }
+    if (verdict == KW_NEXT &&
+        (command->route != KW_ROUTE_ONE_SLOT || (command->flags & KW_COMMAND_BLOCKING) != 0)) {
+        verdict = request_start_other(client, command, wire);
     }
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
@@ -110,6 +120,36 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         kw_client_output_ok(client);
     }
     return verdict;
+}
+
+/* Commands that are more, or less, than one call to the owner of one slot. NEXT: one call will do. */
+static enum kw_verdict request_start_other(struct kw_client *client,
+                                           const struct kw_command *command, struct kw_bytes wire)
+{
+    switch (command->route) {
+    case KW_ROUTE_LOCAL:
+        return kw_local_changes_links(command) && client->inflight_count > 0
+                   ? KW_WAITING
+                   : kw_local_answer(client, command);
+    case KW_ROUTE_SPLIT:
+    case KW_ROUTE_ALL_SHARDS:
+    case KW_ROUTE_ANY_SHARD:
+    case KW_ROUTE_ALL_NODES:
+    case KW_ROUTE_SCAN:
+    case KW_ROUTE_SLOT_NUMBER:
+        return kw_gather_start(client, command, wire);
+    case KW_ROUTE_SESSION:
+        return kw_session_start(client, command, wire);
+    case KW_ROUTE_ONE_SLOT: {
+        const struct kw_argv *argv = &client->proxy->argv;
+        return kw_command_is_blocking(command, argv->items, argv->count)
+                   ? kw_session_start(client, command, wire)
+                   : KW_NEXT;
+    }
+    case KW_ROUTE_REFUSED:
+    default:
+        KW_UNREACHABLE();
+    }
 }
 
 /* Would it overtake an earlier request of this client, if it were sent now? (O2) */

@@ -1,0 +1,41 @@
+/* crew.h - all workers' proxies, and errands that visit them one after the other.
+ *
+ * What one worker can't know alone (CLIENT LIST, CLIENT KILL, PUBSUB NUMSUB ...) is asked by an
+ * errand: a letter that visits every worker in turn, its own first, and then comes home, where its
+ * DONE runs. So nothing is shared and nothing is locked; a visit is plain code on the visited
+ * worker's thread.
+ *
+ *   worker 2: kw_crew_send(errand) -> visit on 2 -> visit on 0 -> visit on 1 -> done on 2
+ *
+ * Thread: kw_crew_send() on the worker's own thread. visit() runs on each worker's thread, done()
+ *         on the sender's.
+ * Memory: an errand is embedded in its sender's struct, which done() frees; it must not be touched
+ *         by the sender meanwhile. At the end of the process errands under way are dropped: done()
+ *         runs with is_dropped set.
+ */
+#ifndef KW_PROXY_CREW_H
+#define KW_PROXY_CREW_H
+
+#include "base/limits.h"
+#include "base/mailbox.h"
+
+#include <stdbool.h>
+
+struct kw_crew;
+struct kw_proxy;
+
+struct kw_errand {
+    struct kw_letter letter; /* first: letters cast back */
+    /* set by the sender; visit may be called with any worker's proxy */
+    void (*visit)(struct kw_proxy *proxy, struct kw_errand *errand);
+    void (*done)(struct kw_proxy *home, struct kw_errand *errand);
+    /* the crew's */
+    unsigned home;
+    unsigned visited_count;
+    bool is_dropped;
+};
+
+/* Send ERRAND round, beginning here. With a single worker visit and done run before this returns. */
+void kw_crew_send(struct kw_proxy *proxy, struct kw_errand *errand);
+
+#endif
