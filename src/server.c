@@ -20,6 +20,7 @@
 #include "net/signals.h"
 #include "net/sock.h"
 #include "net/timer.h"
+#include "proxy/crew.h"
 #include "worker.h"
 
 #include <signal.h>
@@ -42,6 +43,7 @@ struct kw_server {
     struct kw_probe *probe;
     struct kw_timer *deadline; /* runs while shutting down */
     struct kw_stats_hub *hub;
+    struct kw_crew *crew;
     struct kw_worker *workers[KW_WORKERS_MAX];
     unsigned workers_count;
     unsigned drained_count;
@@ -73,6 +75,7 @@ enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server
     made->hub->workers_count = threads_wanted(config);
     kw_sock_raise_limit(config->maxclients + RESERVED_FDS);
     kw_signals_block();
+    made->crew = kw_crew_new();
     made->loop = kw_loop_new();
     made->inbox = kw_inbox_open(made->loop, server_on_letter, made);
     made->signals = kw_signals_open(made->loop, server_on_signal, made);
@@ -95,6 +98,7 @@ enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server
         }
         if (status == KW_OK) {
             made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, fds, fds_count);
+            kw_worker_join(made->workers[i], made->crew);
             made->workers_count++;
         }
     }
@@ -122,10 +126,12 @@ void kw_server_free(struct kw_server **server)
     for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_stop(ending->workers[i - 1]);
     }
+    kw_crew_stop(ending->crew);
     kw_inbox_close(&ending->inbox); /* with the letters of workers in it: before they are freed */
     for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_free(&ending->workers[i - 1]);
     }
+    kw_crew_free(&ending->crew);
     kw_probe_free(&ending->probe);
     kw_discover_free(&ending->discover);
     kw_timer_free(&ending->deadline);

@@ -92,6 +92,11 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
     return worker;
 }
 
+void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew)
+{
+    kw_crew_join(crew, worker->proxy);
+}
+
 void kw_worker_start(struct kw_worker *worker)
 {
     char name[16];

@@ -12,6 +12,7 @@
 #include "cluster/topology.h"
 #include "config/config.h"
 #include "net/inbox.h"
+#include "proxy/crew.h"
 #include "stats/stats.h"
 
 struct kw_worker;
@@ -30,6 +31,9 @@ struct kw_worker_letter {
  */
 struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct kw_stats_hub *hub,
                                 struct kw_inbox *control, const int *fds, size_t fds_count);
+
+/* Make it one of CREW, before any thread starts. */
+void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew);
 
 /* Start the thread. */
 void kw_worker_start(struct kw_worker *worker);

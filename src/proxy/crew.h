@@ -35,7 +35,16 @@ struct kw_errand {
     bool is_dropped;
 };
 
-/* Send ERRAND round, beginning here. With a single worker visit and done run before this returns. */
+/* Send ERRAND round, beginning here. With a single worker all of it happens before this returns. */
 void kw_crew_send(struct kw_proxy *proxy, struct kw_errand *errand);
+
+/* The life of a crew is the server's (src/server.c): new, join for each worker before any of their
+ * threads starts, stop when all threads have ended and the proxies are still there, free when the
+ * proxies are gone. A proxy that never joined is a crew of one.
+ */
+struct kw_crew *kw_crew_new(void);
+void kw_crew_join(struct kw_crew *crew, struct kw_proxy *proxy);
+void kw_crew_stop(struct kw_crew *crew);
+void kw_crew_free(struct kw_crew **crew);
 
 #endif

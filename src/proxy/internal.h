@@ -123,6 +123,8 @@ struct kw_proxy {
     struct kw_stats *stats;
     struct kw_chunk_pool *chunks;
     struct kw_backend *backend;
+    struct kw_crew *crew; /* NULL: this proxy is alone */
+    unsigned crew_index;  /* its place there */
     char *scratch;
     struct kw_request_limits limits;
     uint64_t patient_until_ms; /* until then requests wait for the first topology */
