@@ -10,6 +10,7 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "backend/side.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -210,6 +211,15 @@ void kw_backend_close_failed(struct kw_backend *backend)
         enum kw_status status = link->failure;
         kw_backend_forget_failure(backend, link);
         kw_node_on_link_failed(link->node, link, status); /* I2 */
+    }
+}
+
+void kw_backend_close_idle(struct kw_backend *backend)
+{
+    for (uint32_t i = 0; i < backend->nodes_count; i++) {
+        if (backend->nodes[i] != NULL) {
+            kw_side_close_idle(backend->nodes[i], kw_loop_now_ms(backend->loop));
+        }
     }
 }
 

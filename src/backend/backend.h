@@ -97,6 +97,9 @@ void kw_backend_on_node_alive(struct kw_backend *backend, const struct kw_addres
 /* Close the links that failed; their calls are told. */
 void kw_backend_close_failed(struct kw_backend *backend);
 
+/* Close links that nobody has used for long: to be called now and then. */
+void kw_backend_close_idle(struct kw_backend *backend);
+
 /* Commands wait to be written. */
 static inline bool kw_backend_has_output(const struct kw_backend *backend)
 {

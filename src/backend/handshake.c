@@ -1,15 +1,19 @@
-/* handshake.c - a list of steps; a step that does not apply is passed over. */
+/* handshake.c - a list of steps; a step that does not apply is passed over.
+ *
+ *   AUTH (with a password) -> HELLO 3 (RESP3) or PING (RESP2) -> SELECT n (not for database 0)
+ */
 #include "backend/handshake.h"
 
 #include "backend/backend.h"
 #include "backend/link.h"
 #include "backend/node.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "net/loop.h"
 #include "resp/errors.h"
 #include "resp/writer.h"
 
-enum handshake_step { STEP_AUTH = 0, STEP_HELLO, STEP_PING, STEP_DONE };
+enum handshake_step { STEP_AUTH = 0, STEP_HELLO, STEP_PING, STEP_SELECT };
 
 static void handshake_send(struct kw_link *link);
 
@@ -25,6 +29,7 @@ static void handshake_send(struct kw_link *link)
     const struct kw_config *config = link->backend->config;
     struct kw_bytes argv[3];
     size_t argc = 0;
+    char db[KW_TEXT_INT_MAX];
 
     if (link->handshake_step == STEP_AUTH && config->cluster_auth_pass[0] == '\0') {
         link->handshake_step = STEP_HELLO;
@@ -41,6 +46,9 @@ static void handshake_send(struct kw_link *link)
     } else if (link->handshake_step == STEP_HELLO) {
         argv[argc++] = KW_BYTES("HELLO");
         argv[argc++] = KW_BYTES("3");
+    } else if (link->handshake_step == STEP_SELECT) {
+        argv[argc++] = KW_BYTES("SELECT");
+        argv[argc++] = kw_bytes_of(db, kw_text_from_int(link->db, db));
     } else {
         argv[argc++] = KW_BYTES("PING");
     }
@@ -73,7 +81,11 @@ static bool reply_is_no_resp3(const struct kw_link *link, struct kw_bytes reply)
 enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply)
 {
     struct kw_node *node = link->node;
+    bool is_select = link->handshake_step == STEP_SELECT;
 
+    if (is_select && reply.data[0] == '-') {
+        return KW_E_INVALID; /* who asked for that database is told */
+    }
     if (!reply_is_alive(reply)) {
         bool is_auth =
             link->handshake_step == STEP_AUTH || kw_bytes_start_with(reply, KW_BYTES("-NOAUTH"));
@@ -83,11 +95,12 @@ enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply
                        reply.data);
         return is_auth ? KW_E_AUTH : reply_is_no_resp3(link, reply) ? KW_E_PROTOCOL : KW_E_REJECTED;
     }
-    if (link->handshake_step == STEP_HELLO || link->handshake_step == STEP_PING) {
+    bool is_greeted = link->handshake_step == STEP_HELLO || link->handshake_step == STEP_PING;
+    if (is_select || (is_greeted && link->db == 0)) {
         kw_link_make_ready(link);
         return KW_OK;
     }
-    link->handshake_step++;
+    link->handshake_step = is_greeted ? STEP_SELECT : STEP_HELLO;
     handshake_send(link);
     return KW_OK;
 }

@@ -44,7 +44,8 @@ static void link_push_call(struct kw_link *link, struct kw_call *call, size_t le
 static struct kw_call *link_pop_call(struct kw_link *link);
 static void link_fail_now(struct kw_link *link, enum kw_status status);
 
-struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, int proto)
+struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, int proto,
+                             uint32_t db)
 {
     struct kw_link *link = kw_alloc_zero(1, sizeof *link);
     int fd = -1;
@@ -53,6 +54,7 @@ struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, i
     link->backend = backend;
     link->node = node;
     link->proto = proto;
+    link->db = db;
     link->stream.fd = -1;
     link->stream.on_connected = link_on_connected;
     link->stream.on_readable = link_on_readable;

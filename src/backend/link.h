@@ -25,6 +25,7 @@ struct kw_link {
     struct kw_backend *backend; /* set once */
     struct kw_node *node;       /* set once */
     int proto;                  /* 2 or 3, set once */
+    uint32_t db;                /* its database, set once */
     enum kw_link_state state;
     int handshake_step;
 
@@ -42,17 +43,19 @@ struct kw_link {
     uint32_t silences;     /* node-timeout-ms passed so often since then */
     bool is_delivering;    /* inside on_readable: must not be freed */
     bool is_retired;       /* carries a big reply: takes no new calls */
+    bool is_private;       /* for one command: side.h */
     uint64_t paused_at_ms; /* reading is paused since; 0 when it is not */
-    struct kw_link *next;  /* in the node's list of retired links */
+    struct kw_link *next;  /* in the node's list of retired, or of side links */
 
     enum kw_status failure; /* why it is on the backend's list of failed links; KW_OK: is not */
     struct kw_link *next_failed; /* in that list */
 };
 
-/* Start to connect to NODE. Failure is reported through kw_node_on_link_failed(), later or before
- * this returns; calls may be sent at once and wait.
+/* Start to connect to NODE, for database DB. Failure is reported through kw_node_on_link_failed(),
+ * later or before this returns; calls may be sent at once and wait.
  */
-struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, int proto);
+struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, int proto,
+                             uint32_t db);
 
 /* Close; calls in flight fail with STATUS. Clears the pointer. Not while delivering (asserted). */
 void kw_link_close(struct kw_link **link, enum kw_status status);

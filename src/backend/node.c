@@ -8,12 +8,14 @@
  * connections, so its trial link stays in the handshake and is answered the moment it wakes up.
  *
  * INVARIANTS
- * N1  a link is in links[][] or in the retired list, never in both; one that failed is in neither.
+ * N1  a link is in links[][], in the retired list or among the side links (side.c): in one of them,
+ *     or, when it failed, in none.
  * N2  the node is marked down before its calls are told, so that none of them comes back here.
  */
 #include "backend/node.h"
 
 #include "backend/backend.h"
+#include "backend/side.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "net/loop.h"
@@ -35,9 +37,9 @@ static bool node_has_ready_link(const struct kw_node *node);
 static void node_set_down(struct kw_node *node, enum kw_status reason);
 static void node_schedule_retry(struct kw_node *node);
 static bool node_try(struct kw_node *node, uint64_t now_ms);
-static void node_drop_link(struct kw_node *node, struct kw_link *link);
+static bool list_drop(struct kw_link **place, struct kw_link *link);
 
-enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
+enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db, uint64_t client_id,
                             struct kw_link **link)
 {
     unsigned per_node = node->backend->config->links_per_node;
@@ -53,8 +55,11 @@ enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
     if (node->lookup != NULL) {
         return KW_AGAIN;
     }
+    if (__builtin_expect(db != 0, 0)) {
+        return kw_side_link_of_db(node, proto, db, link);
+    }
     if (*place == NULL) {
-        *place = kw_link_open(node->backend, node, proto);
+        *place = kw_link_open(node->backend, node, proto, 0);
         kw_backend_watch(node->backend);
     }
     *link = *place;
@@ -80,6 +85,9 @@ uint32_t kw_node_inflight_count(const struct kw_node *node)
     for (const struct kw_link *link = node->retired; link != NULL; link = link->next) {
         count += link->inflight_count;
     }
+    for (const struct kw_link *link = node->sides; link != NULL; link = link->next) {
+        count += link->inflight_count;
+    }
     return count;
 }
 
@@ -99,6 +107,10 @@ bool kw_node_check(struct kw_node *node, uint64_t now_ms)
     }
     for (struct kw_link *link = node->retired; link != NULL; link = link->next) {
         is_busy = true;
+        is_silent = link_check(link, now_ms) || is_silent;
+    }
+    for (struct kw_link *link = node->sides; link != NULL; link = link->next) {
+        is_busy = is_busy || link->oldest != NULL || link->state != KW_LINK_READY;
         is_silent = link_check(link, now_ms) || is_silent;
     }
     if (is_silent && !node->is_down) {
@@ -180,10 +192,13 @@ void kw_node_close_links(struct kw_node *node, enum kw_status status)
             kw_link_close(&link, status);
         }
     }
-    while (node->retired != NULL) {
-        struct kw_link *link = node->retired;
-        node->retired = link->next;
-        kw_link_close(&link, status);
+    struct kw_link **lists[2] = {&node->retired, &node->sides};
+    for (int i = 0; i < 2; i++) {
+        while (*lists[i] != NULL) {
+            struct kw_link *link = *lists[i];
+            *lists[i] = link->next;
+            kw_link_close(&link, status);
+        }
     }
 }
 
@@ -202,10 +217,16 @@ void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link)
 void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_status status)
 {
     bool was_ready = link->state == KW_LINK_READY;
+    bool is_no_database = !was_ready && status == KW_E_INVALID && link->db != 0;
     bool is_news = !was_ready || link->oldest != NULL;
     bool is_only_resp3 = !was_ready && status == KW_E_PROTOCOL && link->proto == 3;
 
-    node_drop_link(node, link);
+    kw__node_drop_link(node, link);
+    if (is_no_database) {
+        kw_side_on_no_database(node, link);
+        kw_link_close(&link, status);
+        return;
+    }
     if (is_news) {
         KW_STAT_ADD(node->backend->stats, links_failed, 1);
         kw_log_limited(&node->log_limit, kw_loop_now_ms(node->backend->loop),
@@ -253,7 +274,7 @@ bool kw_node_may_retire(const struct kw_node *node)
 void kw_node_retire_link(struct kw_node *node, struct kw_link *link)
 {
     if (!link->is_retired && kw_node_may_retire(node)) {
-        node_drop_link(node, link);
+        kw__node_drop_link(node, link);
         link->is_retired = true;
         link->next = node->retired;
         node->retired = link;
@@ -264,9 +285,13 @@ void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link)
 {
     struct kw_link **places = node->links[link->proto - 2];
 
+    if (link->db != 0) {
+        kw_side_take_back(node, link);
+        return;
+    }
     for (unsigned i = 0; i < node->backend->config->links_per_node; i++) {
         if (places[i] == NULL) { /* nobody needed another one meanwhile */
-            node_drop_link(node, link);
+            kw__node_drop_link(node, link);
             link->is_retired = false;
             places[i] = link;
             return;
@@ -320,13 +345,13 @@ static bool node_try(struct kw_node *node, uint64_t now_ms)
                 return true;
             }
         }
-        node->links[0][0] = kw_link_open(node->backend, node, 2);
+        node->links[0][0] = kw_link_open(node->backend, node, 2, 0);
         return true;
     }
     return false;
 }
 
-static void node_drop_link(struct kw_node *node, struct kw_link *link)
+void kw__node_drop_link(struct kw_node *node, struct kw_link *link)
 {
     for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
         if (node->links[link->proto - 2][i] == link) {
@@ -334,12 +359,19 @@ static void node_drop_link(struct kw_node *node, struct kw_link *link)
             return;
         }
     }
-    for (struct kw_link **place = &node->retired; *place != NULL; place = &(*place)->next) {
+    if (!list_drop(&node->retired, link) && !list_drop(&node->sides, link)) {
+        KW_UNREACHABLE(); /* N1 */
+    }
+}
+
+static bool list_drop(struct kw_link **place, struct kw_link *link)
+{
+    for (; *place != NULL; place = &(*place)->next) {
         if (*place == link) {
             *place = link->next;
             link->next = NULL;
-            return;
+            return true;
         }
     }
-    KW_UNREACHABLE(); /* N1 */
+    return false;
 }

@@ -42,15 +42,23 @@ struct kw_node {
 
     struct kw_link *links[2][KW_LINKS_PER_NODE_MAX]; /* by protocol version - 2, then by client */
     struct kw_link *retired; /* links that carry a big reply, until it is over */
+    struct kw_link *sides;   /* links beside the shared ones: side.h */
+    struct {
+        uint64_t until_ms; /* it is believed to have no databases ... */
+        uint32_t from;     /* ... from this one on */
+    } no_database;
     struct kw_log_limit log_limit;
 };
 
 /* The link for a client: always the same one for the same CLIENT_ID (O2), opened when needed.
+ *
+ * db  the database that the client has selected
  * Returns KW_OK and *link; KW_AGAIN while the node's name is being resolved; KW_E_PROTOCOL when it
- *         does not speak RESP3; or why the node is down.
+ *         does not speak RESP3; KW_E_INVALID when it does not have DB; KW_E_FULL when too many
+ *         databases are in use; or why the node is down.
  */
-KW_CHECK enum kw_status kw_node_link(struct kw_node *node, int proto, uint64_t client_id,
-                                     struct kw_link **link);
+KW_CHECK enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db,
+                                     uint64_t client_id, struct kw_link **link);
 
 /* Keep NODE from being freed until it is released. Returns it. */
 static inline struct kw_node *kw_node_hold(struct kw_node *node)
@@ -102,5 +110,8 @@ void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link);
 void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_status status);
 void kw_node_retire_link(struct kw_node *node, struct kw_link *link);
 void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link);
+
+/* For this room: take LINK out of whatever list or table of NODE has it. */
+void kw__node_drop_link(struct kw_node *node, struct kw_link *link);
 
 #endif

@@ -77,6 +77,7 @@ struct kw_request {
 #define KW_MODE_TRACKING (1u << 5)   /* CLIENT TRACKING is on: reads are remembered */
 #define KW_MODE_MONITORED (1u << 6)  /* of the proxy: somebody runs MONITOR */
 #define KW_MODE_PAUSED (1u << 7)     /* of the proxy: CLIENT PAUSE */
+#define KW_MODE_SELECTING (1u << 8)  /* SELECT asks a node: nothing may overtake it */
 
 struct kw_client {
     struct kw_stream stream; /* first: the stream's callbacks cast back */
@@ -106,6 +107,8 @@ struct kw_client {
     struct kw_subscriber *subscriber;   /* channels: subscribe.c */
     struct kw_tracker *tracker;         /* CLIENT TRACKING: tracker.c */
     uint32_t modes;                     /* KW_MODE_*: why kw_session_check() must look */
+    uint32_t db;                        /* its database: requests take links of that one */
+    uint32_t selecting_db;              /* while KW_MODE_SELECTING: the one asked for */
     uint8_t proto;                      /* 2 or 3 */
     bool is_waiting;                    /* its next request waits for earlier ones (KW_WAITING) */
     bool is_closing; /* takes no input any more; closed when all is answered and written */

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "command/describe.h"
 #include "proxy/client.h"
+#include "proxy/database.h"
 #include "proxy/reply.h"
 
 static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
@@ -18,11 +19,13 @@ static void answer_ping(struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf);
 static void hello_reply(const struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf);
-static enum kw_verdict answer_select(struct kw_client *client, struct kw_buf *buf);
 static void answer_reset(struct kw_client *client, struct kw_buf *buf);
 
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command)
 {
+    if (command->local == KW_LOCAL_SELECT) {
+        return kw_database_select(client, command);
+    }
     enum kw_verdict verdict = answer(client, command, kw_reply_begin(client));
 
     kw_reply_end(client);
@@ -61,8 +64,6 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
         return answer_hello(client, buf);
     case KW_LOCAL_AUTH:
         return answer_auth(client, buf);
-    case KW_LOCAL_SELECT:
-        return answer_select(client, buf);
     case KW_LOCAL_CLIENT_SETNAME:
     case KW_LOCAL_CLIENT_GETNAME:
     case KW_LOCAL_CLIENT_SETINFO:
@@ -84,6 +85,7 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_CONFIG_GET:
         kw__local_config_get(client, buf);
         return KW_ANSWERED;
+    case KW_LOCAL_SELECT: /* kw_database_select() has answered it */
     case KW_LOCAL_NONE:
     case KW_LOCAL_CONTAINER:
     default:
@@ -189,25 +191,10 @@ static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf)
     return KW_ANSWERED;
 }
 
-static enum kw_verdict answer_select(struct kw_client *client, struct kw_buf *buf)
-{
-    int64_t index = 0;
-
-    if (kw_text_to_int(client->proxy->argv.items[1], &index) != KW_OK) {
-        kw_reply_error(buf, KW_ERROR_NOT_INTEGER);
-        return KW_REFUSED;
-    }
-    if (index != 0) {
-        kw_reply_error(buf, KW_ERROR_DB_INDEX);
-        return KW_REFUSED;
-    }
-    kw_reply_status(buf, KW_BYTES("OK"));
-    return KW_ANSWERED;
-}
-
 static void answer_reset(struct kw_client *client, struct kw_buf *buf)
 {
     client->proto = 2;
+    kw_database_reset(client);
     kw_free(client->name);
     client->name = NULL;
     kw_reply_status(buf, KW_BYTES("RESET"));

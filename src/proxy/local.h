@@ -8,7 +8,8 @@
 #include "proxy/internal.h"
 
 /* Answer the command in the client's proxy->argv, whose row is COMMAND with route LOCAL and a local
- * answer. Returns KW_ANSWERED, or KW_REFUSED with an error written.
+ * answer. Returns KW_ANSWERED, or KW_REFUSED with an error written; for SELECT also KW_WAITING and
+ * KW_SENT.
  */
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command);
 

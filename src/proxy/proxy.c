@@ -258,6 +258,7 @@ static void proxy_on_second(void *arg)
     if (proxy->seconds % TRIM_PERIOD_S == 0) {
         kw_chunk_pool_trim(proxy->chunks);
         kw_argv_trim(&proxy->argv);
+        kw_backend_close_idle(proxy->backend);
     }
     kw__proxy_publish(proxy);
 }

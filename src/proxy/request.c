@@ -122,7 +122,7 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     return verdict;
 }
 
-/* Commands that are more, or less, than one call to the owner of one slot. NEXT: one call will do. */
+/* Commands that are more, or less, than one call to the owner of one slot. NEXT: one will do. */
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire)
 {
@@ -186,7 +186,7 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
     struct kw_node *node = target->node;
     struct kw_link *link = NULL;
 
-    enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
+    enum kw_status status = kw_node_link(node, client->proto, client->db, client->id, &link);
     if (status != KW_OK) {
         return status == KW_AGAIN
                    ? KW_WAITING

@@ -137,6 +137,8 @@ enum kw_error kw_resend_error(enum kw_status status)
         return KW_ERROR_NODE_AUTH;
     case KW_E_PROTOCOL:
         return KW_ERROR_NODE_RESP3;
+    case KW_E_INVALID:
+        return KW_ERROR_DB_INDEX;
     case KW_E_FULL:
         return KW_ERROR_OVERLOADED;
     case KW_E_MEMORY:
@@ -152,7 +154,7 @@ static enum kw_status resend_put(struct kw_request *request, struct kw_node *nod
     struct kw_client *client = request->client;
     struct kw_link *link = NULL;
 
-    enum kw_status status = kw_node_link(node, client->proto, client->id, &link);
+    enum kw_status status = kw_node_link(node, client->proto, client->db, client->id, &link);
     if (status == KW_OK) {
         status = kw_link_has_room(link, request->call.len + KW_INLINE_MAX_BYTES);
     }

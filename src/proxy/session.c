@@ -5,6 +5,7 @@
 #include "proxy/session.h"
 
 #include "proxy/admit.h"
+#include "proxy/database.h"
 
 typedef enum kw_verdict session_stage(struct kw_client *client, const struct kw_command *command,
                                       struct kw_bytes wire);
@@ -13,7 +14,7 @@ static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
-    {0, NULL}, /* a row for each KW_MODE_* */
+    {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
 };
 
 static session_stage *const starts[KW_SESSION_STATE + 1] = {

@@ -138,7 +138,7 @@ struct kw_link *scene_link(struct scene *scene, unsigned index, int proto, uint6
 {
     struct kw_link *link = NULL;
 
-    assert_int_equal(kw_node_link(scene_node(scene, index), proto, client_id, &link), KW_OK);
+    assert_int_equal(kw_node_link(scene_node(scene, index), proto, 0, client_id, &link), KW_OK);
     assert_non_null(link);
     return link;
 }

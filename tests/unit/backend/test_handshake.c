@@ -97,7 +97,7 @@ KW_TEST(handshake_a_node_that_rejects_the_password_is_down_for_that_reason)
 
     assert_unheard(&call, KW_E_AUTH, false);
     scene_expect_end(&scene, fd);
-    assert_int_equal(kw_node_link(scene_node(&scene, 0), 2, 0, &link), KW_E_AUTH);
+    assert_int_equal(kw_node_link(scene_node(&scene, 0), 2, 0, 0, &link), KW_E_AUTH);
     scene_close(&scene);
 }
 

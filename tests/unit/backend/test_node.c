@@ -1,4 +1,5 @@
 /* test_node.c - up and down: silence, refused connections, back-off, recovery; which link is whose. */
+#include "backend/side.h"
 #include "tests/unit/backend/scene.h"
 
 #include "net/timer.h"
@@ -106,7 +107,7 @@ KW_TEST(node_that_refuses_connections_is_down_at_once)
     turn_until_down(node);
 
     assert_unheard(&call, KW_E_REFUSED, false);
-    assert_int_equal(kw_node_link(node, 2, 0, &link), KW_E_REFUSED);
+    assert_int_equal(kw_node_link(node, 2, 0, 0, &link), KW_E_REFUSED);
     assert_null(link);
     assert_int_equal(node->down_reason, KW_E_REFUSED);
     scene_close(&scene);
@@ -160,7 +161,7 @@ KW_TEST(node_is_up_again_with_the_first_answer)
     (void)kw_node_check(node, node->retry_at_ms);
     int fd = scene_accept(&scene, 0);
     scene_expect(&scene, fd, PING_WIRE);
-    assert_int_equal(kw_node_link(node, 2, 0, &link), KW_E_REFUSED); /* not yet */
+    assert_int_equal(kw_node_link(node, 2, 0, 0, &link), KW_E_REFUSED); /* not yet */
 
     scene_say(&scene, fd, "+PONG\r\n");
 
@@ -307,7 +308,7 @@ static void stubborn_on_fail(struct kw_call *call, const struct kw_link *link,
 
     (void)status;
     (void)was_sent;
-    stubborn->second_try = kw_node_link(link->node, 2, 0, &again);
+    stubborn->second_try = kw_node_link(link->node, 2, 0, 0, &again);
     kw_call_release(call);
 }
 
@@ -340,7 +341,7 @@ KW_TEST(node_that_does_not_speak_resp3_serves_resp2_all_the_same)
 
     assert_unheard(&call, KW_E_PROTOCOL, false);
     assert_false(node->is_down);
-    assert_int_equal(kw_node_link(node, 3, 0, &link), KW_E_PROTOCOL);
+    assert_int_equal(kw_node_link(node, 3, 0, 0, &link), KW_E_PROTOCOL);
     (void)scene_ready_link(&scene, 0, &fd);
     scene_close(&scene);
 }
@@ -367,5 +368,87 @@ KW_TEST(node_that_hangs_is_found_out_while_commands_keep_coming)
     assert_true(node->is_down);
     assert_unheard(&first, KW_E_TIMEOUT, true);
     assert_unheard(&second, KW_E_TIMEOUT, true);
+    scene_close(&scene);
+}
+
+/* A link of database 3, after its handshake; *fd is the node's side. */
+static struct kw_link *ready_link_of_3(struct scene *on, int *fd)
+{
+    struct kw_link *link = NULL;
+
+    assert_int_equal(kw_node_link(scene_node(on, 0), 2, 3, 0, &link), KW_OK);
+    *fd = scene_accept(on, 0);
+    scene_expect(on, *fd, PING_WIRE);
+    scene_say(on, *fd, "+PONG\r\n");
+    scene_expect(on, *fd, "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n");
+    scene_say(on, *fd, "+OK\r\n");
+    assert_int_equal(link->state, KW_LINK_READY);
+    return link;
+}
+
+KW_TEST(node_has_links_of_other_databases_and_closes_idle_ones)
+{
+    struct kw_link *again = NULL;
+    int fd = -1;
+
+    scene_open(&scene, "", 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    struct kw_link *link = ready_link_of_3(&scene, &fd);
+    assert_int_equal(kw_node_link(node, 2, 3, 7, &again), KW_OK);
+    assert_ptr_equal(again, link);
+    assert_int_equal(kw_node_link(node, 2, 4, 0, &again), KW_OK);
+    assert_ptr_not_equal(again, link);
+    kw_side_close_idle(node, scene.now_ms + 59000);
+    scene_expect_nothing(&scene, fd);
+    kw_side_close_idle(node, scene.now_ms + 120000);
+    scene_expect_end(&scene, fd);
+    assert_false(node->is_down);
+    scene_close(&scene);
+}
+
+KW_TEST(node_that_lacks_a_database_is_not_down)
+{
+    struct kw_link *link = NULL;
+    struct heard heard;
+
+    scene_open(&scene, "", 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    assert_int_equal(kw_node_link(node, 2, 3, 0, &link), KW_OK);
+    heard_send(&heard, link, GET_WIRE);
+    int fd = scene_accept(&scene, 0);
+    scene_expect(&scene, fd, PING_WIRE);
+    scene_say(&scene, fd, "+PONG\r\n");
+    scene_expect(&scene, fd, "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n");
+    scene_say(&scene, fd, "-ERR DB index is out of range\r\n");
+    scene_turn(&scene);
+    assert_unheard(&heard, KW_E_INVALID, false);
+    assert_false(node->is_down);
+    assert_int_equal(kw_node_link(node, 2, 3, 0, &link), KW_E_INVALID);
+    assert_int_equal(kw_node_link(node, 2, 9, 0, &link), KW_E_INVALID);
+    assert_int_equal(kw_node_link(node, 2, 2, 0, &link), KW_OK);
+    scene_close(&scene);
+}
+
+KW_TEST(node_gives_private_links_for_one_command_each)
+{
+    struct kw_link *link[5] = {NULL};
+    struct heard heard;
+
+    scene_open(&scene, "", 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(kw_side_link_open_private(node, 2, &link[i]), KW_OK);
+    }
+    assert_int_equal(kw_side_link_open_private(node, 2, &link[4]), KW_E_FULL);
+    heard_send(&heard, link[0], GET_WIRE);
+    int fd = scene_accept(&scene, 0);
+    scene_expect(&scene, fd, PING_WIRE);
+    scene_say(&scene, fd, "+PONG\r\n");
+    scene_expect(&scene, fd, GET_WIRE);
+    scene_say(&scene, fd, "+v\r\n");
+    assert_heard(&heard, "+v\r\n");
+    kw_side_link_end(link[0]);
+    scene_expect_end(&scene, fd);
+    assert_int_equal(kw_side_link_open_private(node, 2, &link[4]), KW_OK);
     scene_close(&scene);
 }
