@@ -113,6 +113,9 @@ unit: $(B)/unit-tests ## unit tests; T=word runs those whose file or name has th
 wire: $(B)/keyway ## wire tests (no redis needed)
 	@tests/wire/run --keyway $(B)/keyway $(ARGS)
 
+commands: $(B)/keyway ## every row of the command table, beside a redis-server
+	@tests/commands/run --keyway $(B)/keyway $(ARGS)
+
 cluster: $(B)/keyway ## tests with real redis clusters
 	@tests/cluster/run --keyway $(B)/keyway $(ARGS)
 
@@ -146,5 +149,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all run test unit unit-tests wire cluster fuzz fuzzers lint format generate bench install clean help FORCE
+.PHONY: all run test unit unit-tests wire commands cluster fuzz fuzzers lint format generate bench install clean help FORCE
 .SECONDARY:

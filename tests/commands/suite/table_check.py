@@ -1,26 +1,18 @@
-#!/usr/bin/python3
-"""run - the command table against a real redis-server: what COMMAND says, and where keys are.
+"""The command table against a redis-server: what COMMAND says, and where keys are.
 
-    tests/command/run [--keyway build/keyway | --address HOST:PORT] [--redis-server PROGRAM]
-
-A redis-server is started on a free port, and keyway too unless --address names one that runs. Every
-command that the server has must be in the table with the same arity, flags, categories, tips and
-key specifications; where the table follows a newer server on purpose the difference is in KNOWN,
-with the reason. Then COMMAND GETKEYS is asked of both for requests made up from the specifications,
-and for those of REQUESTS. The closing line is `command: N passed, N failed`.
+Every command that the server has must be in the table with the same arity, flags, categories, tips
+and key specifications; where the table follows a newer server on purpose the difference is in
+KNOWN, with the reason. Then COMMAND GETKEYS is asked of both for requests made up from the
+specifications, and for those of REQUESTS.
 """
 
-import argparse
 import os
 import re
 import socket
-import subprocess
-import sys
-import tempfile
-import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-START_S = 10
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
+REPLY_S = 10
 FIELDS = ["name", "arity", "flags", "first", "last", "step", "categories", "tips", "specs"]
 
 # (command, field): why the table says something else than redis-server 7.0.
@@ -83,7 +75,7 @@ class Client:
     """A RESP2 connection: one request, one reply."""
 
     def __init__(self, address):
-        self.socket = socket.create_connection(address, timeout=START_S)
+        self.socket = socket.create_connection(address, timeout=REPLY_S)
         self.file = self.socket.makefile("rb")
 
     def ask(self, *words):
@@ -169,27 +161,8 @@ def differences(name, ours, theirs):
     return wrong
 
 
-class Tests:
-    """Counts what passes and prints what fails."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, name, wrong):
-        if not wrong:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f"FAILED {name}: {'; '.join(wrong)}", flush=True)
-
-    def finish(self):
-        print(f"command: {self.passed} passed, {self.failed} failed", flush=True)
-        sys.exit(1 if self.failed else 0)
-
-
 def compare_rows(tests, keyway, server):
-    ours, theirs, table = rows_of(keyway), rows_of(server), table_of("src/command/commands.def")
+    ours, theirs, table = rows_of(keyway), rows_of(server), table_of(os.path.join(ROOT, "src/command/commands.def"))
     for name in sorted(theirs):
         if name in ours:
             tests.check(name, differences(name, ours[name], theirs[name]))
@@ -229,70 +202,17 @@ def compare_keys(tests, keyway, server, rows):
         tests.check(" ".join(asked), [] if same else [f"{mine}, the server says {other}"])
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def arities_of(port):
+    """{name: arity} of all commands and subcommands of the server."""
+    client = Client(("127.0.0.1", port))
+    found = {name: row["arity"] for name, row in rows_of(client).items()}
+    client.close()
+    return found
 
 
-def start(command, port, folder):
-    """The process, once it accepts connections."""
-    with open(os.path.join(folder, os.path.basename(command[0]) + ".log"), "wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=subprocess.STDOUT, cwd=folder)
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            Client(("127.0.0.1", port)).close()
-            return process
-        except OSError:
-            time.sleep(0.02)
-    stop(process)
-    with open(log.name, encoding="utf-8", errors="replace") as text:
-        sys.exit(f"{command[0]} did not start: {text.read()}")
-
-
-def stop(process):
-    process.terminate()
-    try:
-        process.wait(START_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--keyway", default="build/keyway")
-    parser.add_argument("--address", help="a keyway that runs already, HOST:PORT")
-    parser.add_argument("--redis-server", default="redis-server")
-    options = parser.parse_args()
-    keyway_program = os.path.abspath(options.keyway)
-    os.chdir(ROOT)
-    tests = Tests()
-    started = []
-    with tempfile.TemporaryDirectory(prefix="keyway-command-") as folder:
-        try:
-            server_port, keyway_port = free_port(), free_port()
-            started.append(start([options.redis_server, "--port", str(server_port), "--bind",
-                                  "127.0.0.1", "--save", "", "--appendonly", "no"],
-                                 server_port, folder))
-            if options.address:
-                host, port = options.address.rsplit(":", 1)
-                address = (host, int(port))
-            else:
-                address = ("127.0.0.1", keyway_port)
-                started.append(start([keyway_program, "--port", str(keyway_port), "--bind",
-                                      "127.0.0.1", "--cluster-seeds",
-                                      f"127.0.0.1:{server_port}"], keyway_port, folder))
-            server = Client(("127.0.0.1", server_port))
-            keyway = Client(address)
-            rows = compare_rows(tests, keyway, server)
-            compare_keys(tests, keyway, server, rows)
-        finally:
-            for process in started:
-                stop(process)
-    tests.finish()
-
-
-main()
+def compare(tests, keyway_port, server_port):
+    keyway, server = Client(("127.0.0.1", keyway_port)), Client(("127.0.0.1", server_port))
+    rows = compare_rows(tests, keyway, server)
+    compare_keys(tests, keyway, server, rows)
+    keyway.close()
+    server.close()
