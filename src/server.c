@@ -20,6 +20,7 @@
 #include "net/signals.h"
 #include "net/sock.h"
 #include "net/timer.h"
+#include "proxy/census.h"
 #include "proxy/crew.h"
 #include "worker.h"
 
@@ -141,6 +142,7 @@ void kw_server_free(struct kw_server **server)
         unlink(ending->config->unixsocket);
     }
     kw_config_unref(&ending->config);
+    kw_census_free(ending->hub);
     kw_free(ending->hub);
     kw_free(ending);
     *server = NULL;

@@ -17,6 +17,19 @@ enum handshake_step { STEP_AUTH = 0, STEP_HELLO, STEP_PING, STEP_SELECT };
 
 static void handshake_send(struct kw_link *link);
 
+void kw_handshake_write_auth(struct kw_buf *buf, const struct kw_config *config)
+{
+    struct kw_bytes argv[3];
+    size_t argc = 0;
+
+    argv[argc++] = KW_BYTES("AUTH");
+    if (config->cluster_auth_user[0] != '\0') {
+        argv[argc++] = kw_bytes_of_text(config->cluster_auth_user);
+    }
+    argv[argc++] = kw_bytes_of_text(config->cluster_auth_pass);
+    kw_write_command(buf, argv, argc);
+}
+
 void kw_handshake_start(struct kw_link *link)
 {
     link->handshake_step = STEP_AUTH;
@@ -38,12 +51,11 @@ static void handshake_send(struct kw_link *link)
         link->handshake_step = STEP_PING;
     }
     if (link->handshake_step == STEP_AUTH) {
-        argv[argc++] = KW_BYTES("AUTH");
-        if (config->cluster_auth_user[0] != '\0') {
-            argv[argc++] = kw_bytes_of_text(config->cluster_auth_user);
-        }
-        argv[argc++] = kw_bytes_of_text(config->cluster_auth_pass);
-    } else if (link->handshake_step == STEP_HELLO) {
+        kw_handshake_write_auth(&link->stream.out, config);
+        kw_stream_mark(&link->stream);
+        return;
+    }
+    if (link->handshake_step == STEP_HELLO) {
         argv[argc++] = KW_BYTES("HELLO");
         argv[argc++] = KW_BYTES("3");
     } else if (link->handshake_step == STEP_SELECT) {

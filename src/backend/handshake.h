@@ -12,7 +12,12 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
+struct kw_buf;
+struct kw_config;
 struct kw_link;
+
+/* Append the AUTH of CONFIG, which has a cluster-auth-pass. */
+void kw_handshake_write_auth(struct kw_buf *buf, const struct kw_config *config);
 
 /* Send the first step. The link is in KW_LINK_HANDSHAKE. */
 void kw_handshake_start(struct kw_link *link);

@@ -327,8 +327,10 @@ bool kw_command_is_offered(const struct kw_command *command)
     case KW_ROUTE_ALL_NODES:
     case KW_ROUTE_SCAN:
     case KW_ROUTE_SLOT_NUMBER:
-    case KW_ROUTE_SESSION:
         return false;
+    case KW_ROUTE_SESSION:
+        return command->session == KW_SESSION_SUBSCRIBE ||
+               command->session == KW_SESSION_SUBSCRIBE_SLOT;
     }
     KW_UNREACHABLE();
 }

@@ -35,6 +35,7 @@ static void client_parse_input(struct kw_client *client);
 static size_t client_parse(struct kw_client *client, struct kw_bytes input, struct kw_chunk *chunk);
 static void client_keep(struct kw_client *client, const char *data, size_t len);
 static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut);
+static const struct kw_config_output_limit *client_output_limit(const struct kw_client *client);
 static bool client_may_read(const struct kw_client *client);
 static void client_update_reading(struct kw_client *client);
 static void client_close_if_finished(struct kw_client *client);
@@ -122,19 +123,18 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
         kw_client_close(client);
         return;
     }
-    if (config->output_normal.soft_bytes == 0 ||
-        client->stream.out.len <= config->output_normal.soft_bytes) {
+    const struct kw_config_output_limit *limit = client_output_limit(client);
+    if (limit->soft_bytes == 0 || client->stream.out.len <= limit->soft_bytes) {
         client->over_soft_ms = 0;
     } else if (client->over_soft_ms == 0) {
         client->over_soft_ms = now_ms;
-    } else if (now_ms - client->over_soft_ms > (uint64_t)config->output_normal.soft_s * 1000) {
+    } else if (now_ms - client->over_soft_ms > (uint64_t)limit->soft_s * 1000) {
         char peer[KW_ADDRESS_TEXT_MAX];
         kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
         kw_log(KW_LOG_WARNING,
                "client %s id=%llu closed: %zu bytes of replies unread for more than %u s "
                "(client-output-buffer-limit)",
-               peer, (unsigned long long)client->id, client->stream.out.len,
-               config->output_normal.soft_s);
+               peer, (unsigned long long)client->id, client->stream.out.len, limit->soft_s);
         KW_STAT_ADD(client->proxy->stats, client_output_closed, 1);
         kw_client_close(client);
     }
@@ -142,7 +142,7 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
 
 bool kw_client_output_ok(struct kw_client *client)
 {
-    uint64_t hard_bytes = client->proxy->config->output_normal.hard_bytes;
+    uint64_t hard_bytes = client_output_limit(client)->hard_bytes;
     uint64_t unread_bytes = client->stream.out.len + client->parked_bytes;
     char peer[KW_ADDRESS_TEXT_MAX];
 
@@ -345,10 +345,18 @@ static void client_protocol_error(struct kw_client *client, const struct kw_requ
     kw_client_finish(client);
 }
 
-static bool client_may_read(const struct kw_client *client)
+/* Who subscribes to something gets more than it asks for: it has a class of its own. */
+static const struct kw_config_output_limit *client_output_limit(const struct kw_client *client)
 {
     const struct kw_config *config = client->proxy->config;
-    uint64_t soft_bytes = config->output_normal.soft_bytes;
+
+    return (client->modes & KW_MODE_SUBSCRIBED) != 0 ? &config->output_pubsub
+                                                     : &config->output_normal;
+}
+
+static bool client_may_read(const struct kw_client *client)
+{
+    uint64_t soft_bytes = client_output_limit(client)->soft_bytes;
 
     return !client->is_waiting && !client->is_closing &&
            client->queue_count < KW_CLIENT_QUEUE_MAX &&

@@ -25,7 +25,9 @@
 #include "resp/writer.h"
 #include "stats/stats.h"
 
+struct kw_channels;
 struct kw_timer;
+struct kw_tracking;
 
 /* What a stage says of a request; the spine decides what follows. */
 enum kw_verdict {
@@ -65,12 +67,13 @@ struct kw_request {
     bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
+    bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
     char small[KW_REPLY_SMALL_BYTES];
 };
 
 /* Bits of kw_client.modes, and of kw_proxy.modes for what concerns all clients of a worker. */
 #define KW_MODE_MULTI (1u << 0)      /* between MULTI and EXEC: commands are queued */
-#define KW_MODE_SUBSCRIBED (1u << 1) /* RESP2 with subscriptions: few commands are allowed */
+#define KW_MODE_SUBSCRIBED (1u << 1) /* has subscriptions: RESP2 ones may do little else */
 #define KW_MODE_REPLY_OFF (1u << 2)  /* CLIENT REPLY OFF */
 #define KW_MODE_REPLY_SKIP (1u << 3) /* CLIENT REPLY SKIP: the next reply only */
 #define KW_MODE_DB_LOST (1u << 4)    /* a SELECT failed: nothing may reach database 0 by mistake */
@@ -152,10 +155,11 @@ struct kw_proxy {
     uint64_t seconds;
     uint64_t unstable[2][KW_SLOT_WORDS]; /* slots seen moving: this and the last period */
     unsigned unstable_period_s;
-    unsigned unstable_now;   /* which of the two is this period's */
-    unsigned paused_count;   /* clients with a paused link */
-    uint64_t relieved_at_ms; /* when a client was last closed for maxmemory */
-    uint32_t modes;          /* KW_MODE_* that concern all clients */
+    unsigned unstable_now;        /* which of the two is this period's */
+    unsigned paused_count;        /* clients with a paused link */
+    uint64_t relieved_at_ms;      /* when a client was last closed for maxmemory */
+    uint32_t modes;               /* KW_MODE_* that concern all clients */
+    struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     bool is_draining;
     struct kw_log_limit log_limit;
 };

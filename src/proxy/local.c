@@ -12,6 +12,8 @@
 #include "proxy/client.h"
 #include "proxy/database.h"
 #include "proxy/reply.h"
+#include "proxy/session.h"
+#include "proxy/subscribe.h"
 
 static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
                               struct kw_buf *buf);
@@ -99,6 +101,10 @@ static void answer_ping(struct kw_client *client, struct kw_buf *buf)
 
     if (argv->count > 2) {
         kw_reply_error_text(buf, KW_ERROR_ARITY, "ping", NULL);
+    } else if (kw_subscriber_is_resp2(client)) {
+        kw_reply_array(buf, 2);
+        kw_reply_bulk(buf, KW_BYTES("pong"));
+        kw_reply_bulk(buf, argv->count == 2 ? argv->items[1] : KW_BYTES(""));
     } else if (argv->count == 2) {
         kw_reply_bulk(buf, argv->items[1]);
     } else {
@@ -193,6 +199,7 @@ static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf)
 
 static void answer_reset(struct kw_client *client, struct kw_buf *buf)
 {
+    kw_session_drop(client);
     client->proto = 2;
     kw_database_reset(client);
     kw_free(client->name);

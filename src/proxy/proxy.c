@@ -18,7 +18,9 @@
 #include "base/mem.h"
 #include "net/sock.h"
 #include "net/timer.h"
+#include "proxy/channels.h"
 #include "proxy/client.h"
+#include "proxy/home.h"
 #include "proxy/internal.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -107,6 +109,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
         kw_client_resume(client);
     }
     proxy_free_ended(ending);
+    kw_channels_free(ending);
     kw_timer_free(&ending->retry_timer);
     kw_timer_free(&ending->second_timer);
     kw_timer_free(&ending->batch_timer);
@@ -164,6 +167,7 @@ void kw_proxy_tick(struct kw_proxy *proxy)
 void kw_proxy_drain(struct kw_proxy *proxy)
 {
     proxy->is_draining = true;
+    kw_channels_stop(proxy);
     for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
         node = node->next;
@@ -276,7 +280,12 @@ void kw__proxy_publish(struct kw_proxy *proxy)
 /* Who waits for the first picture of the cluster may go on. */
 static void proxy_on_node_change(void *arg)
 {
-    proxy_resume_waiting(arg);
+    struct kw_proxy *proxy = arg;
+
+    proxy_resume_waiting(proxy);
+    if (proxy->channels != NULL) {
+        kw_channels_align_soon(proxy->channels);
+    }
 }
 
 /* Requests in flight at the old owner may still be redirected: nothing must overtake them (O2). */

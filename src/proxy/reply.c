@@ -15,6 +15,7 @@
 #include "proxy/client.h"
 
 static void reply_retire(struct kw_request *request);
+static struct kw_buf *reply_push_behind(struct kw_request *request);
 static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
@@ -72,6 +73,38 @@ struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_comm
     return request;
 }
 
+/* Nobody waits, or no part of the oldest one's reply has left: here is a place between two replies.
+ * Else the first one is behind the oldest.
+ */
+struct kw_buf *kw_reply_begin_push(struct kw_client *client)
+{
+    struct kw_request *oldest = client->oldest;
+
+    return oldest == NULL || !oldest->is_streaming ? &client->stream.out /* Q2 */
+                                                   : reply_push_behind(oldest);
+}
+
+struct kw_buf *kw_reply_begin_push_behind(struct kw_client *client)
+{
+    struct kw_request *last = NULL;
+
+    for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {
+        if (request->command == NULL || (request->command->flags & KW_COMMAND_BLOCKING) == 0) {
+            last = request;
+        }
+    }
+    return last == NULL ? kw_reply_begin_push(client) : reply_push_behind(last);
+}
+
+void kw_reply_end_push(struct kw_client *client, const struct kw_buf *buf, size_t added_bytes)
+{
+    if (buf == &client->stream.out) {
+        kw_stream_mark(&client->stream);
+    } else {
+        client->parked_bytes += added_bytes;
+    }
+}
+
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
 {
     struct kw_client *client = request->client;
@@ -126,6 +159,26 @@ void kw_reply_fail(struct kw_request *request, enum kw_error error, const char *
     kw_buf_reset(&line);
     KW_STAT_ADD(client->proxy->stats, requests_refused, 1);
     kw_reply_finish(request);
+}
+
+/* Pushes wait behind REQUEST in one that is done from the start. Returns where they are
+ * collected.
+ */
+static struct kw_buf *reply_push_behind(struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+    struct kw_request *push = request->next;
+
+    if (push == NULL || !push->is_push) {
+        push = kw_pool_get(&client->proxy->requests);
+        kw__request_init(push, client, KW_REQUEST_DONE);
+        push->is_push = true;
+        push->next = request->next;
+        request->next = push;
+        client->newest = client->newest == request ? push : client->newest;
+        client->queue_count++;
+    }
+    return &push->parked;
 }
 
 /* Keep BYTES until the older requests are answered. */

@@ -30,6 +30,18 @@ void kw_reply_expect(struct kw_request *request);
  */
 struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command);
 
+/* Where something that answers no request is to be written: between two replies of CLIENT, as early
+ * as may be, behind what was pushed before (O5). Write all of it, then call kw_reply_end_push()
+ * with what this returned.
+ */
+struct kw_buf *kw_reply_begin_push(struct kw_client *client);
+
+/* The same, but behind the replies to what CLIENT has asked so far (not to what blocks: nobody
+ * knows when that is answered).
+ */
+struct kw_buf *kw_reply_begin_push_behind(struct kw_client *client);
+void kw_reply_end_push(struct kw_client *client, const struct kw_buf *buf, size_t added_bytes);
+
 /* A piece of REQUEST's reply. Dropped when the client is gone. */
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);
 

@@ -6,6 +6,7 @@
 
 #include "proxy/admit.h"
 #include "proxy/database.h"
+#include "proxy/subscribe.h"
 
 typedef enum kw_verdict session_stage(struct kw_client *client, const struct kw_command *command,
                                       struct kw_bytes wire);
@@ -14,11 +15,14 @@ static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
+    {KW_MODE_SUBSCRIBED, kw_subscribe_check},
     {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
 };
 
 static session_stage *const starts[KW_SESSION_STATE + 1] = {
     [KW_SESSION_NONE] = NULL, /* NULL: not built */
+    [KW_SESSION_SUBSCRIBE] = kw_subscribe_start,
+    [KW_SESSION_SUBSCRIBE_SLOT] = kw_subscribe_start,
 };
 
 enum kw_verdict kw_session_check(struct kw_client *client, const struct kw_command *command,
@@ -45,5 +49,5 @@ enum kw_verdict kw_session_start(struct kw_client *client, const struct kw_comma
 
 void kw_session_drop(struct kw_client *client)
 {
-    (void)client;
+    kw_subscribe_drop(client);
 }

@@ -20,7 +20,7 @@ enum kw_verdict kw_session_check(struct kw_client *client, const struct kw_comma
 enum kw_verdict kw_session_start(struct kw_client *client, const struct kw_command *command,
                                  struct kw_bytes wire);
 
-/* CLIENT is being closed: give up all it holds. */
+/* CLIENT is being closed, or RESET: give up all it holds. */
 void kw_session_drop(struct kw_client *client);
 
 #endif

@@ -21,6 +21,8 @@ enum kw_metric {
     KW_METRIC_COUNT
 };
 
+struct kw_census;
+
 struct kw_stats {
     _Alignas(64) _Atomic uint64_t values[KW_METRIC_COUNT];
 };
@@ -35,6 +37,8 @@ struct kw_stats_hub {
     _Atomic uint32_t nodes_known;    /* of the last topology */
     _Atomic uint32_t slots_covered;  /* of the last topology */
     _Atomic uint64_t topology_version;
+    _Atomic(struct kw_census *)
+        census; /* who subscribes to what, proxy/census.h; NULL = nobody yet */
 };
 
 /* Add N (may be negative for gauges) to the worker's figure NAME. */
