@@ -52,10 +52,11 @@ struct kw_server {
 };
 
 static unsigned threads_wanted(const struct kw_config *config);
-static enum kw_status server_listen(struct kw_server *server, unsigned worker, int *fds,
+static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
+                                    enum kw_personality personality, struct kw_door *doors,
                                     size_t *count);
-static enum kw_status listen_tcp(const struct kw_config *config, const char *host, bool is_first,
-                                 int *fd);
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int port,
+                                 bool is_first, int *fd);
 static enum kw_status listen_unix(const struct kw_config *config, int *fd);
 static void server_on_letter(void *arg, struct kw_letter *letter);
 static void server_on_signal(void *arg, int number);
@@ -91,14 +92,19 @@ enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server
         status = listen_unix(config, &shared_fd);
     }
     for (unsigned i = 0; status == KW_OK && i < made->hub->workers_count; i++) {
-        int fds[LISTEN_MAX];
-        size_t fds_count = 0;
-        status = server_listen(made, i, fds, &fds_count);
+        struct kw_door doors[LISTEN_MAX];
+        size_t count = 0;
+        status = server_listen(made, i, config->port, config->personality, doors, &count);
+        if (status == KW_OK) {
+            status =
+                server_listen(made, i, config->cluster_port, KW_PERSONALITY_CLUSTER, doors, &count);
+        }
         if (status == KW_OK && shared_fd >= 0) {
-            fds[fds_count++] = i == 0 ? shared_fd : dup(shared_fd);
+            doors[count++] =
+                (struct kw_door){i == 0 ? shared_fd : dup(shared_fd), config->personality};
         }
         if (status == KW_OK) {
-            made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, fds, fds_count);
+            made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, doors, count);
             kw_worker_join(made->workers[i], made->crew);
             made->workers_count++;
         }
@@ -158,36 +164,41 @@ static unsigned threads_wanted(const struct kw_config *config)
     return cores < 1 ? 1 : cores > THREADS_AUTO_MAX ? THREADS_AUTO_MAX : (unsigned)cores;
 }
 
-/* One socket per address for WORKER: the kernel spreads connections over the workers' sockets. */
-static enum kw_status server_listen(struct kw_server *server, unsigned worker, int *fds,
+/* One socket per address of PORT for WORKER: the kernel spreads connections over the workers'
+ * sockets. Appends to DOORS, of LISTEN_MAX places; one stays free for the Unix socket.
+ */
+static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
+                                    enum kw_personality personality, struct kw_door *doors,
                                     size_t *count)
 {
     const struct kw_config *config = server->config;
+    size_t before = *count;
 
-    for (size_t i = 0; config->port != 0 && i < config->bind_count && *count < LISTEN_MAX - 1;
-         i++) {
+    for (size_t i = 0; port != 0 && i < config->bind_count && *count < LISTEN_MAX - 1; i++) {
         const char *host = config->bind[i];
         bool is_optional = host[0] == '-';
-        enum kw_status status = listen_tcp(config, host, worker == 0, &fds[*count]);
+        doors[*count].personality = personality;
+        enum kw_status status = listen_tcp(config, host, port, worker == 0, &doors[*count].fd);
         if (status == KW_OK) {
             *count += 1;
             if (worker == 0) {
-                kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s port %d with %u threads",
-                       host + (is_optional ? 1 : 0), config->port, server->hub->workers_count);
+                kw_log(KW_LOG_NOTICE, "ready: accepting clients on %s port %d with %u threads%s",
+                       host + (is_optional ? 1 : 0), port, server->hub->workers_count,
+                       personality == KW_PERSONALITY_CLUSTER ? " (cluster personality)" : "");
             }
         } else if (!is_optional || status != KW_E_INVALID) {
             return KW_E_SYSTEM;
         }
     }
-    if (config->port != 0 && *count == 0 && worker == 0) {
+    if (port != 0 && *count == before && worker == 0) {
         kw_log(KW_LOG_WARNING, "none of the addresses of `bind` exists on this machine");
         return KW_E_SYSTEM;
     }
     return KW_OK;
 }
 
-static enum kw_status listen_tcp(const struct kw_config *config, const char *host, bool is_first,
-                                 int *fd)
+static enum kw_status listen_tcp(const struct kw_config *config, const char *host, int port,
+                                 bool is_first, int *fd)
 {
     struct kw_address address;
     const char *reason = "";
@@ -198,7 +209,7 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
                           : strcmp(host, "localhost") == 0 ? "127.0.0.1"
                                                            : host;
 
-    if (kw_address_parse(kw_bytes_of_text(numeric), (uint16_t)config->port, &address) != KW_OK) {
+    if (kw_address_parse(kw_bytes_of_text(numeric), (uint16_t)port, &address) != KW_OK) {
         kw_log(KW_LOG_WARNING, "can't listen on '%s': `bind` takes IP addresses, or * for all",
                host);
         return KW_E_SYSTEM;
@@ -208,9 +219,9 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
         status = kw_sock_listen(&address, config->tcp_backlog, fd, &reason);
     }
     if (status != KW_OK && !(status == KW_E_INVALID && is_optional)) {
-        kw_log(KW_LOG_WARNING, "can't listen on %s:%d: %s", host, config->port, reason);
+        kw_log(KW_LOG_WARNING, "can't listen on %s:%d: %s", host, port, reason);
     } else if (status == KW_E_INVALID) {
-        kw_log(KW_LOG_VERBOSE, "not listening on %s:%d: %s", host, config->port, reason);
+        kw_log(KW_LOG_VERBOSE, "not listening on %s:%d: %s", host, port, reason);
     }
     return status;
 }

@@ -57,18 +57,20 @@ static void *worker_main(void *arg);
 static void worker_on_tick(void *arg);
 static void worker_on_letter(void *arg, struct kw_letter *letter);
 static void worker_on_accept(void *arg, int fd);
+static void worker_on_accept_cluster(void *arg, int fd);
 static void worker_on_topology_wanted(void *arg);
 static void worker_on_drain_check(void *arg);
 static void worker_post(struct kw_worker *worker, struct kw_worker_letter *letter);
 static void worker_send(struct kw_worker *worker, const struct order *order);
 
 struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct kw_stats_hub *hub,
-                                struct kw_inbox *control, const int *fds, size_t fds_count)
+                                struct kw_inbox *control, const struct kw_door *doors,
+                                size_t doors_count)
 {
     struct kw_worker *worker = kw_alloc_zero(1, sizeof *worker);
     struct kw_stats *stats = &hub->workers[index];
 
-    KW_ASSERT(fds_count <= LISTENERS_MAX);
+    KW_ASSERT(doors_count <= LISTENERS_MAX);
     worker->index = index;
     worker->config = kw_config_ref(config);
     worker->control = control;
@@ -84,9 +86,11 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
     worker->backend->on_topology_wanted_arg = worker;
     worker->proxy = kw_proxy_new(hub, worker->backend);
     worker->drain_timer = kw_timer_new(worker->loop, worker_on_drain_check, worker);
-    for (size_t i = 0; i < fds_count; i++) {
-        worker->listeners[worker->listeners_count++] = kw_listener_open(
-            worker->loop, fds[i], config->tcp_keepalive_s, worker_on_accept, worker);
+    for (size_t i = 0; i < doors_count; i++) {
+        bool is_cluster = doors[i].personality == KW_PERSONALITY_CLUSTER;
+        worker->listeners[worker->listeners_count++] =
+            kw_listener_open(worker->loop, doors[i].fd, config->tcp_keepalive_s,
+                             is_cluster ? worker_on_accept_cluster : worker_on_accept, worker);
     }
     kw_loop_set_tick(worker->loop, worker_on_tick, worker);
     return worker;
@@ -207,7 +211,14 @@ static void worker_on_accept(void *arg, int fd)
 {
     struct kw_worker *worker = arg;
 
-    kw_proxy_accept(worker->proxy, fd);
+    kw_proxy_accept(worker->proxy, fd, KW_PERSONALITY_STANDALONE);
+}
+
+static void worker_on_accept_cluster(void *arg, int fd)
+{
+    struct kw_worker *worker = arg;
+
+    kw_proxy_accept(worker->proxy, fd, KW_PERSONALITY_CLUSTER);
 }
 
 static void worker_on_topology_wanted(void *arg)

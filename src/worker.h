@@ -27,10 +27,16 @@ struct kw_worker_letter {
     bool is_drained; /* false: a fresh topology is wanted */
 };
 
-/* A worker with the listening descriptors FDS (its own from now on). INDEX is its place in the hub.
- */
+/* A listening socket, and what those take keyway for who come in through it. */
+struct kw_door {
+    int fd;
+    enum kw_personality personality;
+};
+
+/* A worker with DOORS (their descriptors are its own from now on). INDEX is its place in the hub. */
 struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct kw_stats_hub *hub,
-                                struct kw_inbox *control, const int *fds, size_t fds_count);
+                                struct kw_inbox *control, const struct kw_door *doors,
+                                size_t doors_count);
 
 /* Make it one of CREW, before any thread starts. */
 void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew);

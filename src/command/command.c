@@ -317,6 +317,7 @@ bool kw_command_is_offered(const struct kw_command *command)
     switch (command->route) {
     case KW_ROUTE_ONE_SLOT:
     case KW_ROUTE_SPLIT:
+    case KW_ROUTE_SLOT_NUMBER:
         return true;
     case KW_ROUTE_LOCAL:
         return command->local == KW_LOCAL_CONTAINER ? has_offered_subcommand(command)
@@ -326,7 +327,6 @@ bool kw_command_is_offered(const struct kw_command *command)
     case KW_ROUTE_ANY_SHARD:
     case KW_ROUTE_ALL_NODES:
     case KW_ROUTE_SCAN:
-    case KW_ROUTE_SLOT_NUMBER:
         return false;
     case KW_ROUTE_SESSION:
         return command->session == KW_SESSION_SUBSCRIBE ||

@@ -25,7 +25,7 @@ enum {
     KW_CONFIG_ERROR_MAX = 1024 /* bytes that hold every error text of kw_config_load(), with NUL */
 };
 
-/* One node to ask for the topology. */
+/* One node to ask for the topology, or one keyway of a set. */
 struct kw_config_seed {
     char *host; /* a name, an IPv4 address, or an IPv6 address without brackets */
     uint16_t port;
@@ -38,16 +38,24 @@ struct kw_config_output_limit {
     unsigned soft_s;
 };
 
+/* What clients take keyway for. */
+enum kw_personality {
+    KW_PERSONALITY_STANDALONE = 0, /* one plain server */
+    KW_PERSONALITY_CLUSTER         /* a cluster whose nodes are keyways */
+};
+
 struct kw_config {
     /* where clients come in */
-    int port;                 /* 0 = no TCP */
-    char **bind;              /* a leading '-': skip if the address is not available; '*' = any */
-    size_t bind_count;        /* >= 1 */
-    char *unixsocket;         /* a path; "" = none */
-    unsigned unixsocketperm;  /* mode bits; 0 = as the umask says */
-    int tcp_backlog;          /* for listen(2) */
-    unsigned timeout_s;       /* close clients idle for so long; 0 = never */
-    unsigned tcp_keepalive_s; /* 0 = off */
+    int port;          /* 0 = no TCP */
+    char **bind;       /* a leading '-': skip if the address is not available; '*' = any */
+    size_t bind_count; /* >= 1 */
+    enum kw_personality personality; /* of port and unixsocket */
+    int cluster_port;                /* one more, with the cluster personality; 0 = none */
+    char *unixsocket;                /* a path; "" = none */
+    unsigned unixsocketperm;         /* mode bits; 0 = as the umask says */
+    int tcp_backlog;                 /* for listen(2) */
+    unsigned timeout_s;              /* close clients idle for so long; 0 = never */
+    unsigned tcp_keepalive_s;        /* 0 = off */
 
     /* limits */
     size_t maxclients;                        /* the next one gets an error and a close */
@@ -56,6 +64,13 @@ struct kw_config {
     uint64_t client_query_buffer_limit_bytes; /* one client's unprocessed input */
     struct kw_config_output_limit output_normal;
     struct kw_config_output_limit output_pubsub;
+
+    /* the cluster personality */
+    char *cluster_announce_ip;              /* "" = the address that the client talks to */
+    char *cluster_announce_hostname;        /* "" = none; else what clients are to connect to */
+    int cluster_announce_port;              /* 0 = the port that the client talks to */
+    struct kw_config_seed *cluster_keyways; /* who share the slots; NULL when the count is 0 */
+    size_t cluster_keyways_count;           /* 0: this keyway alone */
 
     /* the cluster behind */
     struct kw_config_seed *cluster_seeds; /* NULL when the count is 0 */

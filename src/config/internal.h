@@ -24,10 +24,11 @@ enum kw__option_type {
     KW__OPTION_SIZE,          /* uint64_t, bytes */
     KW__OPTION_YES_NO,        /* bool */
     KW__OPTION_LEVEL,         /* enum kw_log_level */
+    KW__OPTION_PERSONALITY,   /* enum kw_personality */
     KW__OPTION_PATH,          /* char * */
     KW__OPTION_SECRET,        /* char *, never shown */
     KW__OPTION_ADDRESSES,     /* bind and bind_count */
-    KW__OPTION_SEEDS,         /* cluster_seeds and cluster_seeds_count; directives add up */
+    KW__OPTION_SEEDS,         /* cluster_seeds or cluster_keyways; directives add up */
     KW__OPTION_OUTPUT_LIMITS, /* output_normal and output_pubsub; directives add up */
 };
 

@@ -24,6 +24,8 @@ static enum kw_status addresses_set(struct kw_config *config, const struct kw_fi
                                     struct kw__text *why);
 static enum kw_status seeds_set(const struct kw__option *option, struct kw_config *config,
                                 const struct kw_file_words *words, struct kw__text *why);
+static struct kw_config_seed **seeds_of(const struct kw__option *option, struct kw_config *config,
+                                        size_t **count);
 static const char *seed_parse(const char *word, struct kw_config_seed *seed);
 static const char *host_check(const char *host, size_t len, bool is_ipv6);
 static bool host_is_ipv6(const char *host, size_t len);
@@ -73,8 +75,11 @@ void kw__list_show(const struct kw__option *option, const struct kw_config *conf
             kw__text_add(text, "%s%s", i > 0 ? " " : "", config->bind[i]);
         }
     } else if (option->type == KW__OPTION_SEEDS) {
-        for (size_t i = 0; i < config->cluster_seeds_count; i++) {
-            const struct kw_config_seed *seed = &config->cluster_seeds[i];
+        size_t *count = NULL;
+        /* Only read: the table's fields are reached by one function. */
+        const struct kw_config_seed *seeds = *seeds_of(option, (struct kw_config *)config, &count);
+        for (size_t i = 0; i < *count; i++) {
+            const struct kw_config_seed *seed = &seeds[i];
             bool has_brackets = strchr(seed->host, ':') != NULL;
             kw__text_add(text, "%s%s%s%s:%u", i > 0 ? " " : "", has_brackets ? "[" : "", seed->host,
                          has_brackets ? "]" : "", (unsigned)seed->port);
@@ -96,12 +101,14 @@ void kw__list_clear(const struct kw__option *option, struct kw_config *config)
         config->bind = NULL;
         config->bind_count = 0;
     } else if (option->type == KW__OPTION_SEEDS) {
-        for (size_t i = 0; i < config->cluster_seeds_count; i++) {
-            kw_free(config->cluster_seeds[i].host);
+        size_t *count = NULL;
+        struct kw_config_seed **seeds = seeds_of(option, config, &count);
+        for (size_t i = 0; i < *count; i++) {
+            kw_free((*seeds)[i].host);
         }
-        kw_free(config->cluster_seeds);
-        config->cluster_seeds = NULL;
-        config->cluster_seeds_count = 0;
+        kw_free(*seeds);
+        *seeds = NULL;
+        *count = 0;
     }
 }
 
@@ -156,16 +163,17 @@ static enum kw_status addresses_set(struct kw_config *config, const struct kw_fi
 static enum kw_status seeds_set(const struct kw__option *option, struct kw_config *config,
                                 const struct kw_file_words *words, struct kw__text *why)
 {
-    size_t count = config->cluster_seeds_count;
+    size_t *seeds_count = NULL;
+    struct kw_config_seed **list = seeds_of(option, config, &seeds_count);
+    size_t count = *seeds_count;
     const char *reason = NULL;
 
     if (words->count > option->max - count) {
-        kw__text_add(why, "more than %" PRIu64 " seeds", option->max);
+        kw__text_add(why, "more than %" PRIu64 " of them", option->max);
         return KW_E_INVALID;
     }
-    struct kw_config_seed *seeds =
-        kw_realloc(config->cluster_seeds, (count + words->count) * sizeof *seeds);
-    config->cluster_seeds = seeds;
+    struct kw_config_seed *seeds = kw_realloc(*list, (count + words->count) * sizeof *seeds);
+    *list = seeds;
     for (size_t i = 0; i < words->count && reason == NULL; i++) {
         reason = seed_parse(words->words[i], &seeds[count]);
         if (reason != NULL) {
@@ -177,13 +185,23 @@ static enum kw_status seeds_set(const struct kw__option *option, struct kw_confi
         }
     }
     if (reason != NULL) {
-        while (count > config->cluster_seeds_count) {
+        while (count > *seeds_count) {
             kw_free(seeds[--count].host);
         }
         return KW_E_INVALID;
     }
-    config->cluster_seeds_count = count;
+    *seeds_count = count;
     return KW_OK;
+}
+
+/* The field of OPTION, of two that are lists of host:port, and its count. */
+static struct kw_config_seed **seeds_of(const struct kw__option *option, struct kw_config *config,
+                                        size_t **count)
+{
+    bool is_keyways = option->offset_bytes == offsetof(struct kw_config, cluster_keyways);
+
+    *count = is_keyways ? &config->cluster_keyways_count : &config->cluster_seeds_count;
+    return is_keyways ? &config->cluster_keyways : &config->cluster_seeds;
 }
 
 /* Returns NULL with SEED filled (its host is owned), or what is wrong with WORD. */

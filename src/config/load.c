@@ -41,6 +41,7 @@ struct loader {
     struct kw_report_place place;
     bool is_world_readable; /* the file there */
     bool has_seeds;         /* this source named seeds: more of them add up */
+    bool has_keyways;       /* ... keyways: the same */
     unsigned depth;         /* files open */
     unsigned files_count;   /* files opened so far */
 };
@@ -110,6 +111,7 @@ static enum kw_status load_arguments(struct loader *loader, int argc, char **arg
         at = 2;
     }
     loader->has_seeds = false;
+    loader->has_keyways = false;
     return load_command_line(loader, argc - at, argv + at);
 }
 
@@ -314,10 +316,12 @@ static enum kw_status directive_set(struct loader *loader,
     struct kw__text why = {0};
 
     if (option->type == KW__OPTION_SEEDS) {
-        if (!loader->has_seeds) {
+        bool is_keyways = option->offset_bytes == offsetof(struct kw_config, cluster_keyways);
+        bool *has_some = is_keyways ? &loader->has_keyways : &loader->has_seeds;
+        if (!*has_some) {
             kw__option_clear(option, loader->config);
         }
-        loader->has_seeds = true;
+        *has_some = true;
     }
     enum kw_status status =
         kw__option_set(option, loader->config, directive->values, directive->values_count, &why);

@@ -29,6 +29,8 @@ static enum kw_status yes_no_set(const struct kw__option *option, void *field, c
                                  struct kw__text *why);
 static enum kw_status level_set(const struct kw__option *option, void *field, const char *value,
                                 struct kw__text *why);
+static enum kw_status personality_set(const struct kw__option *option, void *field,
+                                      const char *value, struct kw__text *why);
 static enum kw_status text_set(const struct kw__option *option, void *field, const char *value,
                                struct kw__text *why);
 static bool number_is_long(const char *value);
@@ -39,14 +41,23 @@ static void text_forget(char **text);
 
 static const char *const levels[] = {"debug", "verbose", "notice", "warning"};
 
+static const char *const personalities[] = {"standalone", "cluster"};
+
 enum { LEVELS_COUNT = sizeof levels / sizeof levels[0] };
 
 /* NULL: a list, which takes more than one word. */
 static const value_setter value_setters[] = {
-    [KW__OPTION_NUMBER] = number_set,  [KW__OPTION_OCTAL] = octal_set, [KW__OPTION_SIZE] = size_set,
-    [KW__OPTION_YES_NO] = yes_no_set,  [KW__OPTION_LEVEL] = level_set, [KW__OPTION_PATH] = text_set,
-    [KW__OPTION_SECRET] = text_set,    [KW__OPTION_ADDRESSES] = NULL,  [KW__OPTION_SEEDS] = NULL,
+    [KW__OPTION_NUMBER] = number_set,
+    [KW__OPTION_OCTAL] = octal_set,
+    [KW__OPTION_SIZE] = size_set,
+    [KW__OPTION_YES_NO] = yes_no_set,
+    [KW__OPTION_LEVEL] = level_set,
+    [KW__OPTION_PATH] = text_set,
+    [KW__OPTION_SECRET] = text_set,
+    [KW__OPTION_ADDRESSES] = NULL,
+    [KW__OPTION_SEEDS] = NULL,
     [KW__OPTION_OUTPUT_LIMITS] = NULL,
+    [KW__OPTION_PERSONALITY] = personality_set,
 };
 
 enum kw_status kw__option_set(const struct kw__option *option, struct kw_config *config,
@@ -93,6 +104,9 @@ void kw__option_allowed(const struct kw__option *option, struct kw__text *text)
     case KW__OPTION_LEVEL:
         kw__text_add(text, "%s, %s, %s, %s", levels[0], levels[1], levels[2], levels[3]);
         break;
+    case KW__OPTION_PERSONALITY:
+        kw__text_add(text, "%s, %s", personalities[0], personalities[1]);
+        break;
     case KW__OPTION_PATH:
     case KW__OPTION_SECRET:
         kw__text_add(text, "at most %" PRIu64 " bytes", option->max);
@@ -126,6 +140,9 @@ void kw__option_show(const struct kw__option *option, const struct kw_config *co
         break;
     case KW__OPTION_LEVEL:
         kw__text_add(text, "%s", levels[*(const enum kw_log_level *)field]);
+        break;
+    case KW__OPTION_PERSONALITY:
+        kw__text_add(text, "%s", personalities[*(const enum kw_personality *)field]);
         break;
     case KW__OPTION_PATH:
         kw__text_add(text, "%s", *(char *const *)field);
@@ -244,6 +261,21 @@ static enum kw_status level_set(const struct kw__option *option, void *field, co
     kw__text_add_quoted(why, value);
     kw__text_add(why, " is not a level");
     return KW_E_INVALID;
+}
+
+static enum kw_status personality_set(const struct kw__option *option, void *field,
+                                      const char *value, struct kw__text *why)
+{
+    bool is_cluster = strcasecmp(value, personalities[KW_PERSONALITY_CLUSTER]) == 0;
+
+    (void)option;
+    if (!is_cluster && strcasecmp(value, personalities[KW_PERSONALITY_STANDALONE]) != 0) {
+        kw__text_add_quoted(why, value);
+        kw__text_add(why, " is not a personality");
+        return KW_E_INVALID;
+    }
+    *(enum kw_personality *)field = is_cluster ? KW_PERSONALITY_CLUSTER : KW_PERSONALITY_STANDALONE;
+    return KW_OK;
 }
 
 static enum kw_status text_set(const struct kw__option *option, void *field, const char *value,

@@ -223,6 +223,19 @@ void kw_sock_peer_text(int fd, char *text, size_t size)
     snprintf(text, size, "%s", kw_address_print(&address, printed));
 }
 
+enum kw_status kw_sock_local_address(int fd, struct kw_address *address)
+{
+    address->len = sizeof address->v6;
+    bool is_known = getsockname(fd, &address->any, &address->len) == 0;
+    int family = is_known ? address->any.sa_family : AF_UNSPEC;
+
+    if (family != AF_INET && family != AF_INET6) {
+        address->len = 0;
+        return KW_E_INVALID;
+    }
+    return KW_OK;
+}
+
 void kw_sock_reset_on_close(int fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};

@@ -3,6 +3,7 @@
 
 #include "net/sock.h"
 #include "proxy/client.h"
+#include "proxy/cluster_face.h"
 #include "proxy/reply.h"
 
 #include <stdio.h>
@@ -26,6 +27,9 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
     if (command->route == KW_ROUTE_REFUSED) {
+        if (kw_cluster_face_is_hidden(client, command)) {
+            return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
+        }
         shown_name(command, name, sizeof name);
         return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);
     }

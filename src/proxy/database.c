@@ -140,8 +140,8 @@ static enum kw_verdict select_ask(struct kw_client *client, const struct kw_comm
 
 static enum kw_error select_error(const struct kw_client *client, enum kw_status status)
 {
-    (void)client;
-    return kw_resend_error(status);
+    return status == KW_E_INVALID && client->is_cluster ? KW_ERROR_DB_IN_CLUSTER
+                                                        : kw_resend_error(status);
 }
 
 static void select_done(struct kw_client *client, uint32_t db)

@@ -113,6 +113,7 @@ struct kw_client {
     uint32_t db;                        /* its database: requests take links of that one */
     uint32_t selecting_db;              /* while KW_MODE_SELECTING: the one asked for */
     uint8_t proto;                      /* 2 or 3 */
+    bool is_cluster;                    /* takes keyway for a cluster: cluster_face.h */
     bool is_waiting;                    /* its next request waits for earlier ones (KW_WAITING) */
     bool is_closing; /* takes no input any more; closed when all is answered and written */
     bool is_slow;    /* did not read in time while others waited: pauses no link any more */

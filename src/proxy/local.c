@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "command/describe.h"
 #include "proxy/client.h"
+#include "proxy/cluster_face.h"
 #include "proxy/database.h"
 #include "proxy/reply.h"
 #include "proxy/session.h"
@@ -55,6 +56,7 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
         kw_reply_bulk(buf, argv->items[1]);
         return KW_ANSWERED;
     case KW_LOCAL_QUIT:
+    case KW_LOCAL_ASKING: /* whoever says these asks an owner of the slot already */
     case KW_LOCAL_READONLY:
     case KW_LOCAL_READWRITE:
         kw_reply_status(buf, KW_BYTES("OK"));
@@ -81,6 +83,17 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_COMMAND_GETKEYSANDFLAGS:
         kw_describe(buf, command, argv->items, argv->count, client->proto);
         return KW_ANSWERED;
+    case KW_LOCAL_CLUSTER_SLOTS:
+    case KW_LOCAL_CLUSTER_SHARDS:
+    case KW_LOCAL_CLUSTER_NODES:
+    case KW_LOCAL_CLUSTER_INFO:
+    case KW_LOCAL_CLUSTER_MYID:
+    case KW_LOCAL_CLUSTER_MYSHARDID:
+    case KW_LOCAL_CLUSTER_KEYSLOT:
+    case KW_LOCAL_CLUSTER_LINKS:
+    case KW_LOCAL_CLUSTER_REPLICAS:
+    case KW_LOCAL_CLUSTER_FAILURE_REPORTS:
+        return kw_cluster_face_answer(client, command, buf);
     case KW_LOCAL_INFO:
         kw__local_info(client, buf);
         return KW_ANSWERED;
@@ -169,7 +182,7 @@ static void hello_reply(const struct kw_client *client, struct kw_buf *buf)
     kw_reply_bulk(buf, KW_BYTES("id"));
     kw_reply_int(buf, (int64_t)client->id);
     kw_reply_bulk(buf, KW_BYTES("mode"));
-    kw_reply_bulk(buf, KW_BYTES("standalone"));
+    kw_reply_bulk(buf, client->is_cluster ? KW_BYTES("cluster") : KW_BYTES("standalone"));
     kw_reply_bulk(buf, KW_BYTES("role"));
     kw_reply_bulk(buf, KW_BYTES("master"));
     kw_reply_bulk(buf, KW_BYTES("modules"));

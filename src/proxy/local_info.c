@@ -17,6 +17,7 @@
 
 struct info_text {
     const struct kw_proxy *proxy;
+    bool is_cluster; /* for a client of the cluster personality */
     struct kw_buf *out;
 };
 
@@ -53,7 +54,8 @@ static bool section_is_wanted(const struct kw_argv *argv, const char *name);
 void kw__local_info(struct kw_client *client, struct kw_buf *buf)
 {
     struct kw_buf text;
-    struct info_text info = {.proxy = client->proxy, .out = &text};
+    struct info_text info = {
+        .proxy = client->proxy, .is_cluster = client->is_cluster, .out = &text};
 
     kw_buf_init(&text, client->proxy->chunks);
     kw__proxy_publish(client->proxy);
@@ -113,7 +115,7 @@ static void info_server(struct info_text *info)
     uint64_t up_s = (kw_clock_ms() - info->proxy->hub->started_ms) / 1000;
 
     info_line(info, "redis_version:" KW_REDIS_VERSION);
-    info_line(info, "redis_mode:standalone");
+    info_line(info, "redis_mode:%s", info->is_cluster ? "cluster" : "standalone");
     info_line(info, "server_name:keyway");
     info_line(info, "keyway_version:" KW_VERSION);
     info_line(info, "arch_bits:%zu", sizeof(void *) * 8);
@@ -184,8 +186,7 @@ static void info_cpu(struct info_text *info)
 
 static void info_cluster(struct info_text *info)
 {
-    /* The face that clients see is one plain server. */
-    info_line(info, "cluster_enabled:0");
+    info_line(info, "cluster_enabled:%d", info->is_cluster ? 1 : 0);
 }
 
 static void info_keyway(struct info_text *info)

@@ -120,7 +120,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     *proxy = NULL;
 }
 
-void kw_proxy_accept(struct kw_proxy *proxy, int fd)
+void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality personality)
 {
     uint64_t count = atomic_fetch_add_explicit(&proxy->hub->clients_count, 1, memory_order_relaxed);
 
@@ -137,7 +137,7 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd)
         kw_sock_close(fd);
         return;
     }
-    kw_client_open(proxy, fd);
+    kw_client_open(proxy, fd)->is_cluster = personality == KW_PERSONALITY_CLUSTER;
 }
 
 void kw_proxy_tick(struct kw_proxy *proxy)

@@ -21,8 +21,8 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
 /* Close all clients at once and free. The backend must be gone: it fails what is in flight. */
 void kw_proxy_free(struct kw_proxy **proxy);
 
-/* A new connection; FD becomes the proxy's. */
-void kw_proxy_accept(struct kw_proxy *proxy, int fd);
+/* A new connection, of a client that takes keyway for PERSONALITY; FD becomes the proxy's. */
+void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality personality);
 
 /* Everything that leaves or ends at the end of a tick. */
 void kw_proxy_tick(struct kw_proxy *proxy);

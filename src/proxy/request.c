@@ -48,6 +48,7 @@
 #include "backend/node.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
+#include "proxy/cluster_face.h"
 #include "proxy/gather.h"
 #include "proxy/local.h"
 #include "proxy/redirect.h"
@@ -126,6 +127,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire)
 {
+    if (kw_cluster_face_is_hidden(client, command)) {
+        return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
+    }
     switch (command->route) {
     case KW_ROUTE_LOCAL:
         return kw_local_changes_links(command) && client->inflight_count > 0
@@ -136,10 +140,11 @@ static enum kw_verdict request_start_other(struct kw_client *client,
     case KW_ROUTE_ANY_SHARD:
     case KW_ROUTE_ALL_NODES:
     case KW_ROUTE_SCAN:
-    case KW_ROUTE_SLOT_NUMBER:
         return kw_gather_start(client, command, wire);
     case KW_ROUTE_SESSION:
         return kw_session_start(client, command, wire);
+    case KW_ROUTE_SLOT_NUMBER:
+        return KW_NEXT;
     case KW_ROUTE_ONE_SLOT: {
         const struct kw_argv *argv = &client->proxy->argv;
         return kw_command_is_blocking(command, argv->items, argv->count)

@@ -8,6 +8,7 @@
 
 #include "command/keys.h"
 #include "proxy/admit.h"
+#include "proxy/cluster_face.h"
 #include "proxy/reply.h"
 
 static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot);
@@ -22,6 +23,8 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
 
     if (single != 0) {
         target->slot = kw_slot_of_key(argv->items[single]);
+    } else if (command->route == KW_ROUTE_SLOT_NUMBER) {
+        target->slot = kw_cluster_face_slot_number(argv);
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
         if (!keys_share_slot(argv, &keys, &target->slot)) {
             return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);

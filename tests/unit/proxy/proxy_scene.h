@@ -66,7 +66,7 @@ static inline int proxy_scene_client(struct proxy_scene *stage)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     assert_true(stage->scene.fds_count < SCENE_FDS_MAX);
     stage->scene.fds[stage->scene.fds_count++] = fds[0];
-    kw_proxy_accept(stage->proxy, fds[1]);
+    kw_proxy_accept(stage->proxy, fds[1], KW_PERSONALITY_STANDALONE);
     return fds[0];
 }
 
