@@ -33,7 +33,7 @@ struct kw_door {
     enum kw_personality personality;
 };
 
-/* A worker with DOORS (their descriptors are its own from now on). INDEX is its place in the hub. */
+/* A worker with DOORS (their descriptors are its own from now on), number INDEX in the hub. */
 struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct kw_stats_hub *hub,
                                 struct kw_inbox *control, const struct kw_door *doors,
                                 size_t doors_count);

@@ -169,7 +169,7 @@ static enum kw_status seeds_set(const struct kw__option *option, struct kw_confi
     const char *reason = NULL;
 
     if (words->count > option->max - count) {
-        kw__text_add(why, "more than %" PRIu64 " of them", option->max);
+        kw__text_add(why, "more than %" PRIu64 " %s", option->max, strchr(option->name, '-') + 1);
         return KW_E_INVALID;
     }
     struct kw_config_seed *seeds = kw_realloc(*list, (count + words->count) * sizeof *seeds);

@@ -23,7 +23,14 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
     if (command == NULL) {
         return refuse_unknown(client);
     }
-    if (!kw_command_arity_ok(command, argv->count)) {
+    bool is_complete = kw_command_arity_ok(command, argv->count);
+    if (is_complete && command->route != KW_ROUTE_REFUSED && command->route != KW_ROUTE_LOCAL) {
+        return KW_NEXT;
+    }
+    if (command->group == KW_GROUP_SENTINEL) {
+        return refuse_unknown(client); /* only a sentinel has these */
+    }
+    if (!is_complete) {
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
     if (command->route == KW_ROUTE_REFUSED) {
