@@ -330,7 +330,8 @@ bool kw_command_is_offered(const struct kw_command *command)
         return false;
     case KW_ROUTE_SESSION:
         return command->session == KW_SESSION_SUBSCRIBE ||
-               command->session == KW_SESSION_SUBSCRIBE_SLOT;
+               command->session == KW_SESSION_SUBSCRIBE_SLOT ||
+               command->session == KW_SESSION_PUBLISH;
     }
     KW_UNREACHABLE();
 }

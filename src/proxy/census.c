@@ -241,8 +241,12 @@ static struct feeds *entry_feeds(struct entry *entry, uint64_t node)
 
 static void count_receivers(const struct entry *entry, uint64_t node, struct kw_census_count *count)
 {
-    count->clients += entry->clients_count;
+    uint32_t here = 0;
+
     for (uint32_t i = 0; i < entry->feeds_count; i++) {
-        count->feeds += entry->feeds[i].node == node ? entry->feeds[i].count : 0;
+        here += entry->feeds[i].node == node ? entry->feeds[i].count : 0;
     }
+    bool is_heard = entry->kind == KW_CHANNEL_SHARD ? here > 0 : entry->feeds_count > 0;
+    count->feeds += here;
+    count->clients += is_heard ? entry->clients_count : 0;
 }

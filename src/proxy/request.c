@@ -10,7 +10,7 @@
  *       kw_session_start     it needs a connection, or state, that outlives it
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
  *     request_must_wait    does an earlier one hold it?    -> WAITING (O2)
- *     request_send         onto the node's link            -> SENT
+ *     kw_request_send      onto the node's link            -> SENT
  *   ---- network ----
  *   request_on_reply
  *     kw_redirect_classify is it an answer at all?         -> MOVED, ASK, later: send again
@@ -69,9 +69,6 @@ static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire);
 static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
                               const struct kw_target *target);
-static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
-                                    const struct kw_target *target, struct kw_bytes wire,
-                                    struct kw_chunk *chunk);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_redirected(struct kw_request *request, struct kw_node *from,
                                struct kw_bytes line);
@@ -81,7 +78,7 @@ static void request_pace(struct kw_request *request, struct kw_link *link);
 static void request_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                             bool was_sent);
 
-static const struct kw_call_user request_user = {request_on_reply, request_on_fail};
+const struct kw_call_user kw__request_user = {request_on_reply, request_on_fail};
 
 enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
                                  struct kw_chunk *chunk)
@@ -102,11 +99,8 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
     }
-    if (verdict == KW_NEXT && request_must_wait(client, command, &target)) {
-        verdict = KW_WAITING;
-    }
     if (verdict == KW_NEXT) {
-        verdict = request_send(client, command, &target, wire, chunk);
+        verdict = kw_request_send(client, command, &target, wire, chunk, &kw__request_user);
     }
     if (verdict == KW_WAITING) {
         return verdict;
@@ -183,13 +177,17 @@ static bool request_must_wait(const struct kw_client *client, const struct kw_co
     return false;
 }
 
-static enum kw_verdict request_send(struct kw_client *client, const struct kw_command *command,
-                                    const struct kw_target *target, struct kw_bytes wire,
-                                    struct kw_chunk *chunk)
+enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_command *command,
+                                const struct kw_target *target, struct kw_bytes wire,
+                                struct kw_chunk *chunk, const struct kw_call_user *user)
 {
     struct kw_proxy *proxy = client->proxy;
     struct kw_node *node = target->node;
     struct kw_link *link = NULL;
+
+    if (request_must_wait(client, command, target)) {
+        return KW_WAITING;
+    }
 
     enum kw_status status = kw_node_link(node, client->proto, client->db, client->id, &link);
     if (status != KW_OK) {
@@ -199,7 +197,7 @@ static enum kw_verdict request_send(struct kw_client *client, const struct kw_co
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
     kw__request_init(request, client, KW_REQUEST_INFLIGHT);
-    request->call.user = &request_user;
+    request->call.user = user;
     request->command = command;
     request->slot = target->slot;
     request->is_barrier = target->has_several_keys;

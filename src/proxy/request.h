@@ -7,6 +7,7 @@
 #define KW_PROXY_REQUEST_H
 
 #include "proxy/internal.h"
+#include "proxy/route.h"
 
 /* Handle the command in proxy->argv.
  *
@@ -17,5 +18,15 @@
  */
 enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
                                  struct kw_chunk *chunk);
+
+/* The last stages, for a command that is on its way to TARGET: does an earlier one hold it? Else
+ * onto the link of its node. USER is told of the reply, and may leave it to kw__request_user.
+ */
+enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_command *command,
+                                const struct kw_target *target, struct kw_bytes wire,
+                                struct kw_chunk *chunk, const struct kw_call_user *user);
+
+/* What every request's call is told. */
+extern const struct kw_call_user kw__request_user;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "proxy/admit.h"
 #include "proxy/database.h"
+#include "proxy/publish.h"
 #include "proxy/subscribe.h"
 
 typedef enum kw_verdict session_stage(struct kw_client *client, const struct kw_command *command,
@@ -23,6 +24,7 @@ static session_stage *const starts[KW_SESSION_STATE + 1] = {
     [KW_SESSION_NONE] = NULL, /* NULL: not built */
     [KW_SESSION_SUBSCRIBE] = kw_subscribe_start,
     [KW_SESSION_SUBSCRIBE_SLOT] = kw_subscribe_start,
+    [KW_SESSION_PUBLISH] = kw_publish_start,
 };
 
 enum kw_verdict kw_session_check(struct kw_client *client, const struct kw_command *command,

@@ -1,0 +1,222 @@
+"""Channels through keyway: order, loss, counts, failover, slot moves, events of keys."""
+import signal
+import time
+
+import redis
+
+from support.client import Client
+from support.testing import FRESH, test
+from support.topology import Mover, owner_of, tags_served_by
+from support.wait import until
+
+MESSAGES = 3000
+
+
+def subscribe(t, *words, resp3=False):
+    """A client that has sent WORDS, a command of the family, and read all its confirmations."""
+    client = t.client()
+    if resp3:
+        client.call("HELLO", "3")
+    client.send(*words)
+    for _ in words[1:]:
+        client.read()
+    return client
+
+
+def quiet(client, wait_s=0.3):
+    """True when CLIENT gets nothing for a while."""
+    client.sock.settimeout(wait_s)
+    try:
+        return client.sock.recv(1) == b""
+    except TimeoutError:
+        return True
+    finally:
+        client.sock.settimeout(10)
+
+
+@test(arguments=["--threads", "2"])
+def messages_of_each_publisher_come_in_order_and_none_is_lost(t):
+    """Publishers through keyway and at the nodes, subscribers of both versions on two threads."""
+    names = ["order:%d" % n for n in range(6)]
+    subscribers = [subscribe(t, "SUBSCRIBE", *names, resp3=n % 2 == 1) for n in range(6)]
+    publishers = [t.client() for _ in range(3)] + [
+        t.direct(node["port"]) for node, _ in t.masters()]
+
+    for at in range(0, MESSAGES, 100):
+        for number, publisher in enumerate(publishers):
+            publisher.pipeline([("PUBLISH", names[number], n) for n in range(at, at + 100)])
+
+    for subscriber in subscribers:
+        seen = {name: [] for name in names}
+        for _ in range(MESSAGES * len(publishers)):
+            word, channel, number = subscriber.read()
+            assert word == b"message"
+            seen[channel.decode()].append(int(number))
+        for name in names:
+            assert seen[name] == list(range(MESSAGES)), name
+        assert quiet(subscriber, 0.05)
+
+
+@test(arguments=["--threads", "2"])
+def a_message_published_after_the_confirmation_always_arrives(t):
+    node_clients = [t.direct(node["port"]) for node, _ in t.masters()]
+
+    for n in range(150):
+        with Client(t.keyway.port) as client:
+            client.send("SUBSCRIBE", "fresh:%d" % n)
+            client.read()
+            node_clients[n % 3].call("PUBLISH", "fresh:%d" % n, "m")
+            assert client.read() == [b"message", b"fresh:%d" % n, b"m"]
+
+
+@test(arguments=["--threads", "3"])
+def publish_counts_the_clients_of_all_threads(t):
+    publisher = t.client()
+    channel = "count:{c}"
+    direct = t.direct(owner_of(t.cluster, 7365)["port"])
+    direct.send("SUBSCRIBE", channel)
+    direct.read()
+
+    assert publisher.call("PUBLISH", channel, "m") == 1
+    clients = [subscribe(t, "SUBSCRIBE", channel) for _ in range(7)]
+    assert publisher.call("PUBLISH", channel, "m") == 8
+    patterns = [subscribe(t, "PSUBSCRIBE", "count:*") for _ in range(4)]
+    assert publisher.call("PUBLISH", channel, "m") == 12
+    everything = subscribe(t, "PSUBSCRIBE", "*")
+    assert publisher.call("PUBLISH", channel, "m") == 13
+    shard = [subscribe(t, "SSUBSCRIBE", channel) for _ in range(3)]
+    assert publisher.call("SPUBLISH", channel, "s") == 3
+    for client in clients + patterns + [everything] + shard:
+        client.close()
+    until(lambda: publisher.call("PUBLISH", channel, "m") == 1, 5, "the clients are gone")
+    assert publisher.call("SPUBLISH", channel, "s") == 0
+
+
+@test()
+def a_client_subscribed_to_a_channel_and_to_patterns_gets_each(t):
+    client = subscribe(t, "SUBSCRIBE", "both")
+    client.send("PSUBSCRIBE", "b*", "*oth")
+    client.read(), client.read()
+
+    t.client().call("PUBLISH", "both", "m")
+    got = [client.read() for _ in range(3)]
+
+    assert [b"message", b"both", b"m"] in got
+    assert [b"pmessage", b"b*", b"both", b"m"] in got
+    assert [b"pmessage", b"*oth", b"both", b"m"] in got
+    assert quiet(client)
+
+
+@test(cluster=FRESH, config={"notify-keyspace-events": "KEA"}, arguments=["--threads", "2"])
+def events_of_keys_of_all_masters_come_exactly_once(t):
+    tags = [tag for node, _ in t.masters() for tag in tags_served_by(node, 20)]
+    channel = "__keyevent@0__:set"
+    clients = [subscribe(t, "SUBSCRIBE", channel), subscribe(t, "PSUBSCRIBE", "__keyevent@*:set"),
+               subscribe(t, "PSUBSCRIBE", "*")]
+    writer = t.client()
+
+    for tag in tags:
+        assert writer.call("SET", "{%s}" % tag, "v") == b"OK"
+    writer.call("PUBLISH", "ordinary", "m")
+
+    wanted = sorted(("{%s}" % tag).encode() for tag in tags)
+    assert sorted(clients[0].read()[2] for _ in tags) == wanted
+    assert sorted(clients[1].read()[3] for _ in tags) == wanted
+    seen = [clients[2].read() for _ in range(2 * len(tags) + 1)]
+    assert sorted(m[3] for m in seen if m[2] == channel.encode()) == wanted
+    assert sum(m[2] == b"ordinary" for m in seen) == 1
+    for client in clients:
+        assert quiet(client)
+
+
+@test(cluster=FRESH, arguments=["--threads", "2"])
+def the_home_of_channels_dies_and_they_are_subscribed_to_elsewhere(t):
+    victim, other, _ = [node for node, _ in t.masters()]
+    (tag,) = tags_served_by(victim, 1)
+    names = ["{%s}:%d" % (tag, n) for n in range(10)]
+    clients = [subscribe(t, "SUBSCRIBE", *names) for _ in range(4)]
+    publisher = t.direct(other["port"])
+
+    t.cluster.kill(victim["port"], signal.SIGKILL)
+    began = time.monotonic()
+    for client in clients:
+        client.sock.settimeout(0.05)
+    heard = [set() for _ in clients]
+    while time.monotonic() - began < 10 and not all(len(one) == 10 for one in heard):
+        for name in names:
+            publisher.call("PUBLISH", name, "again")
+        for client, one in zip(clients, heard):
+            try:
+                while True:
+                    one.add(client.read()[1])
+            except TimeoutError:
+                client.file = client.sock.makefile("rb", 65536)
+    took_s = time.monotonic() - began
+    assert all(len(one) == 10 for one in heard), heard
+    assert took_s < 2 * t.patience, "resubscribed after %.1f s" % took_s
+    print("     (messages again %.2f s after kill -9)" % took_s)
+
+
+@test(cluster=FRESH, arguments=["--threads", "2"])
+def shard_channels_follow_their_slot(t):
+    source, target, _ = [node for node, _ in t.masters()]
+    (tag,) = tags_served_by(source, 1)
+    channel = "{%s}" % tag
+    clients = [subscribe(t, "SSUBSCRIBE", channel, resp3=n == 1) for n in range(3)]
+    publisher = t.client()
+    slot = publisher.call("CLUSTER", "KEYSLOT", channel)
+    if not isinstance(slot, int):
+        slot = t.direct(source["port"]).call("CLUSTER", "KEYSLOT", channel)
+
+    assert publisher.call("SPUBLISH", channel, "before") == 3
+    Mover(t.cluster, t.direct).move(slot, source, target)
+    until(lambda: publisher.call("SPUBLISH", channel, "after") == 3, 5 * t.patience,
+          "subscribed at the new owner")
+    time.sleep(0.3)                  # each thread has its own feed
+    publisher.call("SPUBLISH", channel, "last")
+
+    for client in clients:
+        words = [client.read()]
+        while words[-1][2] != b"last":
+            words.append(client.read())
+        assert words[0] == [b"smessage", channel.encode(), b"before"]
+
+
+@test(arguments=["--client-output-buffer-limit", "pubsub 1mb 512kb 60"])
+def a_slow_subscriber_is_closed_and_the_others_lose_nothing(t):
+    slow, good = subscribe(t, "SUBSCRIBE", "bulk"), subscribe(t, "SUBSCRIBE", "bulk")
+    publisher, text = t.client(), "x" * 20000
+
+    for _ in range(60):
+        publisher.pipeline([("PUBLISH", "bulk", text)] * 10)
+        for _ in range(10):
+            assert good.read()[2] == text.encode()
+
+    until(lambda: publisher.call("PUBLISH", "bulk", "end") == 1, 5, "the slow one is closed")
+    assert good.read()[2] == b"end"
+    assert "client-output-buffer-limit" in t.keyway.log_tail(30)
+    slow.close()
+
+
+@test(arguments=["--threads", "2"])
+def redis_py_subscribes_and_hears(t):
+    for protocol in (2, 3):
+        try:
+            client = redis.Redis(port=t.keyway.port, protocol=protocol)
+        except TypeError:
+            client = redis.Redis(port=t.keyway.port)
+        pubsub = client.pubsub()
+        pubsub.subscribe("py:1", "py:2")
+        pubsub.psubscribe("py:*")
+        for _ in range(3):
+            assert pubsub.get_message(timeout=5)["type"] in ("subscribe", "psubscribe")
+        assert client.publish("py:1", "hello") == 2
+        got = sorted(pubsub.get_message(timeout=5)["type"] for _ in range(2))
+        assert got == ["message", "pmessage"]
+        pubsub.unsubscribe()
+        pubsub.punsubscribe()
+        for _ in range(3):
+            assert pubsub.get_message(timeout=5)["type"] in ("unsubscribe", "punsubscribe")
+        assert client.get("nothing") is None
+        pubsub.close()
+        client.close()
