@@ -194,6 +194,20 @@ class LocalCluster:
         self._ended_by_us.discard(port)
         self._wait_until_up(node, time.monotonic() + timeout_s)
 
+    def add_master(self, timeout_s=10):
+        """Start one more server and introduce it to the others; the node, a master without slots."""
+        deadline = time.monotonic() + timeout_s
+        node = self._launch_anywhere(len(self.nodes))
+        node["role"] = "master"
+        self._wait_until_up(node, deadline)
+        node["id"] = self.call(node["port"], "CLUSTER", "MYID").decode()
+        self.nodes.append(node)
+        for other in self.nodes[:-1]:
+            self.call(node["port"], "CLUSTER", "MEET", HOST, other["port"])
+        for each in self.nodes:
+            self._wait(deadline, each, self._why_not_introduced)
+        return node
+
     def dead(self):
         """The nodes whose server has ended without being asked to by kill()."""
         return [node for node in self.nodes

@@ -1,8 +1,10 @@
-"""What every row is tried with, whatever its steps: wrong counts, no keys, keys of every type, MULTI.
+"""What every row is tried with, whatever its steps: wrong counts, no keys, keys of every type, keys of
+several slots, MULTI.
 
 The commands of a row's own steps are asked again, on both sides, under each of these conditions.
 """
 from . import normal
+from .table import CROSSSLOT
 
 KEY = b"{t}key"
 MAKE = {
@@ -64,6 +66,25 @@ def check_types(row, server, keyway, version, keys_of):
     return None
 
 
+def check_slots(row, keyway, version, keys_of):
+    """Each own step with keys of several slots: what a cluster's node says, and nothing is done."""
+    client = keyway.client(version)
+    try:
+        for step in row.own_steps():
+            keys = sorted(set(keys_of(step.words)))
+            if len(keys) < 2 or step.answer is not None:
+                continue
+            words = [b"{slot%d}" % keys.index(word) + word if at > 0 and word in keys else word
+                     for at, word in enumerate(step.words)]
+            reply = client.ask(words)
+            if reply.raw != CROSSSLOT:
+                return "%s, with keys of several slots\n      keyway   %s\n      expected %s" % (
+                    shown(words), reply, CROSSSLOT.decode().strip())
+    finally:
+        client.close()
+    return None
+
+
 def check_multi(row, server, keyway, version, keys_of):
     """Each own step between MULTI and EXEC: the reply when it is queued, and its result.
 
@@ -90,4 +111,8 @@ def check_multi(row, server, keyway, version, keys_of):
 
 def difference(words, what, their, our):
     return "%s, with %s\n      redis  %s\n      keyway %s" % (
-        b" ".join(words).decode("latin-1").encode("unicode_escape").decode(), what, their, our)
+        shown(words), what, their, our)
+
+
+def shown(words):
+    return b" ".join(words).decode("latin-1").encode("unicode_escape").decode()

@@ -12,6 +12,7 @@ import socket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
+TABLE = os.path.join(ROOT, "src", "command", "commands.def")
 REPLY_S = 10
 FIELDS = ["name", "arity", "flags", "first", "last", "step", "categories", "tips", "specs"]
 
@@ -162,7 +163,7 @@ def differences(name, ours, theirs):
 
 
 def compare_rows(tests, keyway, server):
-    ours, theirs, table = rows_of(keyway), rows_of(server), table_of(os.path.join(ROOT, "src/command/commands.def"))
+    ours, theirs, table = rows_of(keyway), rows_of(server), table_of(TABLE)
     for name in sorted(theirs):
         if name in ours:
             tests.check(name, differences(name, ours[name], theirs[name]))

@@ -136,4 +136,5 @@ def _bare_value(text):
         return b"*-1\r\n"
     if text[0] in "+_#,(":
         return text.encode() + b"\r\n"
-    return resp.bulk(text)
+    (word,) = _bare_word(text)
+    return resp.bulk(word)
