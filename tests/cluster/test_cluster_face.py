@@ -6,7 +6,7 @@ import sys
 
 from language.keyway import free_port
 from support.testing import test
-from test_client_libraries import CLIENTS, run_node_script, run_script
+from support.programs import CLIENTS, run_node_script, run_script
 
 CLUSTER = ("--personality", "cluster")
 
