@@ -28,7 +28,7 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wswitch-enum -Wmissing-prototypes -Wstrict-prototypes \
             -Wpointer-arith -Wvla -Wundef -Wformat=2 $(WERROR)
 COMMON   := -std=c11 -D_GNU_SOURCE -Isrc -I. $(WARNINGS)
-LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -lpthread
+LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -luring -lpthread
 DEBUG    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
 
 ifeq ($(SANITIZER),)

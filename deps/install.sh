@@ -43,6 +43,7 @@ missing_for() {
     need hiredis has_header hiredis/hiredis.h
     need jemalloc has_header jemalloc/jemalloc.h
     need xxhash has_header xxhash.h
+    need liburing has_header liburing.h
     [ "$1" != build ] || return 0
     need redis-server has_command redis-server
     need redis-tools has_command redis-cli redis-benchmark
@@ -107,6 +108,7 @@ package_of() {
         apt:libevent) echo libevent-dev ;;
         apt:hiredis) echo libhiredis-dev ;;
         apt:jemalloc) echo libjemalloc-dev ;;
+        apt:liburing) echo liburing-dev ;;
         apt:xxhash) echo libxxhash-dev ;;
         apt:cmocka) echo libcmocka-dev ;;
         apt:clang-runtime) echo "libclang-rt-$(clang_major)-dev" ;;
@@ -114,6 +116,7 @@ package_of() {
         dnf:libevent) echo libevent-devel ;;
         dnf:hiredis) echo hiredis-devel ;;
         dnf:jemalloc) echo jemalloc-devel ;;
+        dnf:liburing) echo liburing-devel ;;
         dnf:xxhash) echo xxhash-devel ;;
         dnf:cmocka) echo libcmocka-devel ;;
         dnf:clang-format) echo clang-tools-extra ;;
@@ -124,6 +127,7 @@ package_of() {
         apk:libevent) echo libevent-dev ;;
         apk:hiredis) echo hiredis-dev ;;
         apk:jemalloc) echo jemalloc-dev ;;
+        apk:liburing) echo liburing-dev ;;
         apk:xxhash) echo xxhash-dev ;;
         apk:cmocka) echo cmocka-dev ;;
         apk:clang-format) echo clang-extra-tools ;;

@@ -78,6 +78,9 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
     worker->farewell.worker = worker;
     worker->farewell.is_drained = true;
     worker->loop = kw_loop_new();
+    if (config->io_uring) {
+        kw_loop_allow_ring(worker->loop);
+    }
     worker->inbox = kw_inbox_open(worker->loop, worker_on_letter, worker);
     worker->scratch = kw_alloc(KW_BACKEND_SCRATCH_BYTES);
     kw_chunk_pool_init(&worker->chunks);

@@ -88,6 +88,7 @@ struct kw_config {
 
     /* the process */
     unsigned threads;        /* 0 = one per core, at most 4 */
+    bool io_uring;           /* bursts may use it (net/burst.h) */
     unsigned batch_delay_us; /* 0 = output leaves at the end of each tick (K1) */
     bool near_cache;         /* always false in this version */
     bool daemonize;

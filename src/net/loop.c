@@ -10,8 +10,11 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/burst.h"
+#include "net/stream.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -21,6 +24,8 @@ struct kw_loop {
     struct event_base *base;    /* owned */
     void (*on_tick)(void *arg); /* may be NULL */
     void *on_tick_arg;
+    struct kw_burst *burst;  /* owned */
+    struct kw_list readable; /* streams */
     uint64_t now_ms;
     uint64_t ticks;
     bool is_now_known; /* now_ms has been read since the last wait */
@@ -39,6 +44,8 @@ struct kw_loop *kw_loop_new(void)
         kw_log(KW_LOG_WARNING, "the system gives no event loop: too many open files?");
         abort();
     }
+    loop->burst = kw_burst_new(false);
+    kw_list_init(&loop->readable);
     return loop;
 }
 
@@ -46,6 +53,7 @@ void kw_loop_free(struct kw_loop **loop)
 {
     if (*loop != NULL) {
         event_base_free((*loop)->base);
+        kw_burst_free(&(*loop)->burst);
         kw_free(*loop);
         *loop = NULL;
     }
@@ -63,6 +71,7 @@ void kw_loop_run(struct kw_loop *loop)
     while (!loop->is_stopping) {
         loop->is_now_known = false; /* I2 */
         event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+        kw_stream_list_read(&loop->readable);
         loop->ticks++;
         if (loop->on_tick != NULL) {
             loop->on_tick(loop->on_tick_arg); /* I1 */
@@ -76,6 +85,7 @@ void kw_loop_poll(struct kw_loop *loop)
     loop->is_now_known = false; /* I2 */
     /* ONCE, too: alone, NONBLOCK goes on for as long as anything happens. */
     event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
+    kw_stream_list_read(&loop->readable);
 }
 
 void kw_loop_stop(struct kw_loop *loop)
@@ -96,6 +106,22 @@ uint64_t kw_loop_now_ms(struct kw_loop *loop)
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop)
 {
     return loop->ticks;
+}
+
+void kw_loop_allow_ring(struct kw_loop *loop)
+{
+    kw_burst_free(&loop->burst);
+    loop->burst = kw_burst_new(true);
+}
+
+struct kw_burst *kw_loop_burst(struct kw_loop *loop)
+{
+    return loop->burst;
+}
+
+struct kw_list *kw_loop_readable(struct kw_loop *loop)
+{
+    return &loop->readable;
 }
 
 struct event_base *kw_loop_base(struct kw_loop *loop)

@@ -10,10 +10,13 @@
 #ifndef KW_NET_LOOP_H
 #define KW_NET_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct kw_loop;
 struct event_base;
+struct kw_burst;
+struct kw_list;
+struct kw_loop;
 
 /* A new loop. Aborts when the system gives no epoll descriptor. */
 struct kw_loop *kw_loop_new(void);
@@ -42,6 +45,15 @@ uint64_t kw_loop_now_ms(struct kw_loop *loop);
 
 /* Ticks since the start: what "requests per tick" is divided by. */
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop);
+
+/* Bursts of LOOP may use io_uring (see burst.h). Before it runs. */
+void kw_loop_allow_ring(struct kw_loop *loop);
+
+/* For stream.c: what sends and receives for many streams at once, and the streams with input that
+ * are read when all handlers of this pass have run.
+ */
+struct kw_burst *kw_loop_burst(struct kw_loop *loop);
+struct kw_list *kw_loop_readable(struct kw_loop *loop);
 
 /* The libevent base, for the other files of net/ and the hiredis adapter only. */
 struct event_base *kw_loop_base(struct kw_loop *loop);

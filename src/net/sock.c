@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static enum kw_status status_of_errno(int error)
+enum kw_status kw_sock_status(int error)
 {
     switch (error) {
     case EAGAIN:
@@ -53,7 +53,7 @@ enum kw_status kw_sock_read(int fd, char *data, size_t size, size_t *got)
         return KW_OK;
     }
     *got = 0;
-    return count == 0 ? KW_E_CLOSED : status_of_errno(errno);
+    return count == 0 ? KW_E_CLOSED : kw_sock_status(errno);
 }
 
 enum kw_status kw_sock_write(int fd, struct kw_buf *buf)
@@ -69,7 +69,7 @@ enum kw_status kw_sock_write(int fd, struct kw_buf *buf)
             count = sendmsg(fd, &message, MSG_NOSIGNAL);
         }
         if (count < 0) {
-            return status_of_errno(errno);
+            return kw_sock_status(errno);
         }
         bool is_all = (size_t)count == buf->len || iov_count == KW_IOV_MAX;
         kw_buf_consume(buf, (size_t)count);
@@ -163,7 +163,7 @@ enum kw_status kw_sock_accept(int listener_fd, unsigned keepalive_s, int *fd)
 {
     *fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (*fd < 0) {
-        enum kw_status status = status_of_errno(errno);
+        enum kw_status status = kw_sock_status(errno);
         return status == KW_E_FULL ? KW_E_FULL : KW_AGAIN;
     }
     sock_set(*fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -180,7 +180,7 @@ enum kw_status kw_sock_connect(const struct kw_address *address, unsigned user_t
 {
     *fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0) {
-        return status_of_errno(errno);
+        return kw_sock_status(errno);
     }
     sock_set(*fd, IPPROTO_TCP, TCP_NODELAY, 1);
     sock_set(*fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -193,7 +193,7 @@ enum kw_status kw_sock_connect(const struct kw_address *address, unsigned user_t
     if (connect(*fd, &address->any, address->len) == 0 || errno == EINPROGRESS) {
         return KW_OK;
     }
-    enum kw_status status = status_of_errno(errno);
+    enum kw_status status = kw_sock_status(errno);
     close(*fd);
     *fd = -1;
     return status == KW_AGAIN ? KW_E_FULL : status;
@@ -207,7 +207,7 @@ enum kw_status kw_sock_connect_result(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
         return KW_E_RESET;
     }
-    return error == 0 ? KW_OK : status_of_errno(error);
+    return error == 0 ? KW_OK : kw_sock_status(error);
 }
 
 void kw_sock_peer_text(int fd, char *text, size_t size)

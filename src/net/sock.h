@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* The status that ERROR, an errno, is here. */
+enum kw_status kw_sock_status(int error);
+
 /* Read what is there, at most SIZE bytes, in one call.
  * Returns KW_OK and *got > 0; KW_AGAIN; KW_E_CLOSED at the end of the stream; KW_E_RESET,
  * KW_E_TIMEOUT (TCP_USER_TIMEOUT or keepalive ran out).

@@ -32,6 +32,11 @@ struct kw_stream {
     bool is_reading;           /* wants to be told of input */
     bool is_write_waiting;     /* the socket was full: waits until writable */
     bool is_connecting;        /* on_writable will tell that the connection is made */
+    bool is_chatty;            /* its input is small: read together with that of others */
+    int result;                /* of its operation in the burst */
+    size_t sending_bytes;      /* of its output, in the burst; 0 = a call of its own will do it */
+    struct kw_bytes preread;   /* what the burst has read; data is NULL when nothing was tried */
+    struct kw_list readable;   /* in the loop's list while its input waits for the burst */
     struct event *event;       /* owned */
     struct kw_loop *loop;      /* set once */
     struct kw_stream_set *set; /* set once */
@@ -68,8 +73,17 @@ static inline void kw_stream_mark(struct kw_stream *stream)
     }
 }
 
-/* Write now. Calls on_flushed or on_broken. */
-void kw_stream_flush(struct kw_stream *stream);
+/* Write what the streams of DUE have, which are linked by `marked`. Empties DUE. */
+void kw_stream_list_flush(struct kw_list *due);
+
+/* Have the streams of READABLE told of their input. For the loop. Empties READABLE. */
+void kw_stream_list_read(struct kw_list *readable);
+
+/* Read what is there, at most SIZE bytes (at least KW_BURST_SLOT_BYTES). Returns as
+ * kw_sock_read(). on_readable must call it once, or close the stream.
+ */
+KW_CHECK enum kw_status kw_stream_read(struct kw_stream *stream, char *data, size_t size,
+                                       size_t *got);
 
 /* Be told of input, or not. Cheap when nothing changes. */
 void kw_stream_set_reading(struct kw_stream *stream, bool is_reading);

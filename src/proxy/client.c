@@ -210,7 +210,7 @@ static enum kw_status client_read_scratch(struct kw_client *client)
         memcpy(scratch, client->input->data + client->input->start, kept);
     }
     enum kw_status status =
-        kw_sock_read(client->stream.fd, scratch + kept, KW_READ_MAX_BYTES, &got);
+        kw_stream_read(&client->stream, scratch + kept, KW_READ_MAX_BYTES, &got);
     if (status != KW_OK) {
         return status;
     }
@@ -248,7 +248,7 @@ static enum kw_status client_read_chunk(struct kw_client *client)
         room = client->input->cap - client->input->end;
     }
     enum kw_status status =
-        kw_sock_read(client->stream.fd, client->input->data + client->input->end, room, &got);
+        kw_stream_read(&client->stream, client->input->data + client->input->end, room, &got);
     if (status != KW_OK) {
         return status;
     }

@@ -311,8 +311,9 @@ static bool proxy_write_answered(struct kw_proxy *proxy)
 {
     struct kw_list *marked = &proxy->streams.marked;
     bool is_partial = false;
-    bool has_written = false;
+    struct kw_list due;
 
+    kw_list_init(&due);
     for (struct kw_list *place = marked->next; place != marked;) {
         struct kw_stream *stream = KW_LIST_ENTRY(place, struct kw_stream, marked);
         struct kw_client *client = (struct kw_client *)stream;
@@ -321,10 +322,11 @@ static bool proxy_write_answered(struct kw_proxy *proxy)
             is_partial = true;
             continue;
         }
-        has_written = true;
         kw_list_remove(&stream->marked);
-        kw_stream_flush(stream);
+        kw_list_append(&due, &stream->marked);
     }
+    bool has_written = !kw_list_is_empty(&due);
+    kw_stream_list_flush(&due);
     return is_partial || (has_written && kw_backend_has_output(proxy->backend));
 }
 

@@ -171,3 +171,16 @@ def a_wrong_password_for_the_nodes_is_a_clear_error(t):
 def a_sighup_does_not_end_it(t):
     t.keyway.process.send_signal(signal.SIGHUP)
     assert t.client().call("PING") == b"PONG"
+
+
+@test(arguments=("--io-uring", "no"))
+def without_io_uring_everything_is_as_it_was(t):
+    clients = [t.client() for _ in range(40)]
+
+    for round_number in range(20):
+        for number, client in enumerate(clients):
+            client.send("SET", "key:%d" % number, "v%d" % round_number)
+            client.send("GET", "key:%d" % number)
+        for client in clients:
+            assert client.read() == b"OK"
+            assert client.read() == b"v%d" % round_number
