@@ -60,6 +60,17 @@ enum kw_local {
     KW_LOCAL_CLIENT_GETNAME,
     KW_LOCAL_CLIENT_SETINFO,
     KW_LOCAL_CLIENT_ID,
+    KW_LOCAL_CLIENT_INFO,
+    KW_LOCAL_CLIENT_LIST,
+    KW_LOCAL_CLIENT_KILL,
+    KW_LOCAL_CLIENT_UNBLOCK,
+    KW_LOCAL_CLIENT_NO_EVICT,
+    KW_LOCAL_CLIENT_NO_TOUCH,
+    KW_LOCAL_CLIENT_REPLY,
+    KW_LOCAL_CLIENT_PAUSE,
+    KW_LOCAL_CLIENT_UNPAUSE,
+    KW_LOCAL_CLIENT_CAPA,
+    KW_LOCAL_CLIENT_IMPORT_SOURCE,
     KW_LOCAL_COMMAND, /* without subcommand: the whole table; with an unknown one: an error */
     KW_LOCAL_COMMAND_COUNT,
     KW_LOCAL_COMMAND_DOCS,
@@ -81,7 +92,8 @@ enum kw_local {
     KW_LOCAL_CLUSTER_REPLICAS,        /* SLAVES is the same */
     KW_LOCAL_CLUSTER_FAILURE_REPORTS, /* COUNT-FAILURE-REPORTS */
     KW_LOCAL_INFO,
-    KW_LOCAL_CONFIG_GET
+    KW_LOCAL_CONFIG_GET,
+    KW_LOCAL_COUNT
 };
 
 /* How the replies of several calls become the reply of one request. */

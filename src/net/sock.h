@@ -64,7 +64,6 @@ void kw_sock_peer_text(int fd, char *text, size_t size);
 
 /* The address of FD's own end. Returns KW_OK, or KW_E_INVALID for a Unix socket. */
 KW_CHECK enum kw_status kw_sock_local_address(int fd, struct kw_address *address);
-
 /* Have the close of FD tell the other side by a reset instead of an orderly end: for streams cut in
  * the middle of a reply.
  */

@@ -49,7 +49,8 @@ struct kw_client *kw_client_open(struct kw_proxy *proxy, int fd)
     client->proxy = proxy;
     client->proto = 2;
     client->id = atomic_fetch_add_explicit(&proxy->hub->next_client_id, 1, memory_order_relaxed);
-    client->active_ms = kw_loop_now_ms(proxy->loop);
+    client->opened_ms = kw_loop_now_ms(proxy->loop);
+    client->active_ms = client->opened_ms;
     client->stream.on_readable = client_on_readable;
     client->stream.on_connected = client_on_connected;
     client->stream.on_flushed = client_on_flushed;

@@ -68,6 +68,7 @@ struct kw_request {
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
     bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
+    bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
     char small[KW_REPLY_SMALL_BYTES];
 };
 
@@ -81,6 +82,7 @@ struct kw_request {
 #define KW_MODE_MONITORED (1u << 6)  /* of the proxy: somebody runs MONITOR */
 #define KW_MODE_PAUSED (1u << 7)     /* of the proxy: CLIENT PAUSE */
 #define KW_MODE_SELECTING (1u << 8)  /* SELECT asks a node: nothing may overtake it */
+#define KW_MODE_MONITORING (1u << 9) /* runs MONITOR */
 
 struct kw_client {
     struct kw_stream stream; /* first: the stream's callbacks cast back */
@@ -102,7 +104,9 @@ struct kw_client {
     char *name;                  /* CLIENT SETNAME, owned, NULL = none */
     char *lib_name;              /* CLIENT SETINFO */
     char *lib_version;
-    uint64_t active_ms;    /* when it last sent something */
+    const struct kw_command *command; /* its last one; NULL = none yet */
+    uint64_t opened_ms;               /* set once */
+    uint64_t active_ms;               /* when it last sent something */
     uint64_t over_soft_ms; /* since when its output is above the soft limit; 0 = it is not */
     /* what only some clients have; NULL = not, owned by the file named */
     struct kw_transaction *transaction; /* MULTI, WATCH: transaction.c */
@@ -115,9 +119,13 @@ struct kw_client {
     uint8_t proto;                      /* 2 or 3 */
     bool is_cluster;                    /* takes keyway for a cluster: cluster_face.h */
     bool is_waiting;                    /* its next request waits for earlier ones (KW_WAITING) */
-    bool is_closing; /* takes no input any more; closed when all is answered and written */
-    bool is_slow;    /* did not read in time while others waited: pauses no link any more */
-    bool is_gone;    /* the connection is closed; lives on until its requests end (O6) */
+    bool is_closing;    /* takes no input any more; closed when all is answered and written */
+    bool is_slow;       /* did not read in time while others waited: pauses no link any more */
+    bool is_gone;       /* the connection is closed; lives on until its requests end (O6) */
+    bool is_muted;      /* replies of requests from now on are dropped (KW_MODE_REPLY_*) */
+    bool is_skip_fresh; /* KW_MODE_REPLY_SKIP was set by this very command */
+    bool is_no_evict;   /* CLIENT NO-EVICT ON */
+    bool is_no_touch;   /* CLIENT NO-TOUCH ON: shown, nothing else */
 };
 
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
@@ -138,6 +146,7 @@ struct kw_proxy {
     uint64_t memory_max_bytes; /* this worker's share of maxmemory; UINT64_MAX = none */
 
     struct kw_stream_set streams; /* clients with output */
+    struct kw_buf sink;           /* where replies are written that nobody gets */
     struct kw_pool requests;
     struct kw_argv argv; /* of the command being handled */
     struct kw_list clients;
@@ -162,6 +171,9 @@ struct kw_proxy {
     uint32_t modes;               /* KW_MODE_* that concern all clients */
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     bool is_draining;
+    bool is_all_paused;           /* while KW_MODE_PAUSED: reads, too */
+    uint64_t pause_end_ms;        /* of the clock */
+    struct kw_timer *pause_timer; /* NULL until the first CLIENT PAUSE */
     struct kw_log_limit log_limit;
 };
 
@@ -219,6 +231,9 @@ static inline void kw__client_yield(struct kw_client *client)
     kw_list_remove(&client->resuming);
     kw_list_append(&client->proxy->yielding, &client->resuming);
 }
+
+/* Let the clients whose next request waits try again. */
+void kw__proxy_resume_waiting(struct kw_proxy *proxy);
 
 /* Bring the figures that are kept elsewhere into the statistics. */
 void kw__proxy_publish(struct kw_proxy *proxy);

@@ -10,8 +10,12 @@
 #include "base/version.h"
 #include "command/describe.h"
 #include "proxy/client.h"
+#include "proxy/client_kill.h"
+#include "proxy/client_list.h"
 #include "proxy/cluster_face.h"
 #include "proxy/database.h"
+#include "proxy/mute.h"
+#include "proxy/pause.h"
 #include "proxy/reply.h"
 #include "proxy/session.h"
 #include "proxy/subscribe.h"
@@ -22,12 +26,26 @@ static void answer_ping(struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf);
 static void hello_reply(const struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf);
-static void answer_reset(struct kw_client *client, struct kw_buf *buf);
+static enum kw_verdict start_reset(struct kw_client *client, const struct kw_command *command);
+
+typedef enum kw_verdict local_start(struct kw_client *client, const struct kw_command *command);
+
+/* What asks other threads or nodes first, or decides itself whether there is a reply at all. */
+static local_start *const starts[KW_LOCAL_COUNT] = {
+    [KW_LOCAL_SELECT] = kw_database_select,
+    [KW_LOCAL_RESET] = start_reset,
+    [KW_LOCAL_CLIENT_LIST] = kw_client_list_start,
+    [KW_LOCAL_CLIENT_KILL] = kw_client_kill_start,
+    [KW_LOCAL_CLIENT_UNBLOCK] = kw_client_unblock_start,
+    [KW_LOCAL_CLIENT_REPLY] = kw_mute_start,
+    [KW_LOCAL_CLIENT_PAUSE] = kw_pause_start,
+    [KW_LOCAL_CLIENT_UNPAUSE] = kw_pause_end_start,
+};
 
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command)
 {
-    if (command->local == KW_LOCAL_SELECT) {
-        return kw_database_select(client, command);
+    if (starts[command->local] != NULL) {
+        return starts[command->local](client, command);
     }
     enum kw_verdict verdict = answer(client, command, kw_reply_begin(client));
 
@@ -61,9 +79,6 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_READWRITE:
         kw_reply_status(buf, KW_BYTES("OK"));
         return KW_ANSWERED;
-    case KW_LOCAL_RESET:
-        answer_reset(client, buf);
-        return KW_ANSWERED;
     case KW_LOCAL_HELLO:
         return answer_hello(client, buf);
     case KW_LOCAL_AUTH:
@@ -72,6 +87,11 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_CLIENT_GETNAME:
     case KW_LOCAL_CLIENT_SETINFO:
     case KW_LOCAL_CLIENT_ID:
+    case KW_LOCAL_CLIENT_INFO:
+    case KW_LOCAL_CLIENT_NO_EVICT:
+    case KW_LOCAL_CLIENT_NO_TOUCH:
+    case KW_LOCAL_CLIENT_CAPA:
+    case KW_LOCAL_CLIENT_IMPORT_SOURCE:
         return kw__local_client(client, command, buf);
     case KW_LOCAL_HELP:
     case KW_LOCAL_COMMAND:
@@ -100,11 +120,19 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_CONFIG_GET:
         kw__local_config_get(client, buf);
         return KW_ANSWERED;
-    case KW_LOCAL_SELECT: /* kw_database_select() has answered it */
-    case KW_LOCAL_NONE:
+    case KW_LOCAL_SELECT: /* these have a start */
+    case KW_LOCAL_RESET:
+    case KW_LOCAL_CLIENT_LIST:
+    case KW_LOCAL_CLIENT_KILL:
+    case KW_LOCAL_CLIENT_UNBLOCK:
+    case KW_LOCAL_CLIENT_REPLY:
+    case KW_LOCAL_CLIENT_PAUSE:
+    case KW_LOCAL_CLIENT_UNPAUSE:
+    case KW_LOCAL_NONE: /* kw_admit() refuses these */
     case KW_LOCAL_CONTAINER:
+    case KW_LOCAL_COUNT:
     default:
-        KW_UNREACHABLE(); /* kw_admit() refuses them */
+        KW_UNREACHABLE();
     }
 }
 
@@ -210,12 +238,21 @@ static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf)
     return KW_ANSWERED;
 }
 
-static void answer_reset(struct kw_client *client, struct kw_buf *buf)
+/* All that a connection has taken on is given up; nothing of it is in flight
+ * (kw_local_changes_links()).
+ */
+static enum kw_verdict start_reset(struct kw_client *client, const struct kw_command *command)
 {
+    (void)command;
     kw_session_drop(client);
-    client->proto = 2;
+    kw_mute_reset(client);
     kw_database_reset(client);
+    client->proto = 2;
+    client->is_no_evict = false;
+    client->is_no_touch = false;
     kw_free(client->name);
     client->name = NULL;
-    kw_reply_status(buf, KW_BYTES("RESET"));
+    kw_reply_status(kw_reply_begin(client), KW_BYTES("RESET"));
+    kw_reply_end(client);
+    return KW_ANSWERED;
 }

@@ -1,7 +1,11 @@
-/* local_client.c - CLIENT SETNAME, GETNAME, SETINFO, ID: what drivers send when they connect. */
+/* local_client.c - what CLIENT says to and about the client itself; the rest is in client_list.c,
+ * client_kill.c, pause.c and mute.c.
+ */
 #include "base/mem.h"
+#include "proxy/client_list.h"
 #include "proxy/local.h"
 
+static enum kw_verdict set_flag(bool *flag, struct kw_bytes word, struct kw_buf *buf);
 static enum kw_verdict set_info(struct kw_client *client, struct kw_buf *buf);
 
 enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_command *command,
@@ -24,10 +28,46 @@ enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_comma
     if (command->local == KW_LOCAL_CLIENT_SETINFO) {
         return set_info(client, buf);
     }
+    if (command->local == KW_LOCAL_CLIENT_INFO) {
+        kw_client_info_answer(client, buf);
+        return KW_ANSWERED;
+    }
+    if (command->local == KW_LOCAL_CLIENT_NO_EVICT) {
+        return set_flag(&client->is_no_evict, argv->items[2], buf);
+    }
+    if (command->local == KW_LOCAL_CLIENT_NO_TOUCH) {
+        return set_flag(&client->is_no_touch, argv->items[2], buf);
+    }
+    if (command->local == KW_LOCAL_CLIENT_CAPA) {
+        kw_reply_status(buf, KW_BYTES("OK")); /* what a client is capable of, keyway needs not */
+        return KW_ANSWERED;
+    }
+    if (command->local == KW_LOCAL_CLIENT_IMPORT_SOURCE) {
+        if (!kw_bytes_equal_nocase(argv->items[2], KW_BYTES("off"))) {
+            kw_reply_error(buf, KW_ERROR_IMPORT_MODE);
+            return KW_REFUSED;
+        }
+        kw_reply_status(buf, KW_BYTES("OK"));
+        return KW_ANSWERED;
+    }
     if (!kw__client_set_text(&client->name, argv->items[2])) {
         kw_reply_error(buf, KW_ERROR_CLIENT_NAME);
         return KW_REFUSED;
     }
+    kw_reply_status(buf, KW_BYTES("OK"));
+    return KW_ANSWERED;
+}
+
+/* ON or OFF. */
+static enum kw_verdict set_flag(bool *flag, struct kw_bytes word, struct kw_buf *buf)
+{
+    bool is_on = kw_bytes_equal_nocase(word, KW_BYTES("on"));
+
+    if (!is_on && !kw_bytes_equal_nocase(word, KW_BYTES("off"))) {
+        kw_reply_error(buf, KW_ERROR_SYNTAX);
+        return KW_REFUSED;
+    }
+    *flag = is_on;
     kw_reply_status(buf, KW_BYTES("OK"));
     return KW_ANSWERED;
 }

@@ -43,7 +43,6 @@ static void proxy_on_yield(void *arg);
 static void proxy_on_second(void *arg);
 static void proxy_on_node_change(void *arg);
 static void proxy_on_slot_moved(void *arg, uint16_t slot);
-static void proxy_resume_waiting(struct kw_proxy *proxy);
 static bool proxy_write_answered(struct kw_proxy *proxy);
 static void proxy_look(struct kw_proxy *proxy);
 static bool proxy_has_output(const struct kw_proxy *proxy);
@@ -71,6 +70,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->memory_max_bytes =
         config->maxmemory_bytes == 0 ? UINT64_MAX : config->maxmemory_bytes / hub->workers_count;
     kw_stream_set_init(&proxy->streams);
+    kw_buf_init(&proxy->sink, proxy->chunks);
     kw_pool_init(&proxy->requests, sizeof(struct kw_request), REQUESTS_FREE_MAX);
     kw_argv_init(&proxy->argv);
     kw_list_init(&proxy->clients);
@@ -111,6 +111,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     proxy_free_ended(ending);
     kw_channels_free(ending);
     kw_timer_free(&ending->retry_timer);
+    kw_timer_free(&ending->pause_timer);
     kw_timer_free(&ending->second_timer);
     kw_timer_free(&ending->batch_timer);
     kw_timer_free(&ending->yield_timer);
@@ -253,7 +254,7 @@ static void proxy_on_second(void *arg)
         kw_client_check(client, now_ms);
     }
     if (!proxy->backend->has_topology) {
-        proxy_resume_waiting(proxy); /* they get an error when their patience is over */
+        kw__proxy_resume_waiting(proxy); /* they get an error when their patience is over */
     }
     if (proxy->seconds % proxy->unstable_period_s == 0) {
         proxy->unstable_now = 1 - proxy->unstable_now;
@@ -282,7 +283,7 @@ static void proxy_on_node_change(void *arg)
 {
     struct kw_proxy *proxy = arg;
 
-    proxy_resume_waiting(proxy);
+    kw__proxy_resume_waiting(proxy);
     if (proxy->channels != NULL) {
         kw_channels_align_soon(proxy->channels);
     }
@@ -294,7 +295,7 @@ static void proxy_on_slot_moved(void *arg, uint16_t slot)
     kw__slot_set_unstable(arg, slot);
 }
 
-static void proxy_resume_waiting(struct kw_proxy *proxy)
+void kw__proxy_resume_waiting(struct kw_proxy *proxy)
 {
     for (struct kw_list *node = proxy->clients.next; node != &proxy->clients; node = node->next) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);

@@ -8,6 +8,7 @@
  * Q1  the oldest request of a client is never DONE, outside of this file.
  * Q2  only the oldest has bytes in stream.out that are not followed by their reply's end.
  * Q3  inflight_count is the number of requests that are not DONE; inflight_bytes the sum of theirs.
+ * Q4  what CLIENT REPLY mutes keeps its place in the queue; its bytes end in the sink, or nowhere.
  */
 #include "proxy/reply.h"
 
@@ -24,6 +25,9 @@ struct kw_buf *kw_reply_begin(struct kw_client *client)
 {
     struct kw_proxy *proxy = client->proxy;
 
+    if (client->is_muted) {
+        return &proxy->sink;
+    }
     if (client->oldest == NULL) {
         return &client->stream.out;
     }
@@ -35,7 +39,9 @@ struct kw_buf *kw_reply_begin(struct kw_client *client)
 
 void kw_reply_end(struct kw_client *client)
 {
-    if (client->oldest == NULL) {
+    if (client->is_muted) {
+        kw_buf_reset(&client->proxy->sink);
+    } else if (client->oldest == NULL) {
         kw_stream_mark(&client->stream);
     } else {
         client->parked_bytes += client->newest->parked.len;
@@ -46,6 +52,14 @@ enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, c
                                 const char *second)
 {
     kw_reply_error_text(kw_reply_begin(client), error, first, second);
+    kw_reply_end(client);
+    return KW_REFUSED;
+}
+
+enum kw_verdict kw_reply_refuse_bytes(struct kw_client *client, enum kw_error error,
+                                      struct kw_bytes bytes)
+{
+    kw_reply_error_bytes(kw_reply_begin(client), error, bytes);
     kw_reply_end(client);
     return KW_REFUSED;
 }
@@ -109,7 +123,7 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
 {
     struct kw_client *client = request->client;
 
-    if (client->is_gone) {
+    if (client->is_gone || request->is_muted) {
         return;
     }
     if (client->oldest != request) {
@@ -234,6 +248,7 @@ static void reply_append_to_queue(struct kw_request *request)
     struct kw_client *client = request->client;
 
     request->next = NULL;
+    request->is_muted = client->is_muted;
     if (client->newest == NULL) {
         client->oldest = request;
     } else {

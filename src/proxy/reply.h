@@ -21,6 +21,10 @@ void kw_reply_end(struct kw_client *client);
 enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, const char *first,
                                 const char *second);
 
+/* The same with bytes of the client's own for the first %s. */
+enum kw_verdict kw_reply_refuse_bytes(struct kw_client *client, enum kw_error error,
+                                      struct kw_bytes bytes);
+
 /* Append REQUEST, in flight, to its client's queue. */
 void kw_reply_expect(struct kw_request *request);
 

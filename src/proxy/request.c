@@ -51,6 +51,7 @@
 #include "proxy/cluster_face.h"
 #include "proxy/gather.h"
 #include "proxy/local.h"
+#include "proxy/mute.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
@@ -88,6 +89,7 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     const struct kw_command *command = kw_command_resolve(argv->items, argv->count);
     struct kw_target target = {.slot = KW_SLOT_NONE};
 
+    client->command = command;
     enum kw_verdict verdict = kw_admit(client, command);
     if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
         verdict = kw_session_check(client, command, wire);
@@ -104,6 +106,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     }
     if (verdict == KW_WAITING) {
         return verdict;
+    }
+    if (__builtin_expect((client->modes & KW_MODE_REPLY_SKIP) != 0, 0)) {
+        kw_mute_step(client);
     }
     KW_STAT_ADD(proxy->stats, requests, 1);
     if (verdict == KW_ANSWERED) {

@@ -6,6 +6,7 @@
 
 #include "proxy/admit.h"
 #include "proxy/database.h"
+#include "proxy/pause.h"
 #include "proxy/publish.h"
 #include "proxy/subscribe.h"
 
@@ -16,6 +17,7 @@ static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
+    {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
     {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
 };

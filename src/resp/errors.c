@@ -61,3 +61,13 @@ void kw_reply_error_text(struct kw_buf *buf, enum kw_error error, const char *fi
     line[len++] = '\n';
     kw_buf_append(buf, line, len);
 }
+
+void kw_reply_error_bytes(struct kw_buf *buf, enum kw_error error, struct kw_bytes bytes)
+{
+    char text[KW_ERROR_MAX_BYTES];
+    size_t len = bytes.len < sizeof text ? bytes.len : sizeof text - 1;
+
+    memcpy(text, bytes.data, len);
+    text[len] = '\0';
+    kw_reply_error_text(buf, error, text, NULL);
+}

@@ -25,6 +25,9 @@ void kw_reply_error(struct kw_buf *buf, enum kw_error error);
 void kw_reply_error_text(struct kw_buf *buf, enum kw_error error, const char *first,
                          const char *second);
 
+/* The same with bytes of a client for the first %s: a NUL in them ends it, as in redis. */
+void kw_reply_error_bytes(struct kw_buf *buf, enum kw_error error, struct kw_bytes bytes);
+
 /* The row's text, %s included: for tests and documents. */
 const char *kw_error_text(enum kw_error error);
 
