@@ -36,7 +36,8 @@ struct ignored_call {
 static void backend_on_timer(void *arg);
 static bool endpoint_read(struct kw_topology_node *wanted, struct kw_bytes host, uint16_t port,
                           const struct kw_node *asked);
-static struct kw_node *node_find(struct kw_backend *backend, const struct kw_topology_node *wanted);
+static struct kw_node *node_find(const struct kw_backend *backend,
+                                 const struct kw_topology_node *wanted);
 static struct kw_node *node_add(struct kw_backend *backend);
 static void node_update(struct kw_node *node, const struct kw_topology_node *from);
 static void node_remove(struct kw_node *node);
@@ -77,6 +78,7 @@ void kw_backend_free(struct kw_backend **backend)
             node_remove((*backend)->nodes[i]);
         }
     }
+    kw_topology_unref(&(*backend)->topology);
     kw_resolver_free(&(*backend)->resolver);
     kw_timer_free(&(*backend)->timer);
     kw_pool_deinit(&(*backend)->ignored_calls);
@@ -117,6 +119,8 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
     }
     kw_free(places);
     backend->has_topology = true;
+    kw_topology_unref(&backend->topology);
+    backend->topology = kw_topology_ref(topology);
     KW_STAT_ADD(backend->stats, topologies_applied, 1);
     kw_backend_watch(backend);
     kw_backend_node_changed(backend);
@@ -178,6 +182,12 @@ static bool endpoint_read(struct kw_topology_node *wanted, struct kw_bytes host,
         wanted->address.len = 0; /* a name */
     }
     return true;
+}
+
+struct kw_node *kw_backend_find_known(const struct kw_backend *backend,
+                                      const struct kw_topology_node *wanted)
+{
+    return node_find(backend, wanted);
 }
 
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node)
@@ -319,7 +329,8 @@ static void backend_on_timer(void *arg)
 }
 
 /* Identity is the id; without ids it is the address (R3). */
-static struct kw_node *node_find(struct kw_backend *backend, const struct kw_topology_node *wanted)
+static struct kw_node *node_find(const struct kw_backend *backend,
+                                 const struct kw_topology_node *wanted)
 {
     struct kw_node *found = NULL;
 

@@ -47,6 +47,7 @@ struct kw_backend {
     struct kw_timer *timer;       /* runs while something may become late */
     bool is_watching;             /* the timer runs */
     bool has_topology;
+    struct kw_topology *topology; /* the last one applied: one reference, NULL before the first */
     uint64_t random;
     uint32_t nodes_count;                /* places used in nodes, holes included */
     struct kw_node *nodes[KW_NODES_MAX]; /* owned; NULL is a hole */
@@ -78,9 +79,15 @@ static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend
 struct kw_node *kw_backend_node_at(struct kw_backend *backend, struct kw_bytes host, uint16_t port,
                                    const struct kw_node *asked);
 
-/* The same, but only a node that is known already; else NULL. */
+/* The same, but only a node that is known already; else NULL. ASKED may be NULL when HOST is not
+ * empty.
+ */
 struct kw_node *kw_backend_find_node(struct kw_backend *backend, struct kw_bytes host,
                                      uint16_t port, const struct kw_node *asked);
+
+/* The node that WANTED, of a topology, is; NULL when it is not known. */
+struct kw_node *kw_backend_find_known(const struct kw_backend *backend,
+                                      const struct kw_topology_node *wanted);
 
 /* NODE owns SLOT from now on, says a MOVED. Asks for the topology, too. */
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node);

@@ -359,8 +359,10 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
         link_pop_call(link);
         if (link->is_retired && link->oldest == NULL) {
             kw_node_on_retired_idle(link->node, link);
+        } else if (link->is_private && link->oldest == NULL) {
+            kw_link_fail(link, KW_E_CLOSED); /* nothing fails but the link */
         }
-    } else if (part.left_bytes > KW_BIG_REPLY_BYTES) {
+    } else if (part.left_bytes > KW_BIG_REPLY_BYTES && !link->is_private) {
         kw_node_retire_link(link->node, link);
     }
     call->user->on_reply(call, &part);

@@ -27,7 +27,8 @@ enum {
     BYTES_PER_MS = 256 * 1024, /* a slow server reads so much: 256 MiB/s */
     RETIRED_MAX = 8, /* more big replies at once share a link with others: a node's maxclients */
     REFUSED_AGAIN_MS = 500, /* jittered: a node that is full, or does not know RESP3 */
-    TRIAL_MIN_MS = 1000     /* a trial link may take as long: SYNs are repeated after 1 s */
+    PRIVATE_PATIENCE_MS = 60000,
+    TRIAL_MIN_MS = 1000 /* a trial link may take as long: SYNs are repeated after 1 s */
 };
 
 static bool link_check(struct kw_link *link, uint64_t now_ms);
@@ -111,7 +112,11 @@ bool kw_node_check(struct kw_node *node, uint64_t now_ms)
     }
     for (struct kw_link *link = node->sides; link != NULL; link = link->next) {
         is_busy = is_busy || link->oldest != NULL || link->state != KW_LINK_READY;
-        is_silent = link_check(link, now_ms) || is_silent;
+        if (!link->is_private) {
+            is_silent = link_check(link, now_ms) || is_silent;
+        } else if (link->failure == KW_OK && now_ms > link->progress_ms + PRIVATE_PATIENCE_MS) {
+            kw_link_fail(link, KW_E_TIMEOUT); /* an operator's command may take its time */
+        }
     }
     if (is_silent && !node->is_down) {
         node_set_down(node, KW_E_TIMEOUT);

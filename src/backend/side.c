@@ -5,7 +5,7 @@
  *
  * INVARIANTS
  * S1  at most one link of the list takes new calls for a protocol version and a database.
- * S2  a private link carries one call.
+ * S2  a private link carries one user's command and is never given to anybody else.
  */
 #include "backend/side.h"
 
@@ -64,12 +64,6 @@ enum kw_status kw_side_link_open_private(struct kw_node *node, int proto, struct
     return KW_OK;
 }
 
-void kw_side_link_end(struct kw_link *link)
-{
-    KW_ASSERT(link->is_private && link->oldest == NULL); /* S2 */
-    kw_link_fail(link, KW_E_CLOSED);                     /* idle: nothing fails but the link */
-}
-
 void kw_side_close_idle(struct kw_node *node, uint64_t now_ms)
 {
     for (struct kw_link *at = node->sides; at != NULL; at = at->next) {
@@ -108,7 +102,7 @@ static bool side_make_room(struct kw_node *node)
     for (struct kw_link *at = node->sides; at != NULL; at = at->next) {
         count++;
         if (at->oldest == NULL && at->state == KW_LINK_READY && at->failure == KW_OK &&
-            (idle == NULL || at->progress_ms < idle->progress_ms)) {
+            !at->is_private && (idle == NULL || at->progress_ms < idle->progress_ms)) {
             idle = at;
         }
     }

@@ -22,15 +22,12 @@ struct kw_node;
 KW_CHECK enum kw_status kw_side_link_of_db(struct kw_node *node, int proto, uint32_t db,
                                            struct kw_link **link);
 
-/* A new link of NODE for one command: its user calls kw_side_link_end() when that is answered.
+/* A new link of NODE for one command, and prefixes; it is closed by itself when all is answered.
  * Returns KW_OK and *link; KW_E_FULL when too many are open; KW_AGAIN while the node's
  *         name is being resolved; why the node is down.
  */
 KW_CHECK enum kw_status kw_side_link_open_private(struct kw_node *node, int proto,
                                                   struct kw_link **link);
-
-/* Close a private LINK, whose command is answered. May be called in the call's on_reply. */
-void kw_side_link_end(struct kw_link *link);
 
 /* Close links of other databases that nobody has used for a minute. */
 void kw_side_close_idle(struct kw_node *node, uint64_t now_ms);

@@ -15,6 +15,7 @@
 #include "proxy/cluster_face.h"
 #include "proxy/database.h"
 #include "proxy/mute.h"
+#include "proxy/operator.h"
 #include "proxy/pause.h"
 #include "proxy/reply.h"
 #include "proxy/session.h"
@@ -34,6 +35,12 @@ typedef enum kw_verdict local_start(struct kw_client *client, const struct kw_co
 static local_start *const starts[KW_LOCAL_COUNT] = {
     [KW_LOCAL_SELECT] = kw_database_select,
     [KW_LOCAL_RESET] = start_reset,
+    [KW_LOCAL_PROXY_HELP] = kw_operator_answer,
+    [KW_LOCAL_PROXY_NODE] = kw__operator_node,
+    [KW_LOCAL_PROXY_NODES] = kw__operator_survey,
+    [KW_LOCAL_PROXY_POOLS] = kw__operator_survey,
+    [KW_LOCAL_PROXY_TOPOLOGY] = kw_operator_answer,
+    [KW_LOCAL_PROXY_VERSION] = kw_operator_answer,
     [KW_LOCAL_CLIENT_LIST] = kw_client_list_start,
     [KW_LOCAL_CLIENT_KILL] = kw_client_kill_start,
     [KW_LOCAL_CLIENT_UNBLOCK] = kw_client_unblock_start,
@@ -128,6 +135,12 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_CLIENT_REPLY:
     case KW_LOCAL_CLIENT_PAUSE:
     case KW_LOCAL_CLIENT_UNPAUSE:
+    case KW_LOCAL_PROXY_HELP:
+    case KW_LOCAL_PROXY_NODE:
+    case KW_LOCAL_PROXY_NODES:
+    case KW_LOCAL_PROXY_POOLS:
+    case KW_LOCAL_PROXY_TOPOLOGY:
+    case KW_LOCAL_PROXY_VERSION:
     case KW_LOCAL_NONE: /* kw_admit() refuses these */
     case KW_LOCAL_CONTAINER:
     case KW_LOCAL_COUNT:

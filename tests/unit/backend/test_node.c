@@ -447,7 +447,6 @@ KW_TEST(node_gives_private_links_for_one_command_each)
     scene_expect(&scene, fd, GET_WIRE);
     scene_say(&scene, fd, "+v\r\n");
     assert_heard(&heard, "+v\r\n");
-    kw_side_link_end(link[0]);
     scene_expect_end(&scene, fd);
     assert_int_equal(kw_side_link_open_private(node, 2, &link[4]), KW_OK);
     scene_close(&scene);
