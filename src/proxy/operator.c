@@ -8,6 +8,7 @@
 #include "proxy/lines.h"
 #include "proxy/reply.h"
 
+static void answer_help(struct kw_buf *buf);
 static void answer_topology(struct kw_client *client, struct kw_buf *buf);
 
 enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_command *command)
@@ -23,6 +24,9 @@ enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_com
     case KW_LOCAL_PROXY_TOPOLOGY:
         answer_topology(client, kw_reply_begin(client));
         break;
+    case KW_LOCAL_PROXY_HELP:
+        answer_help(kw_reply_begin(client));
+        break;
     case KW_LOCAL_PROXY_VERSION:
         buf = kw_reply_begin(client);
         kw_reply_bulk(buf, KW_BYTES(KW_VERSION));
@@ -34,7 +38,31 @@ enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_com
     return KW_ANSWERED;
 }
 
-/* "0-5460 5470", from the map of TOPOLOGY. */
+static void answer_help(struct kw_buf *buf)
+{
+    static const char *const lines[] = {
+        "PROXY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "HELP",
+        "    Print this help.",
+        "NODE <id|host:port|slot:N|key:K> <command> [<arg> ...]",
+        "    Run the command on that one node, master or replica, and return its reply.",
+        "NODES",
+        "    The nodes as all workers together see them: links, requests in flight, bytes queued.",
+        "POOLS",
+        "    The same by worker: clients, memory of buffers, links.",
+        "TOPOLOGY",
+        "    Shards, their nodes and slots, as keyway routes requests.",
+        "VERSION",
+        "    The version of keyway.",
+    };
+
+    kw_reply_array(buf, sizeof lines / sizeof lines[0]);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        kw_reply_status(buf, kw_bytes_of_text(lines[i]));
+    }
+}
+
+/* "0-5460,5470", from the map of TOPOLOGY. */
 static void add_slots(struct kw_lines *lines, const struct kw_topology *topology, uint32_t owner)
 {
     const char *gap = " slots=";

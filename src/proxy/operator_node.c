@@ -1,8 +1,8 @@
 /* operator_node.c - PROXY NODE which command ...: one command on one node.
  *
  * It travels on a private link (backend/side.h) that is closed behind it: whatever the command does
- * to its connection harms nobody, and the node, which may be a replica, is asked READONLY first, so
- * that reads work there. Refused is only what has no single reply, or none before something happens.
+ * to its connection harms nobody. The node may be a replica: it is told READONLY first, so that
+ * reads work there. Refused is only what has no single reply, or none before something happens.
  */
 #include "backend/link.h"
 #include "backend/node.h"
