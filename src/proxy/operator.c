@@ -13,14 +13,7 @@ static void answer_topology(struct kw_client *client, struct kw_buf *buf);
 
 enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_command *command)
 {
-    struct kw_buf *buf = NULL;
-
     switch ((int)command->local) {
-    case KW_LOCAL_PROXY_NODE:
-        return kw__operator_node(client, command);
-    case KW_LOCAL_PROXY_NODES:
-    case KW_LOCAL_PROXY_POOLS:
-        return kw__operator_survey(client, command);
     case KW_LOCAL_PROXY_TOPOLOGY:
         answer_topology(client, kw_reply_begin(client));
         break;
@@ -28,8 +21,7 @@ enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_com
         answer_help(kw_reply_begin(client));
         break;
     case KW_LOCAL_PROXY_VERSION:
-        buf = kw_reply_begin(client);
-        kw_reply_bulk(buf, KW_BYTES(KW_VERSION));
+        kw_reply_bulk(kw_reply_begin(client), KW_BYTES(KW_VERSION));
         break;
     default:
         KW_UNREACHABLE();

@@ -13,15 +13,15 @@
 
 #include "proxy/internal.h"
 
-/* Answer the PROXY command in the client's proxy->argv, whose row is COMMAND.
- * Returns KW_ANSWERED, KW_REFUSED, KW_WAITING, or KW_SENT when the reply comes later.
+/* Answer the PROXY command in the client's proxy->argv, whose row is COMMAND: what this worker knows
+ * alone. Returns KW_ANSWERED.
  */
 enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_command *command);
 
-/* PROXY NODE, operator_node.c. */
+/* PROXY NODE, operator_node.c. Returns KW_REFUSED, KW_WAITING or KW_SENT. */
 enum kw_verdict kw__operator_node(struct kw_client *client, const struct kw_command *command);
 
-/* PROXY NODES and POOLS, survey.c. */
+/* PROXY NODES and POOLS, survey.c. Returns KW_SENT. */
 enum kw_verdict kw__operator_survey(struct kw_client *client, const struct kw_command *command);
 
 #endif
