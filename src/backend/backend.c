@@ -61,6 +61,7 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
     backend->scratch = scratch;
     backend->queue_limit_bytes =
         config->node_queue_limit_bytes != 0 ? config->node_queue_limit_bytes : UINT64_MAX;
+    backend->leased_links_max = config->leased_links_per_node;
     backend->random = kw_clock_us() | 1;
     backend->timer = kw_timer_new(loop, backend_on_timer, backend);
     kw_stream_set_init(&backend->streams);
@@ -369,6 +370,7 @@ static struct kw_node *node_add(struct kw_backend *backend)
     struct kw_node *node = kw_alloc_zero(1, sizeof *node);
     node->backend = backend;
     node->index = (uint16_t)index;
+    kw_lease_pool_init(&node->leases);
     backend->nodes[index] = node;
     return node;
 }

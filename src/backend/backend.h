@@ -33,6 +33,7 @@ struct kw_backend {
     struct kw_chunk_pool *chunks;
     char *scratch; /* KW_BACKEND_SCRATCH_BYTES that whoever reads a socket may use meanwhile */
     uint64_t queue_limit_bytes;            /* unsent bytes for one link */
+    uint32_t leased_links_max;             /* of one node; may be set anew by the owner */
     void (*on_topology_wanted)(void *arg); /* may be called often: the receiver coalesces */
     void *on_topology_wanted_arg;
     void (*on_node_change)(void *arg); /* slots changed hands: who waits may try again */

@@ -1,8 +1,12 @@
-/* call.h - one command on its way to one node: bytes out, one reply back.
+/* call.h - one command, or one run of commands, on its way to one node: bytes out, replies back.
  *
  * A call is embedded in whatever waits for it (a request, a handshake). The link keeps it from
  * kw_link_send() until exactly one of: the last part of its reply, or on_fail. Its bytes stay
  * referenced until kw_call_release(), so that a redirected command can be sent again.
+ *
+ * A run (MULTI ... EXEC) is one call with several replies: its commands lie side by side in its
+ * bytes, nothing comes between them on the wire (O4), and replies_count says how many replies they
+ * make. It is over with the last part of the last one.
  *
  * Thread: the worker's. Memory: the call belongs to its user and must outlive its flight.
  * See also: link.h (what carries it).
@@ -24,18 +28,19 @@ struct kw_node;
 struct kw_reply_part {
     struct kw_bytes bytes; /* borrowed for the call */
     char type;             /* first byte of the reply: + - : $ * ... */
-    bool is_first;
+    bool is_first;         /* ... and last part of this reply */
     bool is_last;
-    uint64_t left_bytes;  /* at least so many are still to come; 0 with is_last */
-    struct kw_node *node; /* who says so */
+    uint32_t replies_left; /* of a run, behind this one; 0: the call is over when is_last is set */
+    uint64_t left_bytes;   /* at least so many are still to come; 0 with is_last */
+    struct kw_node *node;  /* who says so */
 };
 
 /* What the user of a call does with its outcome. */
 struct kw_call_user {
-    /* A part of the reply; with is_last the call is no longer in flight. */
+    /* A part of a reply; with the last part of the last reply the call is no longer in flight. */
     void (*on_reply)(struct kw_call *call, const struct kw_reply_part *part);
     /* No (complete) reply will come from LINK, which is going. was_sent: bytes of the command may
-     * have reached the node.
+     * have reached the node; of a run: all bytes, so that its last command may have run.
      */
     void (*on_fail)(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                     bool was_sent);
@@ -48,8 +53,11 @@ struct kw_call {
     struct kw_chunk *chunk;          /* referenced: holds the command's bytes */
     size_t offset;                   /* of the bytes in the chunk */
     size_t len;
-    uint64_t position;     /* of its first byte in the link's stream */
-    bool is_reply_started; /* parts have been handed over */
+    uint64_t position;      /* of its first byte in the link's stream */
+    uint32_t replies_count; /* of a run, set by its user; 0 is 1 */
+    uint32_t replies_left;  /* still to come, the one under way included */
+    bool is_reply_started;  /* parts of the reply under way have been handed over */
+    bool is_patient;        /* set by its user: it may block, silence says nothing (leased links) */
 };
 
 /* Forget the command's bytes. Harmless when there are none. */

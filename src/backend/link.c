@@ -16,6 +16,8 @@
  * I3  a RESP3 push is not a reply (O5): it is skipped.
  * I4  bytes of a call that was reported as not sent never reach the socket: the link is closed.
  * I5  only READY links write bytes of calls.
+ * I6  the last reply of a run is taken only when all of it was written: what answers earlier
+ *     answers something else, and the rest of the run would shift all replies behind it.
  */
 #include "backend/link.h"
 
@@ -39,6 +41,7 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
 static enum kw_status link_keep_rest(struct kw_link *link, const char *data, size_t len,
                                      size_t scanned);
 static bool link_owes_nothing(const struct kw_link *link);
+static bool link_has_written(const struct kw_link *link, const struct kw_call *call);
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last);
 static void link_push_call(struct kw_link *link, struct kw_call *call, size_t len);
 static struct kw_call *link_pop_call(struct kw_link *link);
@@ -62,6 +65,7 @@ struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, i
     link->stream.on_broken = link_on_broken;
     link->progress_ms = kw_loop_now_ms(backend->loop);
     kw_buf_init(&link->waiting, backend->chunks);
+    kw_list_init(&link->leased);
     KW_STAT_ADD(backend->stats, links_opened, 1);
     enum kw_status status = kw_address_is_resolved(&node->address)
                                 ? kw_sock_connect(&node->address, kw_node_dead_after_ms(node), &fd)
@@ -162,6 +166,12 @@ uint64_t kw_link_owed_bytes(const struct kw_link *link)
     return link->oldest == NULL || link->state != KW_LINK_READY || written < link->oldest->position
                ? 0
                : written - link->oldest->position;
+}
+
+bool kw_link_is_owing(const struct kw_link *link)
+{
+    return link->state == KW_LINK_CONNECTING || link->state == KW_LINK_HANDSHAKE ||
+           (link->oldest != NULL && !link->oldest->is_patient);
 }
 
 void kw_link_pause(struct kw_link *link)
@@ -332,6 +342,12 @@ static bool link_owes_nothing(const struct kw_link *link)
             link->oldest->position >= link->appended_bytes - link->stream.out.len);
 }
 
+/* All bytes of CALL, which is READY's, have left. */
+static bool link_has_written(const struct kw_link *link, const struct kw_call *call)
+{
+    return call->position + call->len <= link->appended_bytes - link->stream.out.len;
+}
+
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last)
 {
     struct kw_call *call = link->oldest;
@@ -351,11 +367,18 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
         .type = link->parser.type,
         .is_first = !call->is_reply_started,
         .is_last = is_last,
+        .replies_left = call->replies_left - 1,
         .left_bytes = is_last ? 0 : kw_reply_left_bytes(&link->parser),
         .node = link->node,
     };
     call->is_reply_started = true;
-    if (is_last) {
+    if (is_last && part.replies_left > 0) {
+        call->replies_left--;
+        call->is_reply_started = false;
+    } else if (is_last) {
+        if (call->replies_count > 1 && !link_has_written(link, call)) {
+            return KW_E_PROTOCOL; /* I6 */
+        }
         link_pop_call(link);
         if (link->is_retired && link->oldest == NULL) {
             kw_node_on_retired_idle(link->node, link);
@@ -386,6 +409,7 @@ static void link_push_call(struct kw_link *link, struct kw_call *call, size_t le
     call->link = link;
     call->next = NULL;
     call->is_reply_started = false;
+    call->replies_left = call->replies_count > 1 ? call->replies_count : 1;
     call->position = link->appended_bytes;
     link->appended_bytes += len;
     if (link->newest == NULL) {
@@ -431,6 +455,8 @@ static void link_fail_now(struct kw_link *link, enum kw_status status)
     kw_chunk_unref(&link->leftover);
     while (link->oldest != NULL) {
         struct kw_call *call = link_pop_call(link);
-        call->user->on_fail(call, link, status, call->position < written);
+        bool was_sent = call->replies_count > 1 ? call->position + call->len <= written
+                                                : call->position < written;
+        call->user->on_fail(call, link, status, was_sent);
     }
 }

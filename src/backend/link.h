@@ -16,6 +16,7 @@
 #include "resp/reply_parser.h"
 
 struct kw_backend;
+struct kw_lease;
 struct kw_node;
 
 enum kw_link_state { KW_LINK_CLOSED = 0, KW_LINK_CONNECTING, KW_LINK_HANDSHAKE, KW_LINK_READY };
@@ -47,6 +48,15 @@ struct kw_link {
     uint64_t paused_at_ms; /* reading is paused since; 0 when it is not */
     struct kw_link *next;  /* in the node's list of retired, or of side links */
 
+    /* a leased link's: lease.c */
+    bool is_leased;         /* set once: one client's at a time, never shared */
+    bool is_given_up;       /* closed on purpose: no news */
+    struct kw_lease *lease; /* who has it now, or NULL */
+    struct kw_list leased;  /* in one of the lists of the node's pool */
+    uint64_t idle_since_ms;
+    struct kw_call id_call; /* asks for its CLIENT ID */
+    int64_t id_at_node;     /* 0 until that is answered */
+
     enum kw_status failure; /* why it is on the backend's list of failed links; KW_OK: is not */
     struct kw_link *next_failed; /* in that list */
 };
@@ -74,6 +84,9 @@ KW_CHECK enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call,
 
 /* Queue CALL's own bytes again, after a redirection. As kw_link_send(). */
 KW_CHECK enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call);
+
+/* True when silence of the node would be a fault now: it owes a reply, or the connection. */
+bool kw_link_is_owing(const struct kw_link *link);
 
 /* KW_OK when two more commands of LEN bytes together can be queued, else KW_E_FULL. */
 KW_CHECK enum kw_status kw_link_has_room(const struct kw_link *link, size_t len);

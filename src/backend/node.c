@@ -8,8 +8,8 @@
  * connections, so its trial link stays in the handshake and is answered the moment it wakes up.
  *
  * INVARIANTS
- * N1  a link is in links[][], in the retired list or among the side links (side.c): in one of them,
- *     or, when it failed, in none.
+ * N1  a link is in links[][], in the retired list, among the side links (side.c) or leased: in one
+ *     of them, or, when it failed, in none.
  * N2  the node is marked down before its calls are told, so that none of them comes back here.
  */
 #include "backend/node.h"
@@ -118,6 +118,10 @@ bool kw_node_check(struct kw_node *node, uint64_t now_ms)
             kw_link_fail(link, KW_E_TIMEOUT); /* an operator's command may take its time */
         }
     }
+    is_busy = kw_lease_pool_check(node, now_ms) || is_busy;
+    for (struct kw_list *at = node->leases.owing.next; at != &node->leases.owing; at = at->next) {
+        is_silent = link_check(KW_LIST_ENTRY(at, struct kw_link, leased), now_ms) || is_silent;
+    }
     if (is_silent && !node->is_down) {
         node_set_down(node, KW_E_TIMEOUT);
         kw_node_close_links(node, KW_E_TIMEOUT);
@@ -132,10 +136,8 @@ bool kw_node_check(struct kw_node *node, uint64_t now_ms)
 static bool link_check(struct kw_link *link, uint64_t now_ms)
 {
     const struct kw_config *config = link->backend->config;
-    bool is_owing = link->oldest != NULL || link->state == KW_LINK_CONNECTING ||
-                    link->state == KW_LINK_HANDSHAKE;
 
-    if (!is_owing || link->paused_at_ms != 0 || link->failure != KW_OK) {
+    if (!kw_link_is_owing(link) || link->paused_at_ms != 0 || link->failure != KW_OK) {
         return false;
     }
     uint64_t silent_ms = now_ms > link->progress_ms ? now_ms - link->progress_ms : 0;
@@ -205,6 +207,7 @@ void kw_node_close_links(struct kw_node *node, enum kw_status status)
             kw_link_close(&link, status);
         }
     }
+    kw_lease_close_all(node, status);
 }
 
 void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link)
@@ -223,13 +226,14 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
 {
     bool was_ready = link->state == KW_LINK_READY;
     bool is_no_database = !was_ready && status == KW_E_INVALID && link->db != 0;
-    bool is_news = !was_ready || link->oldest != NULL;
+    bool is_news = !link->is_given_up && (!was_ready || link->oldest != NULL);
     bool is_only_resp3 = !was_ready && status == KW_E_PROTOCOL && link->proto == 3;
 
     kw__node_drop_link(node, link);
     if (is_no_database) {
         kw_side_on_no_database(node, link);
         kw_link_close(&link, status);
+        kw_lease_serve_waiters(node);
         return;
     }
     if (is_news) {
@@ -243,16 +247,17 @@ void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_
     if (status == KW_E_PROTOCOL && was_ready) {
         KW_STAT_ADD(node->backend->stats, links_protocol_errors, 1);
     }
-    bool is_down = !was_ready && !is_only_resp3 && !node_has_ready_link(node);
+    bool is_down = is_news && !was_ready && !is_only_resp3 && !node_has_ready_link(node);
     if (is_down) {
         node_set_down(node, status); /* N2 */
-    } else if (!was_ready) {
+    } else if (is_news && !was_ready) {
         node->refused[link->proto - 2].until_ms =
             kw_loop_now_ms(node->backend->loop) + REFUSED_AGAIN_MS / 2 +
             kw_backend_random(node->backend) % REFUSED_AGAIN_MS;
         node->refused[link->proto - 2].reason = status;
     }
     kw_link_close(&link, status);
+    kw_lease_serve_waiters(node);
 }
 
 static bool node_has_ready_link(const struct kw_node *node)
@@ -263,7 +268,7 @@ static bool node_has_ready_link(const struct kw_node *node)
             return true;
         }
     }
-    return false;
+    return !kw_list_is_empty(&node->leases.quiet);
 }
 
 bool kw_node_may_retire(const struct kw_node *node)
@@ -278,7 +283,7 @@ bool kw_node_may_retire(const struct kw_node *node)
 
 void kw_node_retire_link(struct kw_node *node, struct kw_link *link)
 {
-    if (!link->is_retired && kw_node_may_retire(node)) {
+    if (!link->is_retired && !link->is_leased && kw_node_may_retire(node)) {
         kw__node_drop_link(node, link);
         link->is_retired = true;
         link->next = node->retired;
@@ -358,6 +363,10 @@ static bool node_try(struct kw_node *node, uint64_t now_ms)
 
 void kw__node_drop_link(struct kw_node *node, struct kw_link *link)
 {
+    if (link->is_leased) {
+        kw_lease_forget_link(link);
+        return;
+    }
     for (unsigned i = 0; i < KW_LINKS_PER_NODE_MAX; i++) {
         if (node->links[link->proto - 2][i] == link) {
             node->links[link->proto - 2][i] = NULL;

@@ -10,6 +10,7 @@
 #ifndef KW_BACKEND_NODE_H
 #define KW_BACKEND_NODE_H
 
+#include "backend/lease.h"
 #include "backend/link.h"
 #include "base/log.h"
 #include "cluster/topology.h"
@@ -47,6 +48,7 @@ struct kw_node {
         uint64_t until_ms; /* it is believed to have no databases ... */
         uint32_t from;     /* ... from this one on */
     } no_database;
+    struct kw_lease_pool leases;
     struct kw_log_limit log_limit;
 };
 

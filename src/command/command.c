@@ -329,9 +329,7 @@ bool kw_command_is_offered(const struct kw_command *command)
     case KW_ROUTE_SCAN:
         return false;
     case KW_ROUTE_SESSION:
-        return command->session == KW_SESSION_SUBSCRIBE ||
-               command->session == KW_SESSION_SUBSCRIBE_SLOT ||
-               command->session == KW_SESSION_PUBLISH;
+        return command->session != KW_SESSION_STATE && command->session != KW_SESSION_CURSOR;
     }
     KW_UNREACHABLE();
 }

@@ -75,14 +75,15 @@ struct kw_config {
     /* the cluster behind */
     struct kw_config_seed *cluster_seeds; /* NULL when the count is 0 */
     size_t cluster_seeds_count;
-    char *cluster_auth_user;      /* secret; "" = AUTH with the password alone */
-    char *cluster_auth_pass;      /* secret; "" = no AUTH */
-    unsigned links_per_node;      /* per worker */
-    unsigned node_timeout_ms;     /* a reply later than this is a timeout */
-    unsigned node_failure_limit;  /* consecutive timeouts that open the breaker (R4) */
-    unsigned health_interval_ms;  /* between probes of a node whose breaker is open (R4) */
-    unsigned topology_refresh_ms; /* periodic discovery, to be jittered (T3) */
-    unsigned request_retry_ms;    /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
+    char *cluster_auth_user;        /* secret; "" = AUTH with the password alone */
+    char *cluster_auth_pass;        /* secret; "" = no AUTH */
+    unsigned links_per_node;        /* per worker */
+    unsigned leased_links_per_node; /* of the whole process */
+    unsigned node_timeout_ms;       /* a reply later than this is a timeout */
+    unsigned node_failure_limit;    /* consecutive timeouts that open the breaker (R4) */
+    unsigned health_interval_ms;    /* between probes of a node whose breaker is open (R4) */
+    unsigned topology_refresh_ms;   /* periodic discovery, to be jittered (T3) */
+    unsigned request_retry_ms;      /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
     uint64_t
         node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
 

@@ -5,6 +5,7 @@
 #include "proxy/client.h"
 #include "proxy/cluster_face.h"
 #include "proxy/reply.h"
+#include "proxy/transaction.h"
 
 #include <stdio.h>
 
@@ -31,6 +32,9 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         return refuse_unknown(client); /* only a sentinel has these */
     }
     if (!is_complete) {
+        if (kw_transaction_ends_by(client, command)) {
+            return kw_transaction_abort(client);
+        }
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
     if (command->route == KW_ROUTE_REFUSED) {

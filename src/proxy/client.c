@@ -24,6 +24,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/session.h"
+#include "proxy/transaction.h"
 
 static void client_on_readable(struct kw_stream *stream);
 static void client_on_flushed(struct kw_stream *stream);
@@ -37,6 +38,7 @@ static void client_keep(struct kw_client *client, const char *data, size_t len);
 static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut);
 static const struct kw_config_output_limit *client_output_limit(const struct kw_client *client);
 static bool client_may_read(const struct kw_client *client);
+static bool client_may_watch(const struct kw_client *client);
 static void client_update_reading(struct kw_client *client);
 static void client_close_if_finished(struct kw_client *client);
 static void client_unpause(struct kw_client *client);
@@ -163,7 +165,8 @@ size_t kw_client_memory_bytes(const struct kw_client *client)
 {
     size_t input_bytes = client->input != NULL ? client->input->cap : 0;
 
-    return client->stream.out.len + client->inflight_bytes + client->parked_bytes + input_bytes;
+    return client->stream.out.len + client->inflight_bytes + client->parked_bytes + input_bytes +
+           kw_transaction_bytes(client);
 }
 
 void kw_client_free(struct kw_client *client)
@@ -190,7 +193,9 @@ static void client_on_readable(struct kw_stream *stream)
         client->input != NULL && client->input->end - client->input->start > KW_LEFTOVER_MAX_BYTES;
     enum kw_status status = is_large ? client_read_chunk(client) : client_read_scratch(client);
 
-    if (status == KW_E_CLOSED) {
+    if (status == KW_E_CLOSED && kw__client_is_blocked(client)) {
+        kw_client_close(client); /* at once: what comes later must not be lost to nobody */
+    } else if (status == KW_E_CLOSED) {
         kw_client_finish(client); /* it may still read: answer what it has asked */
     } else if (status != KW_OK && status != KW_AGAIN) {
         kw_client_close(client);
@@ -365,10 +370,19 @@ static bool client_may_read(const struct kw_client *client)
            (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* I2 */
 }
 
+/* Blocked: what it sends waits unparsed, but that it leaves must be noticed at once. */
+static bool client_may_watch(const struct kw_client *client)
+{
+    const struct kw_chunk *input = client->input;
+
+    return kw__client_is_blocked(client) && !client->is_closing &&
+           (input == NULL || input->end - input->start < KW_BLOCKED_INPUT_BYTES);
+}
+
 static void client_update_reading(struct kw_client *client)
 {
     if (!client->is_gone) {
-        kw_stream_set_reading(&client->stream, client_may_read(client));
+        kw_stream_set_reading(&client->stream, client_may_read(client) || client_may_watch(client));
     }
 }
 

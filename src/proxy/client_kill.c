@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "proxy/blocked.h"
 #include "proxy/client.h"
 #include "proxy/client_filter.h"
 #include "proxy/reply.h"
@@ -235,8 +236,8 @@ static void unblock_visit(struct kw_proxy *proxy, struct kw_errand *errand)
     for (struct kw_list *node = proxy->clients.next;
          node != &proxy->clients && !unblock->has_unblocked; node = node->next) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
-        if (client->id == unblock->id && !client->is_gone && client->blocked != NULL) {
-            unblock->has_unblocked = false; /* BLOCKED-HOOK */
+        if (client->id == unblock->id) {
+            unblock->has_unblocked = kw_blocked_unblock(client, unblock->with_error);
         }
     }
 }

@@ -16,6 +16,7 @@
 #include "proxy/reply.h"
 #include "proxy/round.h"
 #include "proxy/subscribe.h"
+#include "proxy/transaction.h"
 
 #include <stdlib.h>
 
@@ -184,7 +185,8 @@ static void client_print(const struct kw_client *client, struct kw_blob *text)
     kw_blob_print(text, " sub=%u psub=%u ssub=%u multi=%d watch=%u",
                   kw_subscriber_count(client, KW_CHANNEL_PLAIN),
                   kw_subscriber_count(client, KW_CHANNEL_PATTERN),
-                  kw_subscriber_count(client, KW_CHANNEL_SHARD), -1, 0U);
+                  kw_subscriber_count(client, KW_CHANNEL_SHARD), kw_transaction_queued(client),
+                  kw_transaction_watched(client));
     kw_blob_print(
         text,
         " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
@@ -213,7 +215,7 @@ static void client_flags(const struct kw_client *client, char *flags)
     if ((client->modes & KW_MODE_MULTI) != 0) {
         flags[len++] = 'x';
     }
-    if (client->blocked != NULL) {
+    if (kw__client_is_blocked(client)) {
         flags[len++] = 'b';
     }
     if ((client->modes & KW_MODE_TRACKING) != 0) {

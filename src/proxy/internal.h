@@ -53,18 +53,20 @@ struct kw_request {
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    struct kw_buf parked;    /* reply bytes that wait for older requests ... */
-    uint64_t deadline_ms;    /* no more retries after; 0 until the first one */
-    uint64_t due_ms;         /* RETRYING: when to try again */
-    struct kw_node *to_node; /* held: send there, not to the slot's owner, the next time */
-    struct kw_list retrying; /* in proxy->retrying */
+    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
+    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
+    uint64_t due_ms;          /* RETRYING: when to try again */
+    struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
+    struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
+    struct kw_run *run;       /* EXEC's: owned; transaction.c */
+    struct kw_list retrying;  /* in proxy->retrying */
     uint16_t slot;
     uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
     uint8_t state;       /* enum kw_request_state */
     uint8_t attempts;    /* redirections followed so far */
     uint8_t lost_links;  /* that it was on */
     bool is_asking;      /* ... behind ASKING */
-    bool is_barrier;     /* has several keys: see request_must_wait(); counted in the client */
+    bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
     bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
@@ -83,6 +85,7 @@ struct kw_request {
 #define KW_MODE_PAUSED (1u << 7)     /* of the proxy: CLIENT PAUSE */
 #define KW_MODE_SELECTING (1u << 8)  /* SELECT asks a node: nothing may overtake it */
 #define KW_MODE_MONITORING (1u << 9) /* runs MONITOR */
+#define KW_MODE_HELD (1u << 10)      /* a request is on a leased link: nothing overtakes it (O2) */
 
 struct kw_client {
     struct kw_stream stream; /* first: the stream's callbacks cast back */
@@ -111,6 +114,7 @@ struct kw_client {
     /* what only some clients have; NULL = not, owned by the file named */
     struct kw_transaction *transaction; /* MULTI, WATCH: transaction.c */
     struct kw_blocked *blocked;         /* a blocking command under way: blocked.c */
+    struct kw_wait *wait;               /* WAIT under way: wait.c */
     struct kw_subscriber *subscriber;   /* channels: subscribe.c */
     struct kw_tracker *tracker;         /* CLIENT TRACKING: tracker.c */
     uint32_t modes;                     /* KW_MODE_*: why kw_session_check() must look */
@@ -154,6 +158,8 @@ struct kw_proxy {
     struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
     struct kw_list yielding;      /* clients that go on in the next tick */
     struct kw_list retrying;      /* requests that wait for due_ms */
+    struct kw_list lease_waiting; /* kw_leased that wait for a link, by due_ms */
+    struct kw_list unblocking;    /* kw_blocked that CLIENT UNBLOCK is to end */
     struct kw_timer *yield_timer; /* makes that one come at once */
     struct kw_list ended_clients;
     uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_resend_queued() walks */
@@ -215,6 +221,12 @@ static inline bool kw__slot_is_unstable(const struct kw_proxy *proxy, uint16_t s
 static inline void kw__slot_set_unstable(struct kw_proxy *proxy, uint16_t slot)
 {
     proxy->unstable[proxy->unstable_now][slot / 64] |= 1ull << (slot % 64);
+}
+
+/* It waits for something to happen at a node: that it leaves must be noticed. */
+static inline bool kw__client_is_blocked(const struct kw_client *client)
+{
+    return client->blocked != NULL || client->wait != NULL;
 }
 
 /* Have the client looked at when the tick ends: it may be able to go on. */

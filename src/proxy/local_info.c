@@ -133,7 +133,7 @@ static void info_clients(struct info_text *info)
 {
     info_line(info, "connected_clients:%llu", sum(info, KW_METRIC_clients_connected));
     info_line(info, "maxclients:%zu", info->proxy->config->maxclients);
-    info_line(info, "blocked_clients:0");
+    info_line(info, "blocked_clients:%llu", sum(info, KW_METRIC_clients_blocked));
 }
 
 static void info_memory(struct info_text *info)

@@ -18,10 +18,12 @@
 #include "base/mem.h"
 #include "net/sock.h"
 #include "net/timer.h"
+#include "proxy/blocked.h"
 #include "proxy/channels.h"
 #include "proxy/client.h"
 #include "proxy/home.h"
 #include "proxy/internal.h"
+#include "proxy/leased.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
@@ -78,6 +80,8 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     kw_list_init(&proxy->yielding);
     proxy->yield_timer = kw_timer_new(proxy->loop, proxy_on_yield, proxy);
     kw_list_init(&proxy->retrying);
+    kw_list_init(&proxy->lease_waiting);
+    kw_list_init(&proxy->unblocking);
     kw_list_init(&proxy->ended_clients);
     proxy->retry_timer = kw_timer_new(proxy->loop, proxy_on_retry, proxy);
     proxy->second_timer = kw_timer_new(proxy->loop, proxy_on_second, proxy);
@@ -88,6 +92,10 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->unstable_period_s = config->node_timeout_ms * config->node_failure_limit / 1000 + 1;
     if (proxy->unstable_period_s < UNSTABLE_PERIOD_MIN_S) {
         proxy->unstable_period_s = UNSTABLE_PERIOD_MIN_S;
+    }
+    backend->leased_links_max = config->leased_links_per_node / hub->workers_count;
+    if (backend->leased_links_max == 0) {
+        backend->leased_links_max = 1;
     }
     backend->on_node_change = proxy_on_node_change;
     backend->on_slot_moved = proxy_on_slot_moved;
@@ -172,6 +180,7 @@ void kw_proxy_drain(struct kw_proxy *proxy)
     for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
         node = node->next;
+        kw_blocked_drain(client);
         kw_client_finish(client);
     }
 }
@@ -196,10 +205,13 @@ static void proxy_on_retry(void *arg)
 
     proxy->is_retry_running = false;
     kw_resend_due(proxy, now_ms);
+    kw_leased_expire(proxy, now_ms);
+    kw_blocked_unblock_again(proxy);
     if (proxy->paused_count > 0) {
         proxy_check_paused(proxy, now_ms);
     }
-    if (!kw_list_is_empty(&proxy->retrying) || proxy->paused_count > 0) {
+    if (!kw_list_is_empty(&proxy->retrying) || !kw_list_is_empty(&proxy->lease_waiting) ||
+        !kw_list_is_empty(&proxy->unblocking) || proxy->paused_count > 0) {
         kw__proxy_watch(proxy);
     }
 }

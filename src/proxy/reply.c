@@ -13,7 +13,9 @@
 #include "proxy/reply.h"
 
 #include "backend/node.h"
+#include "base/mem.h"
 #include "proxy/client.h"
+#include "proxy/leased.h"
 
 static void reply_retire(struct kw_request *request);
 static struct kw_buf *reply_push_behind(struct kw_request *request);
@@ -149,6 +151,13 @@ void kw_reply_finish(struct kw_request *request)
     kw_call_release(&request->call);
     kw_list_remove(&request->retrying);
     kw_node_release(&request->to_node);
+    if (request->leased != NULL) {
+        kw_leased_finish(request);
+    }
+    if (request->run != NULL) {
+        kw_free(request->run);
+        request->run = NULL;
+    }
     if (request->is_redirecting) {
         request->is_redirecting = false;
         client->redirecting_count--;

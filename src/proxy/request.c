@@ -9,7 +9,7 @@
  *       kw_gather_start      several calls make one reply  -> SENT
  *       kw_session_start     it needs a connection, or state, that outlives it
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
- *     request_must_wait    does an earlier one hold it?    -> WAITING (O2)
+ *     kw_request_must_wait does an earlier one hold it?    -> WAITING (O2)
  *     kw_request_send      onto the node's link            -> SENT
  *   ---- network ----
  *   request_on_reply
@@ -57,6 +57,7 @@
 #include "proxy/resend.h"
 #include "proxy/route.h"
 #include "proxy/session.h"
+#include "proxy/transaction.h"
 
 enum {
     MADE_UP_ATTEMPTS_MAX = 3, /* each may have run a script: servers need two at most */
@@ -68,11 +69,7 @@ enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
 
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire);
-static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
-                              const struct kw_target *target);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
-static bool request_redirected(struct kw_request *request, struct kw_node *from,
-                               struct kw_bytes line);
 static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how);
 static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part);
 static void request_pace(struct kw_request *request, struct kw_link *link);
@@ -115,6 +112,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         KW_STAT_ADD(proxy->stats, requests_local, 1);
     } else if (verdict == KW_REFUSED) {
         KW_STAT_ADD(proxy->stats, requests_refused, 1);
+        if ((client->modes & KW_MODE_MULTI) != 0) {
+            kw_transaction_flag(client);
+        }
     }
     if (verdict != KW_SENT) {
         kw_client_output_ok(client);
@@ -157,8 +157,8 @@ static enum kw_verdict request_start_other(struct kw_client *client,
 }
 
 /* Would it overtake an earlier request of this client, if it were sent now? (O2) */
-static bool request_must_wait(const struct kw_client *client, const struct kw_command *command,
-                              const struct kw_target *target)
+bool kw_request_must_wait(const struct kw_client *client, const struct kw_command *command,
+                          const struct kw_target *target)
 {
     bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
     if (client->inflight_count == 0 ||
@@ -190,7 +190,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     struct kw_node *node = target->node;
     struct kw_link *link = NULL;
 
-    if (request_must_wait(client, command, target)) {
+    if (kw_request_must_wait(client, command, target)) {
         return KW_WAITING;
     }
 
@@ -218,13 +218,19 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part)
 {
     struct kw_request *request = (struct kw_request *)call;
-    struct kw_client *client = request->client;
-    struct kw_link *link = call->link; /* NULL with the last part */
 
     if (__builtin_expect(part->type == '-', 0) && part->is_first && part->is_last &&
-        request_redirected(request, part->node, part->bytes)) {
+        kw_request_redirected(request, part->node, part->bytes)) {
         return;
     }
+    kw_request_pass(request, part, call->link);
+}
+
+void kw_request_pass(struct kw_request *request, const struct kw_reply_part *part,
+                     struct kw_link *link)
+{
+    struct kw_client *client = request->client;
+
     if (__builtin_expect(client->redirecting_count > 0, 0) && request_overtook(request, part)) {
         return;
     }
@@ -239,13 +245,10 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
     kw_reply_finish(request);
 }
 
-/* Is LINE an error that keyway handles inside (R1)? True when the request goes on.
- *
- * What scripts and modules run may make up such lines: they are believed only as far as no harm can
+/* What scripts and modules run may make up such lines: they are believed only as far as no harm can
  * come of it. They can't lead to a node that is not the cluster's, nor change the slot map.
  */
-static bool request_redirected(struct kw_request *request, struct kw_node *from,
-                               struct kw_bytes line)
+bool kw_request_redirected(struct kw_request *request, struct kw_node *from, struct kw_bytes line)
 {
     struct kw_proxy *proxy = request->client->proxy;
     bool may_be_made_up = request->command->group == KW_GROUP_SCRIPTING ||
@@ -351,15 +354,22 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link, en
                             bool was_sent)
 {
     struct kw_request *request = (struct kw_request *)call;
+
+    kw_request_lost(request, link, status, was_sent,
+                    !was_sent || kw_command_may_retry(request->command));
+}
+
+void kw_request_lost(struct kw_request *request, const struct kw_link *link, enum kw_status status,
+                     bool was_sent, bool may_retry)
+{
     struct kw_client *client = request->client;
     struct kw_proxy *proxy = client->proxy;
-    bool may_retry = !was_sent || kw_command_may_retry(request->command);
 
     if (client->paused_link == link) {
         client->paused_link = NULL;
         proxy->paused_count--;
     }
-    if (request->is_streaming && call->is_reply_started) {
+    if (request->is_streaming && request->call.is_reply_started) {
         kw_client_abort(client); /* half a reply is out: only a reset is honest */
         kw_reply_finish(request);
         return;

@@ -29,4 +29,23 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
 /* What every request's call is told. */
 extern const struct kw_call_user kw__request_user;
 
+/* Would COMMAND for TARGET overtake an earlier request of CLIENT, if it were sent now? (O2) */
+bool kw_request_must_wait(const struct kw_client *client, const struct kw_command *command,
+                          const struct kw_target *target);
+
+/* For the calls of other files of this room: what their on_reply and on_fail have in common.
+ *
+ * Is LINE, an error of the node FROM, one that keyway handles inside (R1)? True when REQUEST, which
+ * is in flight nowhere, goes on, or was answered.
+ */
+bool kw_request_redirected(struct kw_request *request, struct kw_node *from, struct kw_bytes line);
+
+/* PART of the reply is for the client; LINK is bringing it. The last one ends REQUEST. */
+void kw_request_pass(struct kw_request *request, const struct kw_reply_part *part,
+                     struct kw_link *link);
+
+/* LINK broke before REQUEST was answered: it is sent again when MAY_RETRY, or gets its error. */
+void kw_request_lost(struct kw_request *request, const struct kw_link *link, enum kw_status status,
+                     bool was_sent, bool may_retry);
+
 #endif

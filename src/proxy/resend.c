@@ -9,6 +9,7 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "proxy/leased.h"
 #include "proxy/reply.h"
 
 enum { RETRY_STEP_MS = 10 }; /* between two tries of TRYAGAIN and the like */
@@ -47,6 +48,9 @@ void kw_resend_now(struct kw_request *request)
                                : kw_backend_node_of_slot(backend, request->slot);
 
     KW_ASSERT(request->is_redirecting && request->call.link == NULL);
+    if (request->leased != NULL && kw_leased_is_over(request)) {
+        return;
+    }
     enum kw_status status = node == NULL ? KW_AGAIN : resend_put(request, node);
     if (status == KW_OK) {
         request->state = KW_REQUEST_INFLIGHT;
@@ -154,6 +158,9 @@ static enum kw_status resend_put(struct kw_request *request, struct kw_node *nod
     struct kw_client *client = request->client;
     struct kw_link *link = NULL;
 
+    if (request->leased != NULL) {
+        return kw_leased_put(request, node);
+    }
     enum kw_status status = kw_node_link(node, client->proto, client->db, client->id, &link);
     if (status == KW_OK) {
         status = kw_link_has_room(link, request->call.len + KW_INLINE_MAX_BYTES);

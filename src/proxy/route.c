@@ -11,13 +11,10 @@
 #include "proxy/cluster_face.h"
 #include "proxy/reply.h"
 
-static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot);
-
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
                          struct kw_target *target)
 {
-    struct kw_proxy *proxy = client->proxy;
-    const struct kw_argv *argv = &proxy->argv;
+    const struct kw_argv *argv = &client->proxy->argv;
     uint32_t single = kw_keys_single(command);
     struct kw_keys keys;
 
@@ -26,13 +23,20 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
     } else if (command->route == KW_ROUTE_SLOT_NUMBER) {
         target->slot = kw_cluster_face_slot_number(argv);
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
-        if (!keys_share_slot(argv, &keys, &target->slot)) {
+        if (!kw_route_keys_agree(argv, &keys, &target->slot)) {
             return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
         }
         target->has_several_keys = keys.count > 1;
     } else {
         target->slot = argv->count > 1 ? kw_slot_of_key(argv->items[1]) : 0;
     }
+    return kw_route_slot(client, target);
+}
+
+enum kw_verdict kw_route_slot(struct kw_client *client, struct kw_target *target)
+{
+    struct kw_proxy *proxy = client->proxy;
+
     target->node = kw_backend_node_of_slot(proxy->backend, target->slot);
     if (target->node == NULL) {
         if (!proxy->backend->has_topology &&
@@ -47,7 +51,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
     return KW_NEXT;
 }
 
-static bool keys_share_slot(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot)
+bool kw_route_keys_agree(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot)
 {
     bool is_first = true;
 

@@ -5,6 +5,7 @@
 #ifndef KW_PROXY_ROUTE_H
 #define KW_PROXY_ROUTE_H
 
+#include "command/keys.h"
 #include "proxy/internal.h"
 
 struct kw_target {
@@ -19,5 +20,11 @@ struct kw_target {
  */
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
                          struct kw_target *target);
+
+/* The last step of it: the node of target->slot. */
+enum kw_verdict kw_route_slot(struct kw_client *client, struct kw_target *target);
+
+/* The slot of all KEYS of ARGV, of which there is at least one. False when they don't agree. */
+bool kw_route_keys_agree(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot);
 
 #endif

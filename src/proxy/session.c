@@ -5,21 +5,29 @@
 #include "proxy/session.h"
 
 #include "proxy/admit.h"
+#include "proxy/blocked.h"
 #include "proxy/database.h"
 #include "proxy/pause.h"
 #include "proxy/publish.h"
 #include "proxy/subscribe.h"
+#include "proxy/transaction.h"
+#include "proxy/wait.h"
+#include "proxy/watch.h"
 
 typedef enum kw_verdict session_stage(struct kw_client *client, const struct kw_command *command,
                                       struct kw_bytes wire);
+
+static session_stage session_hold;
 
 static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
+    {KW_MODE_HELD, session_hold}, /* first: what is held has not come yet */
     {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
     {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
+    {KW_MODE_MULTI, kw_transaction_check},
 };
 
 static session_stage *const starts[KW_SESSION_STATE + 1] = {
@@ -27,6 +35,11 @@ static session_stage *const starts[KW_SESSION_STATE + 1] = {
     [KW_SESSION_SUBSCRIBE] = kw_subscribe_start,
     [KW_SESSION_SUBSCRIBE_SLOT] = kw_subscribe_start,
     [KW_SESSION_PUBLISH] = kw_publish_start,
+    [KW_SESSION_BLOCK] = kw_blocked_start,
+    [KW_SESSION_BLOCK_OPTION] = kw_blocked_start,
+    [KW_SESSION_TRANSACTION] = kw_transaction_start,
+    [KW_SESSION_WATCH] = kw_watch_start,
+    [KW_SESSION_WAIT] = kw_wait_start,
 };
 
 enum kw_verdict kw_session_check(struct kw_client *client, const struct kw_command *command,
@@ -54,4 +67,17 @@ enum kw_verdict kw_session_start(struct kw_client *client, const struct kw_comma
 void kw_session_drop(struct kw_client *client)
 {
     kw_subscribe_drop(client);
+    kw_blocked_drop(client);
+    kw_wait_drop(client);
+    kw_transaction_drop(client);
+}
+
+/* A request is on a link of its own: what comes behind it waits. */
+static enum kw_verdict session_hold(struct kw_client *client, const struct kw_command *command,
+                                    struct kw_bytes wire)
+{
+    (void)client;
+    (void)command;
+    (void)wire;
+    return KW_WAITING;
 }

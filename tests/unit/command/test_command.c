@@ -263,6 +263,7 @@ KW_TEST(command_offers_what_it_carries_out)
     assert_true(kw_command_is_offered(find("xgroup|create")));
     assert_false(kw_command_is_offered(find("shutdown")));
     assert_false(kw_command_is_offered(find("config|set")));
-    assert_false(kw_command_is_offered(find("blpop")));
+    assert_true(kw_command_is_offered(find("blpop")));
+    assert_true(kw_command_is_offered(find("exec")));
     assert_false(kw_command_is_offered(find("latency")));
 }

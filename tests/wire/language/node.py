@@ -250,6 +250,14 @@ def _answer_ok(node, link, words):
     return b"+OK\r\n"
 
 
+def _answer_client(node, link, words):
+    """CLIENT ID tells links apart; CLIENT UNBLOCK is for the script."""
+    what = words[1].upper() if len(words) > 1 else b""
+    if what == b"ID":
+        return b":%d\r\n" % link.number
+    return None if what == b"UNBLOCK" else b"+OK\r\n"
+
+
 def _answer_ping(node, link, words):
     return b"+PONG\r\n" if len(words) == 1 else resp.bulk(words[1])
 
@@ -263,7 +271,7 @@ HANDSHAKE = {
     "AUTH": _answer_auth,
     "CLUSTER": _answer_cluster,
     "INFO": _answer_info,
-    "CLIENT": _answer_ok,
+    "CLIENT": _answer_client,
     "READONLY": _answer_ok,
     "READWRITE": _answer_ok,
     "SELECT": _answer_ok,

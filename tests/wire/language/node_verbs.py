@@ -1,5 +1,6 @@
 """What a fake node can do in a script. `all` as the subject means every node."""
 import functools
+import re
 
 from . import payload, resp
 from .client_verbs import DEFAULT_WAIT_S, QUIET_S
@@ -57,6 +58,20 @@ def gets_among_others(line):
     if not line.world.backstage.wait_until(find, DEFAULT_WAIT_S * line.world.patience):
         raise Failed("%s got only %s" % (node.name, [_show(r.words) for r in node.inbox]))
     _accept(line, node, find(), link_name)
+
+
+@verb(NODE_VERBS, "gets command matching")
+def gets_command_matching(line):
+    """The next data command that arrived, its words joined by spaces, is like this."""
+    node = _node(line)
+    wait_s = DEFAULT_WAIT_S * line.world.patience
+    if not line.world.backstage.wait_until(lambda: node.inbox, wait_s):
+        raise Failed("%s got no command" % node.name)
+    received = node.inbox[0]
+    text = b" ".join(received.words).decode("latin-1")
+    if re.search(line.text, text) is None:
+        raise Failed("%s got %s" % (node.name, text))
+    _accept(line, node, received, None)
 
 
 def _accept(line, node, received, link_name):
@@ -199,6 +214,15 @@ def closes(line, node):
     line.world.trace.add(node.name, "closes", b"")
 
 
+@verb(NODE_VERBS, "sees the end of")
+def sees_the_end_of(line):
+    """The proxy has closed this link, or does so promptly."""
+    node = _node(line)
+    link = node.names[line.text.strip()]
+    if not line.world.backstage.wait_until(lambda: not link.is_open, 0.5 * line.world.patience):
+        raise Failed("%s is still open" % link.channel.label)
+
+
 @verb(NODE_VERBS, "goes down")
 @for_each_node
 def goes_down(line, node):
@@ -281,16 +305,37 @@ def has_links_that_begin_with(line, node):
 @verb(NODE_VERBS, "got ASKING right before each command on")
 @for_each_node
 def got_asking_right_before_each_command_on(line, node):
-    """... KEY_PREFIX, on every link, and nowhere else (O4)."""
-    prefix = line.text.encode()
+    """... KEY_PREFIX, on every link, and nowhere else (O4). Or names of commands, such as MULTI."""
+    prefixes = tuple(line.text.encode().split())
     for link in node.links:
         previous = [b""]
         for words in link.history:
-            is_redirected = len(words) > 1 and words[1].startswith(prefix)
+            is_redirected = words[0] in prefixes or \
+                (len(words) > 1 and words[1].startswith(prefixes))
             if is_redirected != (previous[0].upper() == b"ASKING"):
                 raise Failed("%s: %s came after %s" % (
                     link.channel.label, _show(words), _show(previous)))
             previous = words
+
+
+@verb(NODE_VERBS, "got each transaction in one run")
+@for_each_node
+def got_each_transaction_in_one_run(line, node):
+    """Between MULTI and EXEC all commands on that link have the same key (O4)."""
+    for link in node.links:
+        run = None
+        for words in link.history:
+            name = words[0].upper()
+            if (name == b"MULTI") != (run is None) and name in (b"MULTI", b"EXEC"):
+                raise Failed("%s: %s inside %s" % (link.channel.label, name, run))
+            if name == b"MULTI":
+                run = []
+            elif name == b"EXEC":
+                if len(set(run)) > 1:
+                    raise Failed("%s: one run had %s" % (link.channel.label, run))
+                run = None
+            elif run is not None:
+                run.append(words[1])
 
 
 def _link_name(line):
