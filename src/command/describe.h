@@ -24,6 +24,12 @@
 void kw_describe(struct kw_buf *buf, const struct kw_command *command, const struct kw_bytes *argv,
                  size_t argc, int proto);
 
+/* Append the names of the ACL categories: ACL CAT. */
+void kw_describe_categories(struct kw_buf *buf);
+
+/* Append the commands of the category NAME, subcommands included. False when there is none. */
+bool kw_describe_category(struct kw_buf *buf, struct kw_bytes name);
+
 /* "string", "sorted-set", "module" ... as COMMAND DOCS spells groups. Static storage. */
 const char *kw_group_name(enum kw_group group);
 

@@ -7,6 +7,7 @@
  * specifications as servers do it, so that old clients see the numbers that they are used to.
  */
 #include "base/assert.h"
+#include "command/describe.h"
 #include "command/internal.h"
 #include "resp/writer.h"
 
@@ -224,6 +225,43 @@ uint32_t kw__acl_by_name(struct kw_bytes name)
         }
     }
     return 0;
+}
+
+void kw_describe_categories(struct kw_buf *buf)
+{
+    size_t servers_own = WORDS_COUNT(acl_words);
+
+    while (acl_words[servers_own - 1].bit != KW__ACL_SCRIPTING) {
+        servers_own--; /* behind it are those of modules and newer servers */
+    }
+    kw_reply_array(buf, servers_own);
+    for (size_t i = 0; i < servers_own; i++) {
+        kw_reply_bulk(buf, kw_bytes_of_text(acl_words[i].text + 1));
+    }
+}
+
+bool kw_describe_category(struct kw_buf *buf, struct kw_bytes name)
+{
+    uint32_t category = kw__acl_by_name(name);
+    size_t count = 0;
+
+    for (int pass = 0; category != 0 && pass < 2; pass++) {
+        if (pass == 1) {
+            kw_reply_array(buf, count);
+        }
+        for (size_t i = 0; i < kw_command_count(); i++) {
+            const struct kw_command *command = kw_command_at(i);
+            bool is_in = (kw__acl_of(command) & category) != 0 &&
+                         (command->flags & KW_COMMAND_CONTAINER) == 0 &&
+                         kw_command_is_offered(command);
+            if (is_in && pass == 0) {
+                count++;
+            } else if (is_in) {
+                kw_reply_bulk(buf, kw_bytes_of_text(command->name));
+            }
+        }
+    }
+    return category != 0;
 }
 
 static bool is_range(const struct kw_key_spec *spec)

@@ -96,7 +96,8 @@ struct kw_config {
     char *pidfile; /* "" = none */
     char *logfile; /* "" = stdout */
     enum kw_log_level loglevel;
-    unsigned shutdown_timeout_s; /* SIGTERM: how long requests in flight may take (P2) */
+    unsigned monitor_sample_rate; /* MONITOR shows one command in so many */
+    unsigned shutdown_timeout_s;  /* SIGTERM: how long requests in flight may take (P2) */
 
     /* how it was loaded */
     char *config_file; /* the FILE argument as given; "" = none */

@@ -58,6 +58,7 @@ struct kw_client *kw_client_open(struct kw_proxy *proxy, int fd)
     client->stream.on_flushed = client_on_flushed;
     client->stream.on_broken = client_on_broken;
     kw_list_init(&client->resuming);
+    kw_list_init(&client->monitoring);
     kw_list_append(&proxy->clients, &client->all);
     proxy->clients_count++;
     kw_stream_init(&client->stream, proxy->loop, &proxy->streams, proxy->chunks, fd, false);

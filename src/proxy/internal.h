@@ -116,6 +116,7 @@ struct kw_client {
     struct kw_blocked *blocked;         /* a blocking command under way: blocked.c */
     struct kw_wait *wait;               /* WAIT under way: wait.c */
     struct kw_subscriber *subscriber;   /* channels: subscribe.c */
+    struct kw_list monitoring;          /* in the monitor's clients: monitor.c */
     struct kw_tracker *tracker;         /* CLIENT TRACKING: tracker.c */
     uint32_t modes;                     /* KW_MODE_*: why kw_session_check() must look */
     uint32_t db;                        /* its database: requests take links of that one */
@@ -177,6 +178,7 @@ struct kw_proxy {
     uint32_t modes;               /* KW_MODE_* that concern all clients */
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     bool is_draining;
+    struct kw_monitor *monitor;   /* NULL until the first MONITOR: monitor.c */
     bool is_all_paused;           /* while KW_MODE_PAUSED: reads, too */
     uint64_t pause_end_ms;        /* of the clock */
     struct kw_timer *pause_timer; /* NULL until the first CLIENT PAUSE */

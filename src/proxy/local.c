@@ -14,6 +14,7 @@
 #include "proxy/client_list.h"
 #include "proxy/cluster_face.h"
 #include "proxy/database.h"
+#include "proxy/monitor.h"
 #include "proxy/mute.h"
 #include "proxy/operator.h"
 #include "proxy/pause.h"
@@ -47,6 +48,25 @@ static local_start *const starts[KW_LOCAL_COUNT] = {
     [KW_LOCAL_CLIENT_REPLY] = kw_mute_start,
     [KW_LOCAL_CLIENT_PAUSE] = kw_pause_start,
     [KW_LOCAL_CLIENT_UNPAUSE] = kw_pause_end_start,
+    [KW_LOCAL_MONITOR] = kw_monitor_start,
+};
+
+/* What is written at once, in files of its own; all else is in answer(). */
+static kw__local_writer *const writers[KW_LOCAL_COUNT] = {
+    [KW_LOCAL_ACL_WHOAMI] = kw__local_acl_whoami,
+    [KW_LOCAL_ACL_USERS] = kw__local_acl_users,
+    [KW_LOCAL_ACL_LIST] = kw__local_acl_list,
+    [KW_LOCAL_ACL_GETUSER] = kw__local_acl_getuser,
+    [KW_LOCAL_ACL_CAT] = kw__local_acl_cat,
+    [KW_LOCAL_ACL_GENPASS] = kw__local_acl_genpass,
+    [KW_LOCAL_ACL_LOG] = kw__local_acl_log,
+    [KW_LOCAL_ACL_DRYRUN] = kw__local_acl_dryrun,
+    [KW_LOCAL_ACL_DELUSER] = kw__local_acl_deluser,
+    [KW_LOCAL_ACL_SETUSER] = kw__local_acl_setuser,
+    [KW_LOCAL_ACL_FILE] = kw__local_acl_file,
+    [KW_LOCAL_ROLE] = kw__local_role,
+    [KW_LOCAL_TIME] = kw__local_time,
+    [KW_LOCAL_LOLWUT] = kw__local_lolwut,
 };
 
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command)
@@ -54,7 +74,8 @@ enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_comman
     if (starts[command->local] != NULL) {
         return starts[command->local](client, command);
     }
-    enum kw_verdict verdict = answer(client, command, kw_reply_begin(client));
+    kw__local_writer *write = writers[command->local] != NULL ? writers[command->local] : answer;
+    enum kw_verdict verdict = write(client, command, kw_reply_begin(client));
 
     kw_reply_end(client);
     if (command->local == KW_LOCAL_QUIT) {
@@ -73,7 +94,7 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
 {
     const struct kw_argv *argv = &client->proxy->argv;
 
-    switch (command->local) {
+    switch ((int)command->local) { /* the tables above have the others */
     case KW_LOCAL_PING:
         answer_ping(client, buf);
         return KW_ANSWERED;
@@ -127,25 +148,8 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_CONFIG_GET:
         kw__local_config_get(client, buf);
         return KW_ANSWERED;
-    case KW_LOCAL_SELECT: /* these have a start */
-    case KW_LOCAL_RESET:
-    case KW_LOCAL_CLIENT_LIST:
-    case KW_LOCAL_CLIENT_KILL:
-    case KW_LOCAL_CLIENT_UNBLOCK:
-    case KW_LOCAL_CLIENT_REPLY:
-    case KW_LOCAL_CLIENT_PAUSE:
-    case KW_LOCAL_CLIENT_UNPAUSE:
-    case KW_LOCAL_PROXY_HELP:
-    case KW_LOCAL_PROXY_NODE:
-    case KW_LOCAL_PROXY_NODES:
-    case KW_LOCAL_PROXY_POOLS:
-    case KW_LOCAL_PROXY_TOPOLOGY:
-    case KW_LOCAL_PROXY_VERSION:
-    case KW_LOCAL_NONE: /* kw_admit() refuses these */
-    case KW_LOCAL_CONTAINER:
-    case KW_LOCAL_COUNT:
     default:
-        KW_UNREACHABLE();
+        KW_UNREACHABLE(); /* kw_admit() refuses what nobody answers */
     }
 }
 

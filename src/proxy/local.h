@@ -24,6 +24,24 @@ enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_comma
 void kw__local_info(struct kw_client *client, struct kw_buf *buf);
 void kw__local_config_get(struct kw_client *client, struct kw_buf *buf);
 
+/* One answer each. */
+typedef enum kw_verdict kw__local_writer(struct kw_client *client, const struct kw_command *command,
+                                         struct kw_buf *buf);
+kw__local_writer kw__local_acl_whoami;
+kw__local_writer kw__local_acl_users;
+kw__local_writer kw__local_acl_list;
+kw__local_writer kw__local_acl_getuser;
+kw__local_writer kw__local_acl_cat;
+kw__local_writer kw__local_acl_genpass;
+kw__local_writer kw__local_acl_log;
+kw__local_writer kw__local_acl_dryrun;
+kw__local_writer kw__local_acl_deluser;
+kw__local_writer kw__local_acl_setuser;
+kw__local_writer kw__local_acl_file;
+kw__local_writer kw__local_role;
+kw__local_writer kw__local_time;
+kw__local_writer kw__local_lolwut;
+
 /* Set the client's name from BYTES. False when they are not allowed in one. */
 bool kw__client_set_text(char **text, struct kw_bytes bytes);
 

@@ -24,6 +24,7 @@
 #include "proxy/home.h"
 #include "proxy/internal.h"
 #include "proxy/leased.h"
+#include "proxy/monitor.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
@@ -118,6 +119,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     }
     proxy_free_ended(ending);
     kw_channels_free(ending);
+    kw_monitor_free(ending);
     kw_timer_free(&ending->retry_timer);
     kw_timer_free(&ending->pause_timer);
     kw_timer_free(&ending->second_timer);
@@ -151,6 +153,9 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality persona
 
 void kw_proxy_tick(struct kw_proxy *proxy)
 {
+    if (__builtin_expect((proxy->modes & KW_MODE_MONITORED) != 0, 0)) {
+        kw_monitor_flush(proxy);
+    }
     proxy_settle(proxy);
     if (proxy_write_answered(proxy)) {
         proxy_look(proxy);

@@ -51,6 +51,7 @@
 #include "proxy/cluster_face.h"
 #include "proxy/gather.h"
 #include "proxy/local.h"
+#include "proxy/monitor.h"
 #include "proxy/mute.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
@@ -103,6 +104,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     }
     if (verdict == KW_WAITING) {
         return verdict;
+    }
+    if (__builtin_expect((proxy->modes & KW_MODE_MONITORED) != 0, 0) && verdict != KW_REFUSED) {
+        kw_monitor_feed(client, command);
     }
     if (__builtin_expect((client->modes & KW_MODE_REPLY_SKIP) != 0, 0)) {
         kw_mute_step(client);

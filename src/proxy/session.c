@@ -7,6 +7,7 @@
 #include "proxy/admit.h"
 #include "proxy/blocked.h"
 #include "proxy/database.h"
+#include "proxy/monitor.h"
 #include "proxy/pause.h"
 #include "proxy/publish.h"
 #include "proxy/subscribe.h"
@@ -25,6 +26,7 @@ static const struct {
 } checks[] = {
     {KW_MODE_HELD, session_hold}, /* first: what is held has not come yet */
     {KW_MODE_PAUSED, kw_pause_check},
+    {KW_MODE_MONITORING, kw_monitor_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
     {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
     {KW_MODE_MULTI, kw_transaction_check},
@@ -67,6 +69,7 @@ enum kw_verdict kw_session_start(struct kw_client *client, const struct kw_comma
 void kw_session_drop(struct kw_client *client)
 {
     kw_subscribe_drop(client);
+    kw_monitor_drop(client);
     kw_blocked_drop(client);
     kw_wait_drop(client);
     kw_transaction_drop(client);
