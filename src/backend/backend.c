@@ -119,6 +119,7 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
         }
     }
     kw_free(places);
+    backend->slots_version++;
     backend->has_topology = true;
     kw_topology_unref(&backend->topology);
     backend->topology = kw_topology_ref(topology);
@@ -191,10 +192,22 @@ struct kw_node *kw_backend_find_known(const struct kw_backend *backend,
     return node_find(backend, wanted);
 }
 
+struct kw_node *kw_backend_node_of_id(struct kw_backend *backend, struct kw_bytes id)
+{
+    for (uint32_t i = 0; i < backend->nodes_count; i++) {
+        struct kw_node *node = backend->nodes[i];
+        if (node != NULL && id.len > 0 && kw_bytes_equal(kw_bytes_of_text(node->id), id)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node)
 {
     KW_ASSERT(slot < KW_SLOTS_COUNT && backend->nodes[node->index] == node); /* I1 */
     backend->slot_node[slot] = node->index;
+    backend->slots_version++;
     kw_backend_want_topology(backend);
 }
 
@@ -423,6 +436,7 @@ static void node_remove(struct kw_node *node)
         }
     }
     backend->nodes[node->index] = NULL;
+    backend->slots_version++;
     kw_free(node);
 }
 

@@ -53,6 +53,7 @@ struct kw_backend {
     uint32_t nodes_count;                /* places used in nodes, holes included */
     struct kw_node *nodes[KW_NODES_MAX]; /* owned; NULL is a hole */
     uint16_t slot_node[KW_SLOTS_COUNT];  /* index into nodes or KW_NODE_NONE */
+    uint64_t slots_version;              /* grows when slot_node or a node's identity may change */
 };
 
 struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *config,
@@ -89,6 +90,9 @@ struct kw_node *kw_backend_find_node(struct kw_backend *backend, struct kw_bytes
 /* The node that WANTED, of a topology, is; NULL when it is not known. */
 struct kw_node *kw_backend_find_known(const struct kw_backend *backend,
                                       const struct kw_topology_node *wanted);
+
+/* The node with the id ID, or NULL. */
+struct kw_node *kw_backend_node_of_id(struct kw_backend *backend, struct kw_bytes id);
 
 /* NODE owns SLOT from now on, says a MOVED. Asks for the topology, too. */
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node);

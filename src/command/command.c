@@ -317,16 +317,16 @@ bool kw_command_is_offered(const struct kw_command *command)
     switch (command->route) {
     case KW_ROUTE_ONE_SLOT:
     case KW_ROUTE_SPLIT:
+    case KW_ROUTE_ANY_SHARD:
+    case KW_ROUTE_SCAN:
     case KW_ROUTE_SLOT_NUMBER:
+    case KW_ROUTE_ALL_SHARDS:
         return true;
     case KW_ROUTE_LOCAL:
         return command->local == KW_LOCAL_CONTAINER ? has_offered_subcommand(command)
                                                     : command->local != KW_LOCAL_NONE;
     case KW_ROUTE_REFUSED:
-    case KW_ROUTE_ALL_SHARDS: /* from here on: not built yet, see kw_admit() */
-    case KW_ROUTE_ANY_SHARD:
-    case KW_ROUTE_ALL_NODES:
-    case KW_ROUTE_SCAN:
+    case KW_ROUTE_ALL_NODES: /* not built yet, see kw_admit() */
         return false;
     case KW_ROUTE_SESSION:
         return command->session != KW_SESSION_STATE && command->session != KW_SESSION_CURSOR;

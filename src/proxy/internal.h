@@ -60,6 +60,9 @@ struct kw_request {
     struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
     struct kw_run *run;       /* EXEC's: owned; transaction.c */
     struct kw_list retrying;  /* in proxy->retrying */
+    struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
+    uint32_t part;            /* of a part: its number in the gather */
+    uint32_t keys_count;      /* of a part: how many keys it is about */
     uint16_t slot;
     uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
     uint8_t state;       /* enum kw_request_state */
@@ -71,6 +74,8 @@ struct kw_request {
     bool is_streaming;   /* part of its reply has reached the client's output */
     bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
     bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
+    bool needs_script;   /* its script goes in front of it when it is sent again */
+    bool is_part;        /* its reply is one of several that make one: gather.c */
     char small[KW_REPLY_SMALL_BYTES];
 };
 
@@ -153,7 +158,9 @@ struct kw_proxy {
     struct kw_stream_set streams; /* clients with output */
     struct kw_buf sink;           /* where replies are written that nobody gets */
     struct kw_pool requests;
-    struct kw_argv argv; /* of the command being handled */
+    struct kw_argv argv;            /* of the command being handled */
+    struct kw_gathering *gathering; /* what gather.c needs; owned */
+    struct kw_scripts *scripts;     /* owned */
     struct kw_list clients;
     size_t clients_count;
     struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
@@ -210,6 +217,15 @@ static inline void kw__request_drop_parked(struct kw_request *request)
     request->client->parked_bytes -= kw__request_parked_len(request);
     request->small_len = 0;
     kw_buf_reset(&request->parked);
+}
+
+/* The whole reply of PART, which is DONE; it lies in parked.head when that is there. */
+static inline struct kw_bytes kw__part_reply(const struct kw_request *part)
+{
+    const struct kw_chunk *chunk = part->parked.head;
+
+    return chunk == NULL ? kw_bytes_of(part->small, part->small_len)
+                         : kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start);
 }
 
 /* True when SLOT was redirected within the last few seconds. */

@@ -21,6 +21,7 @@
 #include "proxy/blocked.h"
 #include "proxy/channels.h"
 #include "proxy/client.h"
+#include "proxy/gather.h"
 #include "proxy/home.h"
 #include "proxy/internal.h"
 #include "proxy/leased.h"
@@ -28,6 +29,7 @@
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
+#include "proxy/script.h"
 
 enum {
     HOARD_MAX_MS = 1000,
@@ -76,6 +78,8 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     kw_buf_init(&proxy->sink, proxy->chunks);
     kw_pool_init(&proxy->requests, sizeof(struct kw_request), REQUESTS_FREE_MAX);
     kw_argv_init(&proxy->argv);
+    proxy->gathering = kw_gathering_new(backend);
+    proxy->scripts = kw_scripts_new();
     kw_list_init(&proxy->clients);
     kw_list_init(&proxy->resuming);
     kw_list_init(&proxy->yielding);
@@ -111,10 +115,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     while (!kw_list_is_empty(&ending->clients)) {
         struct kw_client *client = KW_LIST_ENTRY(ending->clients.next, struct kw_client, all);
         kw_client_close(client);
-        while (client->oldest != NULL) {
-            client->oldest->to_node = NULL;  /* gone with the backend */
-            kw_reply_finish(client->oldest); /* queued or retrying: nobody will answer it */
-        }
+        kw_reply_finish_all(client); /* queued or retrying: nobody will answer them */
         kw_client_resume(client);
     }
     proxy_free_ended(ending);
@@ -126,6 +127,8 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_timer_free(&ending->batch_timer);
     kw_timer_free(&ending->yield_timer);
     kw_argv_deinit(&ending->argv);
+    kw_gathering_free(&ending->gathering);
+    kw_scripts_free(&ending->scripts);
     kw_pool_deinit(&ending->requests);
     kw_free(ending);
     *proxy = NULL;
@@ -280,6 +283,7 @@ static void proxy_on_second(void *arg)
     if (proxy->seconds % TRIM_PERIOD_S == 0) {
         kw_chunk_pool_trim(proxy->chunks);
         kw_argv_trim(&proxy->argv);
+        kw_gathering_trim(proxy->gathering);
         kw_backend_close_idle(proxy->backend);
     }
     kw__proxy_publish(proxy);

@@ -4,8 +4,12 @@
  *      |
  *      +-- its bytes go to stream.out as they come; when it is done, so do the parked ones behind
  *
+ * Parts of a gather park their replies and stay, DONE, until all of them are: then the request
+ * behind them has the answer, and they leave the queue with it.
+ *
  * INVARIANTS
- * Q1  the oldest request of a client is never DONE, outside of this file.
+ * Q1  the oldest request of a client is never DONE, outside of this file, but for a part of a
+ *     gather that is not complete.
  * Q2  only the oldest has bytes in stream.out that are not followed by their reply's end.
  * Q3  inflight_count is the number of requests that are not DONE; inflight_bytes the sum of theirs.
  * Q4  what CLIENT REPLY mutes keeps its place in the queue; its bytes end in the sink, or nowhere.
@@ -15,10 +19,14 @@
 #include "backend/node.h"
 #include "base/mem.h"
 #include "proxy/client.h"
+#include "proxy/gather.h"
 #include "proxy/leased.h"
 
+static bool reply_is_in_turn(const struct kw_request *request);
+static void reply_expect(struct kw_request *request);
 static void reply_retire(struct kw_request *request);
 static struct kw_buf *reply_push_behind(struct kw_request *request);
+static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes);
 static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
@@ -68,10 +76,29 @@ enum kw_verdict kw_reply_refuse_bytes(struct kw_client *client, enum kw_error er
 
 void kw_reply_expect(struct kw_request *request)
 {
+    reply_append_to_queue(request);
+    reply_expect(request);
+}
+
+void kw_reply_expect_behind(struct kw_request *request, struct kw_request *before)
+{
+    struct kw_client *client = request->client;
+
+    if (client->newest == before) {
+        kw_reply_expect(request);
+        return;
+    }
+    request->next = before->next;
+    before->next = request;
+    client->queue_count++;
+    reply_expect(request);
+}
+
+static void reply_expect(struct kw_request *request)
+{
     struct kw_client *client = request->client;
 
     KW_ASSERT(request->state != KW_REQUEST_DONE);
-    reply_append_to_queue(request);
     client->inflight_count++;
     client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
@@ -128,13 +155,23 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
     if (client->is_gone || request->is_muted) {
         return;
     }
-    if (client->oldest != request) {
+    if (!reply_is_in_turn(request)) {
         reply_park(request, bytes);
         return;
     }
     kw_buf_append_bytes(&client->stream.out, bytes); /* Q2 */
     request->is_streaming = true;
     kw_stream_mark(&client->stream);
+}
+
+/* Would its bytes be the next ones that the client is waiting for? */
+static bool reply_is_in_turn(const struct kw_request *request)
+{
+    const struct kw_request *oldest = request->client->oldest;
+
+    return __builtin_expect(request->gather == NULL, 1)
+               ? oldest == request
+               : !request->is_part && oldest == request->gather->first;
 }
 
 void kw_reply_finish(struct kw_request *request)
@@ -166,9 +203,27 @@ void kw_reply_finish(struct kw_request *request)
     if (!client->stream.is_reading) {
         kw__client_resume_later(client); /* waiting, throttled, closing or gone */
     }
-    if (client->oldest == request) {
+    if (request->is_part) {
+        kw_gather_on_part(request->gather);
+    } else if (reply_is_in_turn(request)) {
         reply_advance(client);
     }
+}
+
+void kw_reply_finish_all(struct kw_client *client)
+{
+    struct kw_request *request = client->oldest;
+
+    KW_ASSERT(client->is_gone);
+    while (request != NULL) {
+        struct kw_request *oldest = client->oldest;
+        if (request->state != KW_REQUEST_DONE) {
+            request->to_node = NULL; /* gone with the backend */
+            kw_reply_finish(request);
+        }
+        request = client->oldest == oldest ? request->next : client->oldest;
+    }
+    KW_ASSERT(client->oldest == NULL);
 }
 
 void kw_reply_fail(struct kw_request *request, enum kw_error error, const char *text)
@@ -213,9 +268,43 @@ static void reply_park(struct kw_request *request, struct kw_bytes bytes)
         request->small_len = (uint8_t)(request->small_len + bytes.len);
         return;
     }
+    if (request->is_part) {
+        reply_park_whole(request, bytes);
+        return;
+    }
     kw_buf_append(&request->parked, request->small, request->small_len);
     request->small_len = 0;
     kw_buf_append_bytes(&request->parked, bytes);
+}
+
+/* The same for a part: merges read replies in one piece, so all of it is in one chunk that grows.
+ */
+static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes)
+{
+    struct kw_buf *parked = &request->parked;
+    size_t len = request->small_len + bytes.len;
+    struct kw_chunk *chunk = parked->head;
+
+    if (chunk == NULL) {
+        chunk = kw_chunk_get(parked->pool, len);
+    } else if (chunk->cap - chunk->end < len &&
+               kw_chunk_grow(&chunk, len > chunk->end ? len : chunk->end) != KW_OK) {
+        request->client->parked_bytes -= bytes.len;
+        kw_client_close(request->client);
+        return;
+    }
+    if (chunk == NULL) {
+        request->client->parked_bytes -= bytes.len;
+        kw_client_close(request->client);
+        return;
+    }
+    memcpy(chunk->data + chunk->end, request->small, request->small_len);
+    memcpy(chunk->data + chunk->end + request->small_len, bytes.data, bytes.len);
+    chunk->end += len;
+    parked->head = chunk;
+    parked->tail = chunk;
+    parked->len += len;
+    request->small_len = 0;
 }
 
 /* Deliver and drop all that is done at the head of the queue. */
@@ -223,7 +312,11 @@ static void reply_advance(struct kw_client *client)
 {
     while (client->oldest != NULL) {
         struct kw_request *request = client->oldest;
-        if (!client->is_gone && kw__request_parked_len(request) > 0) {
+        if (request->is_part) {
+            if (!request->gather->is_complete) {
+                return;
+            }
+        } else if (!client->is_gone && kw__request_parked_len(request) > 0) {
             request->is_streaming = true;
             client->parked_bytes -= kw__request_parked_len(request);
             kw_buf_append(&client->stream.out, request->small, request->small_len);
@@ -249,6 +342,9 @@ static void reply_retire(struct kw_request *request)
 {
     kw__request_drop_parked(request);
     KW_ASSERT(request->call.chunk == NULL);
+    if (request->gather != NULL && !request->is_part) {
+        kw_gather_put(request->gather);
+    }
     kw_pool_put(&request->client->proxy->requests, request);
 }
 
@@ -257,7 +353,7 @@ static void reply_append_to_queue(struct kw_request *request)
     struct kw_client *client = request->client;
 
     request->next = NULL;
-    request->is_muted = client->is_muted;
+    request->is_muted = client->is_muted && !request->is_part; /* parts are never delivered */
     if (client->newest == NULL) {
         client->oldest = request;
     } else {

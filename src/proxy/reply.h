@@ -28,6 +28,9 @@ enum kw_verdict kw_reply_refuse_bytes(struct kw_client *client, enum kw_error er
 /* Append REQUEST, in flight, to its client's queue. */
 void kw_reply_expect(struct kw_request *request);
 
+/* Put REQUEST, in flight, right behind BEFORE in its client's queue. */
+void kw_reply_expect_behind(struct kw_request *request, struct kw_request *before);
+
 /* Append a request whose reply comes later from somewhere else than a call of its own: the sum of
  * parts, another worker, a leased link. It counts as in flight until kw_reply_finish(). Returns it,
  * borrowed from the queue.
@@ -45,6 +48,9 @@ struct kw_buf *kw_reply_begin_push(struct kw_client *client);
  */
 struct kw_buf *kw_reply_begin_push_behind(struct kw_client *client);
 void kw_reply_end_push(struct kw_client *client, const struct kw_buf *buf, size_t added_bytes);
+
+/* Finish all requests of CLIENT, which is gone: for the end of the process. */
+void kw_reply_finish_all(struct kw_client *client);
 
 /* A piece of REQUEST's reply. Dropped when the client is gone. */
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);

@@ -57,6 +57,8 @@
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
+#include "proxy/scatter.h"
+#include "proxy/script.h"
 #include "proxy/session.h"
 #include "proxy/transaction.h"
 
@@ -72,6 +74,7 @@ static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how);
+static bool request_lacks_script(struct kw_request *request, struct kw_bytes line);
 static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part);
 static void request_pace(struct kw_request *request, struct kw_link *link);
 static void request_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
@@ -93,7 +96,8 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         verdict = kw_session_check(client, command, wire);
     }
     if (verdict == KW_NEXT &&
-        (command->route != KW_ROUTE_ONE_SLOT || (command->flags & KW_COMMAND_BLOCKING) != 0)) {
+        (command->route != KW_ROUTE_ONE_SLOT ||
+         (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
         verdict = request_start_other(client, command, wire);
     }
     if (verdict == KW_NEXT) {
@@ -150,6 +154,9 @@ static enum kw_verdict request_start_other(struct kw_client *client,
         return KW_NEXT;
     case KW_ROUTE_ONE_SLOT: {
         const struct kw_argv *argv = &client->proxy->argv;
+        if ((command->flags & KW_COMMAND_NO_MANDATORY_KEYS) != 0) {
+            kw_script_learn(client, command);
+        }
         return kw_command_is_blocking(command, argv->items, argv->count)
                    ? kw_session_start(client, command, wire)
                    : KW_NEXT;
@@ -224,7 +231,8 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
     struct kw_request *request = (struct kw_request *)call;
 
     if (__builtin_expect(part->type == '-', 0) && part->is_first && part->is_last &&
-        kw_request_redirected(request, part->node, part->bytes)) {
+        (kw_request_redirected(request, part->node, part->bytes) ||
+         request_lacks_script(request, part->bytes))) {
         return;
     }
     kw_request_pass(request, part, call->link);
@@ -268,7 +276,10 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
         }
         kw__slot_set_unstable(proxy, request->slot);
         kw_backend_want_topology(proxy->backend);
-        return kw_resend_later(request);
+        bool is_scattered = request->command->route == KW_ROUTE_SPLIT && request->leased == NULL &&
+                            kw_bytes_start_with(line, KW_BYTES("-TRYAGAIN")) &&
+                            kw_gather_scatter(request);
+        return is_scattered || kw_resend_later(request);
     }
     struct kw_node *to = NULL;
     kw__slot_set_unstable(proxy, request->slot);
@@ -316,6 +327,22 @@ static bool request_follow(struct kw_request *request, struct kw_node *to, enum 
     return true;
 }
 
+/* The node does not know the script, but we do: True, it is on its way, the request behind it. */
+static bool request_lacks_script(struct kw_request *request, struct kw_bytes line)
+{
+    if (request->command->group != KW_GROUP_SCRIPTING || request->is_part ||
+        !kw_script_is_missing(request, line)) {
+        return false;
+    }
+    kw_resend_hold(request);
+    if (kw_resend_is_held(request)) {
+        request->state = KW_REQUEST_QUEUED;
+    } else {
+        kw_resend_now(request);
+    }
+    return true;
+}
+
 /* An answer came while an earlier request of the slot is still on its way: it ran out of turn. A
  * read is asked again when its turn has come; True then.
  */
@@ -343,8 +370,8 @@ static void request_pace(struct kw_request *request, struct kw_link *link)
     struct kw_client *client = request->client;
     size_t unread = client->stream.out.len + client->parked_bytes;
 
-    if (client->is_gone || !kw_client_output_ok(client)) {
-        return;
+    if (client->is_gone || !kw_client_output_ok(client) || request->is_part) {
+        return; /* of a part all is collected, up to the client's output limit */
     }
     if (unread > KW_OUTPUT_PAUSE_BYTES && !client->is_slow && client->paused_link == NULL) {
         client->paused_link = link;

@@ -9,8 +9,10 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "proxy/gather.h"
 #include "proxy/leased.h"
 #include "proxy/reply.h"
+#include "proxy/script.h"
 
 enum { RETRY_STEP_MS = 10 }; /* between two tries of TRYAGAIN and the like */
 
@@ -29,7 +31,9 @@ bool kw_resend_is_held(const struct kw_request *request)
     if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
         return false;
     }
-    for (const struct kw_request *earlier = request->client->oldest; earlier != request;
+    /* Parts have a slot each, or keys that need no order: they do not hold one another. */
+    const struct kw_request *end = request->is_part ? request->gather->first : request;
+    for (const struct kw_request *earlier = request->client->oldest; earlier != end;
          earlier = earlier->next) {
         KW_ASSERT(earlier != NULL);
         if (earlier->slot == request->slot && earlier->is_redirecting &&
@@ -90,6 +94,8 @@ bool kw_resend_later(struct kw_request *request)
 void kw_resend_queued(struct kw_client *client)
 {
     struct kw_proxy *proxy = client->proxy;
+    const struct kw_request *last = NULL; /* that is redirecting */
+    bool was_first = false;               /* ... and the first of its slot, or beside that one */
     struct kw_list due;
 
     if (client->redirecting_count == 0) {
@@ -99,15 +105,19 @@ void kw_resend_queued(struct kw_client *client)
     kw_list_init(&due);
     memset(proxy->held, 0, sizeof proxy->held);
     for (struct kw_request *at = client->oldest; at != NULL; at = at->next) {
-        uint64_t bit = 1ull << (at->slot % 64);
-        uint64_t *word = &proxy->held[at->slot / 64];
         if (!at->is_redirecting) {
             continue;
         }
-        if (at->state == KW_REQUEST_QUEUED && (*word & bit) == 0) {
+        uint64_t bit = 1ull << (at->slot % 64);
+        uint64_t *word = &proxy->held[at->slot / 64];
+        bool is_beside = at->is_part && last != NULL && last->gather == at->gather &&
+                         last->slot == at->slot; /* see kw_resend_is_held() */
+        was_first = is_beside ? was_first : (*word & bit) == 0;
+        if (at->state == KW_REQUEST_QUEUED && was_first) {
             kw_list_append(&due, &at->retrying);
         }
         *word |= bit;
+        last = at;
     }
     while (!kw_list_is_empty(&due)) {
         struct kw_request *request = KW_LIST_ENTRY(due.next, struct kw_request, retrying);
@@ -164,6 +174,9 @@ static enum kw_status resend_put(struct kw_request *request, struct kw_node *nod
     enum kw_status status = kw_node_link(node, client->proto, client->db, client->id, &link);
     if (status == KW_OK) {
         status = kw_link_has_room(link, request->call.len + KW_INLINE_MAX_BYTES);
+    }
+    if (status == KW_OK && request->needs_script) {
+        status = kw_script_send(request, link);
     }
     if (status == KW_OK && request->is_asking) { /* the command can't fail any more behind it */
         status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */

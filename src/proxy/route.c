@@ -6,10 +6,13 @@
  */
 #include "proxy/route.h"
 
+#include "base/text.h"
 #include "command/keys.h"
 #include "proxy/admit.h"
 #include "proxy/cluster_face.h"
 #include "proxy/reply.h"
+
+static uint16_t slot_without_keys(const struct kw_command *command, const struct kw_argv *argv);
 
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
                          struct kw_target *target)
@@ -28,7 +31,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
         }
         target->has_several_keys = keys.count > 1;
     } else {
-        target->slot = argv->count > 1 ? kw_slot_of_key(argv->items[1]) : 0;
+        target->slot = slot_without_keys(command, argv);
     }
     return kw_route_slot(client, target);
 }
@@ -49,6 +52,20 @@ enum kw_verdict kw_route_slot(struct kw_client *client, struct kw_target *target
         return kw_reply_refuse(client, error, NULL, NULL);
     }
     return KW_NEXT;
+}
+
+/* CLUSTER COUNTKEYSINSLOT 42, FT.SEARCH index ..., FT.CURSOR READ index ..., TIME. */
+static uint16_t slot_without_keys(const struct kw_command *command, const struct kw_argv *argv)
+{
+    size_t at = strchr(command->name, '|') != NULL && argv->count > 2 ? 2 : 1;
+    int64_t number = 0;
+
+    if (command->route == KW_ROUTE_SLOT_NUMBER) {
+        bool is_slot = kw_text_to_int(argv->items[2], &number) == KW_OK && number >= 0 &&
+                       number < KW_SLOTS_COUNT;
+        return is_slot ? (uint16_t)number : 0; /* else the node says what is wrong */
+    }
+    return argv->count > at ? kw_slot_of_key(argv->items[at]) : 0;
 }
 
 bool kw_route_keys_agree(const struct kw_argv *argv, const struct kw_keys *keys, uint16_t *slot)

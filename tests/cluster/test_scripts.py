@@ -1,18 +1,18 @@
 """Scripts and functions that were loaded through keyway are there wherever a key goes."""
 from language.slots import slot_of
 from support.client import ErrorReply
-from support.testing import FRESH, Skip, test
-from support.topology import Mover, owner_of, replica_of_now
+from support.testing import FRESH, SHARED, test
+from support.topology import Mover, masters_of, owner_of, replica_of_now
 from support.wait import until
 
 TAG = "moving"
 SCRIPT = "return redis.call('APPEND', KEYS[1], ARGV[1])"
+BODY = "return redis.call('INCR', KEYS[1])"
 LIBRARY = ("#!lua name=counting\n"
            "redis.register_function('count', function(k) return redis.call('INCR', k[1]) end)")
 
 
 def load(client):
-    raise Skip("waits for gather")
     sha = client.call("SCRIPT", "LOAD", SCRIPT)
     assert len(sha) == 40, sha
     assert client.call("FUNCTION", "LOAD", LIBRARY) == b"counting"
@@ -61,3 +61,62 @@ def a_script_outlives_the_master_that_it_was_loaded_on(t):
 def a_script_that_nobody_loaded_is_noscript(t):
     reply = t.client().call("EVALSHA", "0" * 40, 1, "k")
     assert reply.text == "NOSCRIPT No matching script. Please use EVAL.", reply
+
+
+def flush_behind_keyways_back(t, what):
+    for node, _ in masters_of(t.cluster):
+        assert t.direct(node["port"]).call(what, "FLUSH") == b"OK"
+
+
+@test(cluster=SHARED, arguments=["--threads", "2"])
+def a_script_that_was_loaded_runs_on_every_shard(t):
+    sha = t.client().call("SCRIPT", "LOAD", BODY)
+    for again in range(2):
+        clients = [t.client() for _ in range(4)]     # of both workers
+        for n, client in enumerate(clients):
+            replies = client.pipeline([("EVALSHA", sha, "1", "s%d:%d:%d" % (again, n, i))
+                                       for i in range(30)])
+            assert replies == [1] * 30, replies
+        flush_behind_keyways_back(t, "SCRIPT")
+    assert t.client().call("SCRIPT", "FLUSH") == b"OK"
+    reply = t.client().call("EVALSHA", sha, "1", "k")
+    assert reply == ErrorReply("NOSCRIPT No matching script. Please use EVAL."), reply
+
+
+@test(cluster=SHARED, arguments=["--threads", "1"])
+def a_script_seen_in_an_eval_is_known(t):
+    client = t.client()
+    assert client.call("EVAL", BODY, "1", "a") == 1
+    sha = t.direct(t.cluster.ports[0]).call("SCRIPT", "LOAD", BODY)
+    flush_behind_keyways_back(t, "SCRIPT")
+    for key in ("a", "b", "c", "d"):
+        assert isinstance(client.call("EVALSHA", sha, "1", key), int)
+    assert client.call("EVALSHA", sha.upper(), "1", "e") == 1
+    assert client.call("EVALSHA", "f" * 40, "1", "e").code == "NOSCRIPT"
+
+
+@test(cluster=SHARED, arguments=["--threads", "2"])
+def a_library_that_was_loaded_is_there_on_every_shard(t):
+    assert t.client().call("FUNCTION", "LOAD", "REPLACE", LIBRARY) == b"counting"
+    for again in range(2):
+        for n in range(4):
+            replies = t.client().pipeline([("FCALL", "count", "1", "f%d:%d:%d" % (again, n, i))
+                                           for i in range(30)])
+            assert replies == [1] * 30, replies
+        flush_behind_keyways_back(t, "FUNCTION")
+    assert t.client().call("FCALL", "count", "1", "once more") == 1
+    reply = t.client().call("FCALL", "other", "1", "k")
+    assert reply == ErrorReply("ERR Function not found"), reply
+    assert t.client().call("FUNCTION", "FLUSH") == b"OK"
+    assert t.client().call("FCALL", "count", "1", "k").text == "ERR Function not found"
+
+
+@test(cluster=SHARED)
+def cross_slot_scripts_get_the_exact_text(t):
+    client = t.client()
+    probe = "return redis.call('get', KEYS[1])"
+    crossslot = ErrorReply("CROSSSLOT Keys in request don't hash to the same slot")
+    assert client.call("EVAL", probe, "2", "test1", "test2") == crossslot
+    assert client.call("EVALSHA", "f" * 40, "2", "test1", "test2") == crossslot
+    assert client.call("FCALL", "f", "2", "test1", "test2") == crossslot
+    assert client.call("EVAL", "return 5", "0") == 5
