@@ -124,7 +124,7 @@ bool kw_scan_cursor_fits(const struct kw_scan_cursor *cursor, uint64_t fingerpri
     return fingerprint_cut(fingerprint, cursor->node_cursor, &width) == cursor->fingerprint;
 }
 
-/* A hash tag counts when no wildcard stands before its end; a pattern without wildcards is a key. */
+/* A hash tag counts when no wildcard stands before its end; a pattern without any is a key. */
 uint16_t kw_scan_pattern_slot(struct kw_bytes pattern)
 {
     size_t open = SIZE_MAX;

@@ -28,6 +28,8 @@ def trap_14_a_script_and_a_function_are_there_on_a_shard_that_joined_later(t):
 
     joined = t.cluster.add_master()
     slot = slot_of(TAG)
+    until(lambda: b"cluster_state:ok" in t.cluster.call(joined["port"], "CLUSTER", "INFO"),
+          10 * t.patience, "the new master takes part")
     Mover(t.cluster, t.direct).move(slot, owner_of(t.cluster, slot), joined)
 
     assert client.call("EVALSHA", sha, 1, "{%s}s" % TAG, "b") == 2
