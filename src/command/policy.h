@@ -146,6 +146,7 @@ enum kw_session {
     KW_SESSION_WAIT,           /* WAIT WAITAOF: about the writes of this connection */
     KW_SESSION_SUBSCRIBE,      /* SUBSCRIBE family: replies come at any time */
     KW_SESSION_SUBSCRIBE_SLOT, /* SSUBSCRIBE family: the same, at the owner of the channel's slot */
+    KW_SESSION_TRACKING,       /* CLIENT TRACKING and its kin: pushes follow at any time */
     KW_SESSION_PUBLISH,        /* its count of receivers is put right: see proxy/publish.c */
     KW_SESSION_CURSOR,         /* a later request must reach the same node (FT.CURSOR READ) */
     KW_SESSION_STATE           /* other state that the node keeps for a connection */

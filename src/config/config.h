@@ -64,6 +64,7 @@ struct kw_config {
     uint64_t client_query_buffer_limit_bytes; /* one client's unprocessed input */
     struct kw_config_output_limit output_normal;
     struct kw_config_output_limit output_pubsub;
+    size_t tracking_table_max_keys; /* keys remembered for CLIENT TRACKING; 0 = no limit */
 
     /* the cluster personality */
     char *cluster_announce_ip;              /* "" = the address that the client talks to */

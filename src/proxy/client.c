@@ -106,6 +106,7 @@ void kw_client_finish(struct kw_client *client)
 
 void kw_client_resume(struct kw_client *client)
 {
+    kw_client_output_ok(client);
     kw_resend_queued(client);
     if (!client->is_gone && !client->is_closing) {
         client->is_waiting = false;

@@ -184,6 +184,7 @@ struct kw_proxy {
     uint64_t relieved_at_ms;      /* when a client was last closed for maxmemory */
     uint32_t modes;               /* KW_MODE_* that concern all clients */
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
+    struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
     bool is_draining;
     struct kw_monitor *monitor;   /* NULL until the first MONITOR: monitor.c */
     bool is_all_paused;           /* while KW_MODE_PAUSED: reads, too */

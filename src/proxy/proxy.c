@@ -30,6 +30,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/script.h"
+#include "proxy/tap.h"
 
 enum {
     HOARD_MAX_MS = 1000,
@@ -121,6 +122,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     proxy_free_ended(ending);
     kw_channels_free(ending);
     kw_monitor_free(ending);
+    kw_tracking_free(ending);
     kw_timer_free(&ending->retry_timer);
     kw_timer_free(&ending->pause_timer);
     kw_timer_free(&ending->second_timer);
@@ -185,6 +187,7 @@ void kw_proxy_drain(struct kw_proxy *proxy)
 {
     proxy->is_draining = true;
     kw_channels_stop(proxy);
+    kw_tracking_stop(proxy);
     for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
         node = node->next;
@@ -307,6 +310,9 @@ static void proxy_on_node_change(void *arg)
     kw__proxy_resume_waiting(proxy);
     if (proxy->channels != NULL) {
         kw_channels_align_soon(proxy->channels);
+    }
+    if (proxy->tracking != NULL) {
+        kw_taps_align_soon(proxy->tracking);
     }
 }
 

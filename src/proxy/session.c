@@ -11,6 +11,7 @@
 #include "proxy/pause.h"
 #include "proxy/publish.h"
 #include "proxy/subscribe.h"
+#include "proxy/tracker.h"
 #include "proxy/transaction.h"
 #include "proxy/wait.h"
 #include "proxy/watch.h"
@@ -28,6 +29,7 @@ static const struct {
     {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_MONITORING, kw_monitor_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
+    {KW_MODE_TRACKING, kw_tracker_check}, /* before MULTI: what it queues is read later */
     {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
     {KW_MODE_MULTI, kw_transaction_check},
 };
@@ -42,6 +44,7 @@ static session_stage *const starts[KW_SESSION_STATE + 1] = {
     [KW_SESSION_TRANSACTION] = kw_transaction_start,
     [KW_SESSION_WATCH] = kw_watch_start,
     [KW_SESSION_WAIT] = kw_wait_start,
+    [KW_SESSION_TRACKING] = kw_tracker_start,
 };
 
 enum kw_verdict kw_session_check(struct kw_client *client, const struct kw_command *command,
@@ -69,6 +72,7 @@ enum kw_verdict kw_session_start(struct kw_client *client, const struct kw_comma
 void kw_session_drop(struct kw_client *client)
 {
     kw_subscribe_drop(client);
+    kw_tracker_drop(client);
     kw_monitor_drop(client);
     kw_blocked_drop(client);
     kw_wait_drop(client);

@@ -251,11 +251,11 @@ def _answer_ok(node, link, words):
 
 
 def _answer_client(node, link, words):
-    """CLIENT ID tells links apart; CLIENT UNBLOCK is for the script."""
+    """CLIENT ID tells links apart; UNBLOCK is for the script, and TRACKING, which a feed begins with."""
     what = words[1].upper() if len(words) > 1 else b""
     if what == b"ID":
         return b":%d\r\n" % link.number
-    return None if what == b"UNBLOCK" else b"+OK\r\n"
+    return None if what in (b"UNBLOCK", b"TRACKING") else b"+OK\r\n"
 
 
 def _answer_ping(node, link, words):
