@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/discover.h"
+#include "cluster/learn.h"
 #include "cluster/probe.h"
 #include "net/inbox.h"
 #include "net/loop.h"
@@ -42,6 +43,7 @@ struct kw_server {
     struct kw_signals *signals;
     struct kw_discover *discover;
     struct kw_probe *probe;
+    struct kw_learn *learn;
     struct kw_timer *deadline; /* runs while shutting down */
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
@@ -62,6 +64,7 @@ static void server_on_letter(void *arg, struct kw_letter *letter);
 static void server_on_signal(void *arg, int number);
 static void server_on_topology(void *arg, struct kw_topology *taken);
 static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive);
+static void server_on_learned(void *arg, const struct kw_learned *learned);
 static void server_on_deadline(void *arg);
 
 enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server)
@@ -88,6 +91,8 @@ enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server
                                                           .discover = made->discover,
                                                           .on_node_state = server_on_node_state,
                                                           .arg = made});
+    made->learn = kw_learn_new(&(struct kw_learn_options){
+        .loop = made->loop, .config = config, .on_learned = server_on_learned, .arg = made});
     if (config->unixsocket[0] != '\0') {
         status = listen_unix(config, &shared_fd);
     }
@@ -139,6 +144,7 @@ void kw_server_free(struct kw_server **server)
         kw_worker_free(&ending->workers[i - 1]);
     }
     kw_crew_free(&ending->crew);
+    kw_learn_free(&ending->learn); /* nobody holds a row any more */
     kw_probe_free(&ending->probe);
     kw_discover_free(&ending->discover);
     kw_timer_free(&ending->deadline);
@@ -287,6 +293,7 @@ static void server_on_topology(void *arg, struct kw_topology *taken)
     atomic_store(&server->hub->slots_covered, taken->slots_covered);
     atomic_store(&server->hub->topology_version, taken->version);
     kw_probe_follow(server->probe, taken);
+    kw_learn_follow(server->learn, taken);
     for (unsigned i = 0; i < server->workers_count; i++) {
         kw_worker_send_topology(server->workers[i], kw_topology_ref(taken));
     }
@@ -299,6 +306,15 @@ static void server_on_node_state(void *arg, const struct kw_topology_node *node,
 
     for (unsigned i = 0; is_alive && i < server->workers_count; i++) {
         kw_worker_send_alive(server->workers[i], &node->address);
+    }
+}
+
+static void server_on_learned(void *arg, const struct kw_learned *learned)
+{
+    struct kw_server *server = arg;
+
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_send_learned(server->workers[i], learned);
     }
 }
 

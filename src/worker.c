@@ -19,14 +19,15 @@
 
 enum { LISTENERS_MAX = 64, DRAIN_CHECK_MS = 20 };
 
-enum order_kind { ORDER_TOPOLOGY, ORDER_ALIVE, ORDER_DRAIN, ORDER_STOP };
+enum order_kind { ORDER_TOPOLOGY, ORDER_LEARNED, ORDER_ALIVE, ORDER_DRAIN, ORDER_STOP };
 
 /* What the control thread tells a worker. */
 struct order {
     struct kw_letter letter; /* first */
     enum order_kind kind;
-    struct kw_topology *topology; /* one reference, with ORDER_TOPOLOGY */
-    struct kw_address address;    /* with ORDER_ALIVE */
+    struct kw_topology *topology;     /* one reference, with ORDER_TOPOLOGY */
+    struct kw_address address;        /* with ORDER_ALIVE */
+    const struct kw_learned *learned; /* with ORDER_LEARNED */
 };
 
 struct kw_worker {
@@ -124,6 +125,11 @@ void kw_worker_send_topology(struct kw_worker *worker, struct kw_topology *taken
     worker_send(worker, &(struct order){.kind = ORDER_TOPOLOGY, .topology = taken});
 }
 
+void kw_worker_send_learned(struct kw_worker *worker, const struct kw_learned *learned)
+{
+    worker_send(worker, &(struct order){.kind = ORDER_LEARNED, .learned = learned});
+}
+
 void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *address)
 {
     worker_send(worker, &(struct order){.kind = ORDER_ALIVE, .address = *address});
@@ -189,6 +195,9 @@ static void worker_on_letter(void *arg, struct kw_letter *letter)
     case ORDER_TOPOLOGY:
         kw_backend_apply(worker->backend, order->topology);
         kw_topology_unref(&order->topology);
+        break;
+    case ORDER_LEARNED:
+        kw_proxy_learn(worker->proxy, order->learned);
         break;
     case ORDER_ALIVE:
         kw_backend_on_node_alive(worker->backend, &order->address);

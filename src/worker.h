@@ -10,6 +10,7 @@
 
 #include "base/mailbox.h"
 #include "cluster/topology.h"
+#include "command/learned.h"
 #include "config/config.h"
 #include "net/inbox.h"
 #include "proxy/crew.h"
@@ -46,6 +47,9 @@ void kw_worker_start(struct kw_worker *worker);
 
 /* Hand it one reference of TOPOLOGY. */
 void kw_worker_send_topology(struct kw_worker *worker, struct kw_topology *taken);
+
+/* Commands beside those of commands.def, from now on. LEARNED lives as long as the worker. */
+void kw_worker_send_learned(struct kw_worker *worker, const struct kw_learned *learned);
 
 /* The node with ADDRESS answers again. */
 void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *address);

@@ -17,8 +17,8 @@
  * I2  the index belongs to this commands.def: same number of rows (checked when compiled), every
  *     top-level name is found (checked by a test).
  *
- * Not done: commands that keyway's table does not know, learned from the cluster (rule C1); they
- * will be rows of another table that is asked when this one has no answer.
+ * Commands that keyway's table does not know are rows of another one, which is asked when this one
+ * has no answer: learned.h.
  */
 #include "command/command.h"
 

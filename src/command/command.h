@@ -122,7 +122,7 @@ enum kw_group {
 
 struct kw_command {
     /* read for every request */
-    uint16_t id;    /* 0 .. kw_command_count() - 1: for per-command counters */
+    uint16_t id;    /* for per-command counters: below kw_command_count(); all learned rows: that */
     int16_t arity;  /* arguments with the name; negative: at least that many */
     uint32_t flags; /* KW_COMMAND_* */
     enum kw_route route;

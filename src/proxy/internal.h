@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "command/command.h"
+#include "command/learned.h"
 #include "config/config.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -152,8 +153,9 @@ struct kw_proxy {
     unsigned crew_index;  /* its place there */
     char *scratch;
     struct kw_request_limits limits;
-    uint64_t patient_until_ms; /* until then requests wait for the first topology */
-    uint64_t memory_max_bytes; /* this worker's share of maxmemory; UINT64_MAX = none */
+    const struct kw_learned *learned; /* commands that the servers have told of; NULL: none yet */
+    uint64_t patient_until_ms;        /* until then requests wait for the first topology */
+    uint64_t memory_max_bytes;        /* this worker's share of maxmemory; UINT64_MAX = none */
 
     struct kw_stream_set streams; /* clients with output */
     struct kw_buf sink;           /* where replies are written that nobody gets */
@@ -265,6 +267,16 @@ static inline void kw__client_yield(struct kw_client *client)
 
 /* Let the clients whose next request waits try again. */
 void kw__proxy_resume_waiting(struct kw_proxy *proxy);
+
+/* The row for the request ARGV, of commands.def or learned; NULL when nobody knows the name. */
+static inline const struct kw_command *kw__command_of(const struct kw_proxy *proxy,
+                                                      const struct kw_bytes *argv, size_t argc)
+{
+    const struct kw_command *command = kw_command_resolve(argv, argc);
+
+    return __builtin_expect(command != NULL, 1) ? command
+                                                : kw_learned_resolve(proxy->learned, argv, argc);
+}
 
 /* Bring the figures that are kept elsewhere into the statistics. */
 void kw__proxy_publish(struct kw_proxy *proxy);

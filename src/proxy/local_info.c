@@ -211,6 +211,8 @@ static void info_keyspace(struct info_text *info)
 struct config_pairs {
     struct kw_buf values;
     size_t count;
+    unsigned databases; /* as the servers say; 0: not known yet */
+    bool is_cluster;    /* for a client of the cluster personality */
 };
 
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
@@ -218,14 +220,26 @@ static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
     struct config_pairs *pairs = arg;
 
     kw_reply_bulk(&pairs->values, name);
-    kw_reply_bulk(&pairs->values, value);
+    if (pairs->databases > 0 && kw_bytes_equal(name, KW_BYTES("databases"))) {
+        char number[KW_TEXT_INT_MAX];
+        kw_reply_bulk(&pairs->values,
+                      kw_bytes_of(number, kw_text_from_int(pairs->databases, number)));
+    } else if (pairs->is_cluster && kw_bytes_equal(name, KW_BYTES("cluster-enabled"))) {
+        kw_reply_bulk(&pairs->values, KW_BYTES("yes"));
+    } else {
+        kw_reply_bulk(&pairs->values, value);
+    }
     pairs->count++;
 }
 
 void kw__local_config_get(struct kw_client *client, struct kw_buf *buf)
 {
     const struct kw_argv *argv = &client->proxy->argv;
-    struct config_pairs pairs = {.count = 0};
+    const struct kw_learned *learned = client->proxy->learned;
+    struct config_pairs pairs = {
+        .is_cluster = client->is_cluster,
+        .databases = learned != NULL ? kw_learned_databases(learned) : 0,
+    };
 
     kw_buf_init(&pairs.values, client->proxy->chunks);
     for (size_t i = 2; i < argv->count; i++) {

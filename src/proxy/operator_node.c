@@ -21,7 +21,8 @@ enum { WORDS_BEFORE = 3 /* PROXY NODE which */ };
 static struct kw_node *node_named(struct kw_backend *backend, struct kw_bytes which);
 static struct kw_node *node_by_id(struct kw_backend *backend, struct kw_bytes id);
 static enum kw_verdict refuse_node(struct kw_client *client, struct kw_bytes which);
-static bool is_fit_for_one_reply(const struct kw_bytes *argv, size_t argc);
+static bool is_fit_for_one_reply(const struct kw_proxy *proxy, const struct kw_bytes *argv,
+                                 size_t argc);
 static enum kw_verdict node_ask(struct kw_client *client, const struct kw_command *command,
                                 struct kw_link *link);
 static void node_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -40,7 +41,8 @@ enum kw_verdict kw__operator_node(struct kw_client *client, const struct kw_comm
     if (node == NULL) {
         return refuse_node(client, argv->items[2]);
     }
-    if (!is_fit_for_one_reply(argv->items + WORDS_BEFORE, argv->count - WORDS_BEFORE)) {
+    if (!is_fit_for_one_reply(client->proxy, argv->items + WORDS_BEFORE,
+                              argv->count - WORDS_BEFORE)) {
         char name[KW_COMMAND_NAME_MAX + 1];
         kw_text_printable(argv->items[WORDS_BEFORE], name, sizeof name);
         return kw_reply_refuse(client, KW_ERROR_PROXY_NODE, name, NULL);
@@ -132,9 +134,10 @@ static bool is_named_unfit(const struct kw_bytes *argv, size_t argc)
             kw_bytes_equal_nocase(argv[1], KW_BYTES("tracking")));
 }
 
-static bool is_fit_for_one_reply(const struct kw_bytes *argv, size_t argc)
+static bool is_fit_for_one_reply(const struct kw_proxy *proxy, const struct kw_bytes *argv,
+                                 size_t argc)
 {
-    const struct kw_command *command = kw_command_resolve(argv, argc);
+    const struct kw_command *command = kw__command_of(proxy, argv, argc);
 
     if (is_named_unfit(argv, argc)) {
         return false;

@@ -156,6 +156,11 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality persona
     kw_client_open(proxy, fd)->is_cluster = personality == KW_PERSONALITY_CLUSTER;
 }
 
+void kw_proxy_learn(struct kw_proxy *proxy, const struct kw_learned *learned)
+{
+    proxy->learned = learned;
+}
+
 void kw_proxy_tick(struct kw_proxy *proxy)
 {
     if (__builtin_expect((proxy->modes & KW_MODE_MONITORED) != 0, 0)) {

@@ -10,6 +10,7 @@
 #define KW_PROXY_PROXY_H
 
 #include "backend/backend.h"
+#include "command/learned.h"
 #include "config/config.h"
 #include "stats/stats.h"
 
@@ -23,6 +24,9 @@ void kw_proxy_free(struct kw_proxy **proxy);
 
 /* A new connection, of a client that takes keyway for PERSONALITY; FD becomes the proxy's. */
 void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality personality);
+
+/* Commands beside those of commands.def, from now on; LEARNED lives as long as the proxy. */
+void kw_proxy_learn(struct kw_proxy *proxy, const struct kw_learned *learned);
 
 /* Everything that leaves or ends at the end of a tick. */
 void kw_proxy_tick(struct kw_proxy *proxy);

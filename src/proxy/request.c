@@ -1,7 +1,7 @@
 /* request.c - THE SPINE. One request from its bytes to its reply.
  *
  *   kw_request_start
- *     kw_command_resolve   which command is it?
+ *     kw__command_of       which command is it?
  *     kw_admit             may it run here at all?         -> REFUSED with an error
  *     kw_session_check     is the client in MULTI, subscribed, paused ...?  -> ANSWERED, REFUSED
  *     request_start_other  not one call to one slot's owner:
@@ -87,7 +87,7 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
 {
     struct kw_proxy *proxy = client->proxy;
     const struct kw_argv *argv = &proxy->argv;
-    const struct kw_command *command = kw_command_resolve(argv->items, argv->count);
+    const struct kw_command *command = kw__command_of(proxy, argv->items, argv->count);
     struct kw_target target = {.slot = KW_SLOT_NONE};
 
     client->command = command;

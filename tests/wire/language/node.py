@@ -266,6 +266,12 @@ def _answer_command(node, link, words):
     return b"*0\r\n"
 
 
+def _answer_config(node, link, words):
+    """How many databases there are, which keyway asks by itself; all else is the script's."""
+    is_ours = len(words) == 3 and words[2] in (b"databases", b"cluster-databases")
+    return b"*0\r\n" if is_ours else None
+
+
 HANDSHAKE = {
     "HELLO": _answer_hello,
     "AUTH": _answer_auth,
@@ -277,4 +283,5 @@ HANDSHAKE = {
     "SELECT": _answer_ok,
     "PING": _answer_ping,
     "COMMAND": _answer_command,
+    "CONFIG": _answer_config,
 }

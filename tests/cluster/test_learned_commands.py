@@ -1,0 +1,112 @@
+"""Commands that keyway's table does not know: it learns them from the servers (rule C1)."""
+import os
+import shutil
+import subprocess
+
+from local_cluster import LocalCluster
+from support import ROOT
+from support.testing import CLUSTER_CONFIG, NONE, Skip, test
+from support.wait import until
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "support", "module.c")
+NO_SUCH = "ERR unknown command '%s', with args beginning with: "
+REFUSED = "ERR '%s' is not available through keyway: send it to a node directly"
+
+
+def built_module(folder):
+    """module.c as a shared object."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise Skip("there is no C compiler")
+    path = os.path.join(folder, "module.so")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", path, SOURCE], check=True,
+                   cwd=ROOT)
+    return path
+
+
+def cluster_with_module(t):
+    config = dict(CLUSTER_CONFIG, loadmodule=built_module(t.folder))
+    cluster = LocalCluster(3, 0, config=config)
+    t.closing.callback(cluster.stop)
+    cluster.start()
+    return cluster
+
+
+def learned(client):
+    """Wait until keyway has asked."""
+    until(lambda: client.call("KWT.HELLO") == b"HELLO", 5, "keyway knows the module's commands")
+
+
+@test(cluster=NONE, keyway=False)
+def commands_of_a_module_are_routed(t):
+    t.cluster = cluster_with_module(t)
+    t.start_keyway()
+    client = t.client()
+    learned(client)
+    for n in range(100):
+        assert client.call("KWT.SET", "k%d" % n, n) == b"OK"
+        assert client.call("kwt.get", "k%d" % n) == b"%d" % n
+        assert client.call("Kwt.Box", "Get", "k%d" % n) == b"%d" % n
+    replies = client.pipeline([("KWT.GET", "k%d" % n) for n in range(100)])
+    assert replies == [b"%d" % n for n in range(100)]
+    assert client.call("KWT.MGET", "{t}1", "{t}2") == [None, None]
+    assert client.call("KWT.MGET", "a", "b").code == "CROSSSLOT"
+    assert client.call("KWT.GET") == b"count", "the module counts its arguments itself"
+    assert client.call("KWT.BOX", "NONSENSE").text == \
+        "ERR unknown subcommand 'NONSENSE'. Try KWT.BOX HELP."
+    for name in ("KWT.WIPE", "KWT.ADMIN", "KWT.STATE"):
+        assert client.call(name).text == REFUSED % name, client.call(name)
+    assert client.call("KWT.NOBODY").text == NO_SUCH % "KWT.NOBODY"
+
+
+@test(cluster=NONE, keyway=False)
+def a_module_loaded_later_is_noticed_with_the_next_topology(t):
+    t.cluster = LocalCluster(3, 0, config=dict(CLUSTER_CONFIG, **{"enable-module-command": "yes"}))
+    t.closing.callback(t.cluster.stop)
+    t.cluster.start()
+    t.start_keyway()
+    client = t.client()
+    assert client.call("KWT.GET", "k").text == (NO_SUCH % "KWT.GET") + "'k' "
+    path = built_module(t.folder)
+    for port in t.cluster.ports:
+        t.cluster.call(port, "MODULE", "LOAD", path)
+    node = t.cluster.call(t.cluster.ports[1], "CLUSTER", "MYID")
+    for port in t.cluster.ports:    # one slot changes hands: the topology is new
+        t.cluster.call(port, "CLUSTER", "SETSLOT", "0", "NODE", node)
+    until(lambda: client.call("KWT.HELLO") == b"HELLO", 30, "keyway knows the module's commands")
+    assert client.call("KWT.SET", "k", "v") == b"OK"
+
+
+@test(cluster=NONE, keyway=False)
+def a_plain_server_tells_how_many_databases_it_has(t):
+    port = start_server(t, "--databases", "5")
+    t.start_keyway(seeds=["127.0.0.1:%d" % port])
+    client = t.client()
+    until(lambda: client.call("CONFIG", "GET", "databases") == [b"databases", b"5"], 5,
+          "keyway knows how many databases there are")
+    assert client.pipeline([("SELECT", 4), ("SET", "k", "four"), ("SELECT", 0), ("GET", "k"),
+                            ("SELECT", 4), ("GET", "k"), ("DEL", "k")]) == [
+        b"OK", b"OK", b"OK", None, b"OK", b"four", 1]
+    assert client.call("SELECT", 5).text == "ERR DB index is out of range"
+    assert client.call("SET", "k", "v").text.startswith("ERR keyway: no database is selected")
+    direct = t.direct(port)
+    assert direct.call("DBSIZE") == 0, "it landed in database 0"
+
+
+def start_server(t, *words):
+    """A plain redis-server; its port."""
+    from language.keyway import free_port
+    port = free_port()
+    server = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", t.folder]
+                              + list(words), stdout=subprocess.DEVNULL)
+    t.closing.callback(server.wait)
+    t.closing.callback(server.terminate)
+
+    def answers():
+        try:
+            with t.direct(port) as client:
+                return client.call("PING") == b"PONG"
+        except OSError:
+            return False
+    until(answers, 5, "the server answers")
+    return port
