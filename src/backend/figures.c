@@ -21,6 +21,11 @@ void kw_node_add_figures(const struct kw_node *node, struct kw_node_figures *sum
         sum->links_retired++;
         add_link(link, sum);
     }
+    const struct kw_list *waiters = &node->leases.waiters;
+    sum->links_leased += node->leases.count;
+    for (const struct kw_list *at = waiters->next; at != waiters; at = at->next) {
+        sum->leases_waiting++;
+    }
     for (const struct kw_link *link = node->sides; link != NULL; link = link->next) {
         sum->links_private += link->is_private ? 1 : 0;
         sum->links_database += link->is_private ? 0 : 1;
@@ -42,6 +47,8 @@ void kw_figures_add(struct kw_node_figures *sum, const struct kw_node_figures *f
     sum->links_retired += from->links_retired;
     sum->links_database += from->links_database;
     sum->links_private += from->links_private;
+    sum->links_leased += from->links_leased;
+    sum->leases_waiting += from->leases_waiting;
     sum->inflight += from->inflight;
     sum->queued_bytes += from->queued_bytes;
 }

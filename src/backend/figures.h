@@ -15,8 +15,10 @@ struct kw_node_figures {
     uint64_t links_retired;  /* that carry a big reply */
     uint64_t links_database; /* of other databases than 0 */
     uint64_t links_private;  /* for one command of an operator */
-    uint64_t inflight;       /* commands not answered, on all of these */
-    uint64_t queued_bytes;   /* of commands not written yet, on all of these */
+    uint64_t links_leased;   /* for one client alone (lease.h), idle ones included */
+    uint64_t leases_waiting; /* who wants one and finds none free */
+    uint64_t inflight;       /* commands not answered, on all but leased ones */
+    uint64_t queued_bytes;   /* of commands not written yet, the same */
 };
 
 /* Add what is at NODE to *sum. */

@@ -6,8 +6,8 @@
  * something else.
  *
  * Thread: built by the control thread; then read by any.
- * Memory: kw_learned_new() returns an owned pointer. Requests hold rows for as long as they live, so
- *         whoever publishes sets keeps all of them until the workers have ended.
+ * Memory: kw_learned_new() returns an owned pointer. Requests hold rows as long as they live: who
+ *         publishes sets keeps all of them until the workers have ended.
  * See also: cluster/command_reply.h (who fills it), command.h (the rows), commands.def.
  */
 #ifndef KW_COMMAND_LEARNED_H

@@ -13,8 +13,8 @@
 
 #include "proxy/internal.h"
 
-/* Answer the PROXY command in the client's proxy->argv, whose row is COMMAND: what this worker knows
- * alone. Returns KW_ANSWERED.
+/* Answer the PROXY command in the client's proxy->argv, whose row is COMMAND: what this worker
+ * knows alone. Returns KW_ANSWERED.
  */
 enum kw_verdict kw_operator_answer(struct kw_client *client, const struct kw_command *command);
 

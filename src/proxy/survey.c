@@ -71,7 +71,7 @@ static void survey_visit(struct kw_proxy *proxy, struct kw_errand *errand)
         if (node == NULL) {
             continue;
         }
-        struct kw_node_figures figures = {{0}, 0, 0, 0, 0, 0, 0};
+        struct kw_node_figures figures = {.inflight = 0};
         struct survey_node *found = survey_find(survey, node);
         kw_node_add_figures(node, &figures);
         kw_figures_add(&pool->figures, &figures);
@@ -139,14 +139,26 @@ static void survey_done(struct kw_proxy *home, struct kw_errand *errand)
 
 static void print_figures(const struct kw_node_figures *figures, struct kw_lines *lines)
 {
-    kw_lines_add(
-        lines,
-        " links_resp2=%llu links_resp3=%llu links_ready=%llu links_retired=%llu"
-        " links_database=%llu links_private=%llu inflight=%llu queued_bytes=%llu\r\n",
-        (unsigned long long)figures->links[0], (unsigned long long)figures->links[1],
-        (unsigned long long)figures->links_ready, (unsigned long long)figures->links_retired,
-        (unsigned long long)figures->links_database, (unsigned long long)figures->links_private,
-        (unsigned long long)figures->inflight, (unsigned long long)figures->queued_bytes);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"links_resp2", figures->links[0]},
+        {"links_resp3", figures->links[1]},
+        {"links_ready", figures->links_ready},
+        {"links_retired", figures->links_retired},
+        {"links_database", figures->links_database},
+        {"links_private", figures->links_private},
+        {"links_leased", figures->links_leased},
+        {"leases_waiting", figures->leases_waiting},
+        {"inflight", figures->inflight},
+        {"queued_bytes", figures->queued_bytes},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        kw_lines_add(lines, " %s=%llu", rows[i].name, (unsigned long long)rows[i].value);
+    }
+    kw_lines_add(lines, "\r\n");
 }
 
 static void print_nodes(const struct survey *survey, struct kw_lines *lines)
