@@ -78,7 +78,7 @@ enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server
     made->hub->started_ms = kw_clock_ms();
     atomic_store(&made->hub->next_client_id, 1);
     made->hub->workers_count = threads_wanted(config);
-    kw_sock_raise_limit(config->maxclients + RESERVED_FDS);
+    kw_sock_raise_limit(2 * config->maxclients + RESERVED_FDS); /* each may have a leased link */
     kw_signals_block();
     made->crew = kw_crew_new();
     made->loop = kw_loop_new();

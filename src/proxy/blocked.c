@@ -41,8 +41,8 @@ enum {
 enum ending { ENDING_NONE = 0, ENDING_TIMEOUT, ENDING_ERROR, ENDING_CLOSE };
 
 struct kw_blocked {
-    struct kw_leased leased;   /* first */
-    struct kw_list unblocking; /* in proxy->unblocking */
+    struct kw_leased leased; /* first */
+    struct kw_unblocking unblocking;
     uint64_t started_ms;
     uint64_t sent_ms;      /* when it was sent last */
     uint64_t deadline_ms;  /* 0: blocks for ever */
@@ -82,7 +82,8 @@ enum kw_verdict kw_blocked_start(struct kw_client *client, const struct kw_comma
     }
     struct kw_blocked *blocked = kw_alloc_zero(1, sizeof *blocked);
     kw_leased_init(&blocked->leased, client, &leased_user);
-    kw_list_init(&blocked->unblocking);
+    kw_list_init(&blocked->unblocking.place);
+    blocked->unblocking.client = client;
     blocked->started_ms = kw_loop_now_ms(client->proxy->loop);
     blocked_read_timeout(blocked, command, wire);
     client->blocked = blocked;
@@ -110,7 +111,12 @@ bool kw_blocked_unblock(struct kw_client *client, bool is_error)
 void kw_blocked_unblock_again(struct kw_proxy *proxy)
 {
     for (struct kw_list *at = proxy->unblocking.next; at != &proxy->unblocking; at = at->next) {
-        blocked_ask_to_end(KW_LIST_ENTRY(at, struct kw_blocked, unblocking));
+        struct kw_client *client = KW_LIST_ENTRY(at, struct kw_unblocking, place)->client;
+        if (client->wait != NULL) {
+            kw__wait_ask_to_end(client->wait);
+        } else {
+            blocked_ask_to_end(client->blocked);
+        }
     }
 }
 
@@ -243,8 +249,11 @@ static void blocked_on_finished(struct kw_leased *leased)
     struct kw_blocked *blocked = (struct kw_blocked *)leased;
     struct kw_client *client = leased->client;
 
-    kw_lease_give_back(&leased->lease); /* its reply is whole: clean */
-    kw_list_remove(&blocked->unblocking);
+    if (blocked->ending == ENDING_NONE) {
+        kw_lease_give_back(&leased->lease); /* its reply is whole: clean */
+    }
+    kw_lease_close(&leased->lease); /* else: a late CLIENT UNBLOCK must not meet its next user */
+    kw_list_remove(&blocked->unblocking.place);
     client->blocked = NULL;
     kw_free(blocked);
     KW_STAT_ADD(client->proxy->stats, clients_blocked, -1);
@@ -314,16 +323,21 @@ static void blocked_on_fail(struct kw_call *call, const struct kw_link *link, en
 
 static void blocked_end(struct kw_blocked *blocked, enum ending ending)
 {
-    struct kw_proxy *proxy = blocked->leased.client->proxy;
-
     blocked->ending = ending;
     if (blocked->leased.request->call.link == NULL) {
         blocked_end_now(blocked); /* it waits for its turn, here */
         return;
     }
     blocked_ask_to_end(blocked);
-    if (!kw_list_is_linked(&blocked->unblocking)) {
-        kw_list_append(&proxy->unblocking, &blocked->unblocking);
+    kw__unblocking_start(&blocked->unblocking);
+}
+
+void kw__unblocking_start(struct kw_unblocking *unblocking)
+{
+    struct kw_proxy *proxy = unblocking->client->proxy;
+
+    if (!kw_list_is_linked(&unblocking->place)) {
+        kw_list_append(&proxy->unblocking, &unblocking->place);
         kw__proxy_watch(proxy);
     }
 }

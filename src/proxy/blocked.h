@@ -17,6 +17,15 @@ enum kw_verdict kw_blocked_start(struct kw_client *client, const struct kw_comma
  */
 bool kw_blocked_unblock(struct kw_client *client, bool is_error);
 
+/* In what blocks a client: the nodes are being asked to end it. */
+struct kw_unblocking {
+    struct kw_list place; /* in proxy->unblocking */
+    struct kw_client *client;
+};
+
+/* For wait.c: ask again in a moment, until UNBLOCKING is taken out. */
+void kw__unblocking_start(struct kw_unblocking *unblocking);
+
 /* For wait.c: have the command that blocks CLIENT's LEASED link (may be NULL) end. */
 void kw__unblock_at_node(const struct kw_client *client, const struct kw_link *leased,
                          bool is_timeout);

@@ -91,7 +91,7 @@ struct kw_request {
 #define KW_MODE_PAUSED (1u << 7)     /* of the proxy: CLIENT PAUSE */
 #define KW_MODE_SELECTING (1u << 8)  /* SELECT asks a node: nothing may overtake it */
 #define KW_MODE_MONITORING (1u << 9) /* runs MONITOR */
-#define KW_MODE_HELD (1u << 10)      /* a request is on a leased link: nothing overtakes it (O2) */
+#define KW_MODE_LEASED (1u << 10)    /* a request is on a leased link: nothing overtakes it (O2) */
 
 struct kw_client {
     struct kw_stream stream; /* first: the stream's callbacks cast back */
@@ -169,7 +169,7 @@ struct kw_proxy {
     struct kw_list yielding;      /* clients that go on in the next tick */
     struct kw_list retrying;      /* requests that wait for due_ms */
     struct kw_list lease_waiting; /* kw_leased that wait for a link, by due_ms */
-    struct kw_list unblocking;    /* kw_blocked that CLIENT UNBLOCK is to end */
+    struct kw_list unblocking;    /* kw_unblocking: clients that CLIENT UNBLOCK is to free */
     struct kw_timer *yield_timer; /* makes that one come at once */
     struct kw_list ended_clients;
     uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_resend_queued() walks */

@@ -5,7 +5,7 @@
  *
  * INVARIANTS
  * I1  leased->request and request->leased point at each other, or are NULL.
- * I2  its client is held exactly as long.
+ * I2  its client is in KW_MODE_LEASED exactly as long.
  * I3  who waits for a link is in proxy->lease_waiting and in the node's pool, or in neither.
  */
 #include "proxy/leased.h"
@@ -62,7 +62,7 @@ void kw_leased_bind(struct kw_leased *leased, struct kw_request *request)
 {
     leased->request = request;
     request->leased = leased; /* I1 */
-    leased->client->modes |= KW_MODE_HELD;
+    leased->client->modes |= KW_MODE_LEASED;
 }
 
 enum kw_status kw_leased_set_bytes(struct kw_leased *leased, const struct kw_bytes *pieces,
@@ -134,7 +134,7 @@ void kw_leased_finish(struct kw_request *request)
     request->leased = NULL;
     leased->request = NULL; /* I1 */
     kw_list_remove(&leased->waiting);
-    leased->client->modes &= ~KW_MODE_HELD; /* I2 */
+    leased->client->modes &= ~KW_MODE_LEASED; /* I2 */
     kw__client_resume_later(leased->client);
     leased->user->on_finished(leased);
 }

@@ -2,8 +2,8 @@
  *
  * Blocking commands and WATCH share this: take a leased link to the slot's node, or wait for one;
  * send; follow redirections to another node's; give the link back. While such a request is
- * unanswered its client is held (KW_MODE_HELD): nothing of it starts, and it starts only when
- * nothing else of the client is in flight, so that order holds across two links (O2).
+ * unanswered nothing else of its client starts (KW_MODE_LEASED), and it starts only when nothing
+ * else of the client is in flight, so that order holds across two links (O2).
  *
  * Thread: the worker's. Memory: embedded in its owner, which is told when the request has ended.
  * See also: backend/lease.h, blocked.h, watch.h (the owners), resend.h.
@@ -48,7 +48,7 @@ enum kw_verdict kw_leased_start(struct kw_leased *leased, const struct kw_comman
                                 const struct kw_call_user *calls, uint16_t slot, bool is_patient,
                                 struct kw_bytes wire);
 
-/* REQUEST, which is sent over LEASED, holds its client from now until it is answered. */
+/* REQUEST is sent over LEASED: nothing else of its client starts until it is answered. */
 void kw_leased_bind(struct kw_leased *leased, struct kw_request *request);
 
 /* Replace the bytes of LEASED's request, which is not in flight, by BYTES. */

@@ -19,13 +19,13 @@
 typedef enum kw_verdict session_stage(struct kw_client *client, const struct kw_command *command,
                                       struct kw_bytes wire);
 
-static session_stage session_hold;
+static session_stage session_wait;
 
 static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
-    {KW_MODE_HELD, session_hold}, /* first: what is held has not come yet */
+    {KW_MODE_LEASED, session_wait}, /* first: nothing else starts meanwhile */
     {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_MONITORING, kw_monitor_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
@@ -80,7 +80,7 @@ void kw_session_drop(struct kw_client *client)
 }
 
 /* A request is on a link of its own: what comes behind it waits. */
-static enum kw_verdict session_hold(struct kw_client *client, const struct kw_command *command,
+static enum kw_verdict session_wait(struct kw_client *client, const struct kw_command *command,
                                     struct kw_bytes wire)
 {
     (void)client;

@@ -12,7 +12,8 @@
  *
  * INVARIANTS
  * I1  left_count is the number of parts whose call has not ended; the wait is freed with the last.
- * I2  the client is held until its request is answered, by the first error or the last answer.
+ * I2  the client is in KW_MODE_LEASED until its request is answered, by the first error or the last
+ *     answer.
  */
 #include "proxy/wait.h"
 
@@ -44,6 +45,9 @@ struct wait_part {
 struct kw_wait {
     struct kw_client *client;
     struct kw_request *request; /* unanswered; NULL when it is answered */
+    struct kw_unblocking unblocking;
+    bool is_ending;  /* CLIENT UNBLOCK was sent */
+    bool is_to_fail; /* ... with ERROR */
     uint32_t left_count;
     int64_t smallest[2]; /* WAITAOF answers two numbers */
     uint32_t parts_count;
@@ -84,7 +88,7 @@ enum kw_verdict kw_wait_start(struct kw_client *client, const struct kw_command 
     }
     wait_name_channels(wait);
     client->wait = wait;
-    client->modes |= KW_MODE_HELD; /* I2 */
+    client->modes |= KW_MODE_LEASED; /* I2 */
     wait->request = kw_reply_defer(client, command);
     KW_STAT_ADD(client->proxy->stats, clients_blocked, 1);
     wait->left_count = 1; /* ours: it must not end while it begins */
@@ -107,8 +111,16 @@ void kw_wait_unblock(struct kw_client *client, bool is_error)
 {
     struct kw_wait *wait = client->wait;
 
+    wait->is_ending = true;
+    wait->is_to_fail = is_error;
+    kw__wait_ask_to_end(wait);
+    kw__unblocking_start(&wait->unblocking);
+}
+
+void kw__wait_ask_to_end(const struct kw_wait *wait)
+{
     for (uint32_t i = 0; i < wait->parts_count; i++) {
-        kw__unblock_at_node(client, wait->parts[i].lease.link, !is_error);
+        kw__unblock_at_node(wait->client, wait->parts[i].lease.link, !wait->is_to_fail);
     }
 }
 
@@ -137,6 +149,8 @@ static struct kw_wait *wait_new(struct kw_client *client)
     if (count > 0) {
         wait = kw_alloc_zero(1, sizeof *wait + count * sizeof wait->parts[0]);
         wait->client = client;
+        wait->unblocking.client = client;
+        kw_list_init(&wait->unblocking.place);
         wait->smallest[0] = INT64_MAX;
         wait->smallest[1] = INT64_MAX;
         for (uint32_t i = 0; i < backend->nodes_count; i++) {
@@ -205,8 +219,9 @@ static void wait_answer(struct kw_wait *wait, struct kw_bytes reply)
     struct kw_request *request = wait->request;
 
     wait->request = NULL;
-    wait->client->modes &= ~KW_MODE_HELD; /* I2 */
+    wait->client->modes &= ~KW_MODE_LEASED; /* I2 */
     wait->client->wait = NULL;
+    kw_list_remove(&wait->unblocking.place);
     kw__client_resume_later(wait->client);
     KW_STAT_ADD(wait->client->proxy->stats, clients_blocked, -1);
     kw_reply_pass(request, reply);
@@ -251,7 +266,10 @@ static void part_on_reply(struct kw_call *call, const struct kw_reply_part *repl
         }
     }
     if (reply->is_last) {
-        kw_lease_give_back(&part->lease);
+        if (!wait->is_ending) {
+            kw_lease_give_back(&part->lease);
+        }
+        kw_lease_close(&part->lease); /* else: a late CLIENT UNBLOCK must not meet its next user */
         part_end(part);
     }
 }

@@ -15,6 +15,9 @@ enum kw_verdict kw_wait_start(struct kw_client *client, const struct kw_command 
 /* CLIENT UNBLOCK of a client that waits. */
 void kw_wait_unblock(struct kw_client *client, bool is_error);
 
+/* For blocked.c: ask the nodes once more to end it. */
+void kw__wait_ask_to_end(const struct kw_wait *wait);
+
 /* CLIENT is being closed. */
 void kw_wait_drop(struct kw_client *client);
 

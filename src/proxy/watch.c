@@ -5,8 +5,9 @@
  *   MULTI, commands        queued here: transaction.c
  *   EXEC  --leased link--> MULTI ... EXEC in one run: executed, or null when a key was changed
  *
- * A client is held while WATCH or EXEC is under way, and both start only when nothing of it is in
- * flight: so what it read behind WATCH was read behind WATCH, though on another link (O2).
+ * Nothing of a client starts while its WATCH or EXEC is under way (KW_MODE_LEASED), and both start
+ * only when nothing of it is in flight: so what it read behind WATCH was read behind WATCH, though
+ * on another link (O2).
  *
  * When the watch can't be kept (the link broke, the slot moved, WATCH of further keys is sent
  * elsewhere) nobody can say whether a key was changed meanwhile. Then EXEC answers null, as it does

@@ -308,8 +308,11 @@ static void heard_on_reply(struct kw_call *call, const struct kw_reply_part *par
     struct heard *heard = (struct heard *)call;
 
     assert_false(heard->is_done); /* told once */
-    assert_int_equal(part->is_first, heard->parts == 0);
-    assert_true((call->link == NULL) == part->is_last);
+    bool is_end = part->is_last && part->replies_left == 0;
+
+    assert_int_equal(part->is_first, !heard->is_inside);
+    heard->is_inside = !part->is_last;
+    assert_true((call->link == NULL) == is_end);
     if (heard->len < HEARD_MAX_BYTES) {
         size_t room = HEARD_MAX_BYTES - 1 - heard->len;
         memcpy(heard->text + heard->len, part->bytes.data,
@@ -318,7 +321,7 @@ static void heard_on_reply(struct kw_call *call, const struct kw_reply_part *par
     heard->len += part->bytes.len;
     heard->type = part->type;
     heard->parts++;
-    if (part->is_last) {
+    if (is_end) {
         heard->is_done = true;
         kw_call_release(call);
         if (heard->order != NULL) {
@@ -349,6 +352,13 @@ static const struct kw_call_user heard_user = {heard_on_reply, heard_on_fail};
 void heard_send(struct heard *heard, struct kw_link *link, const char *text)
 {
     *heard = (struct heard){.call.user = &heard_user};
+    assert_int_equal(kw_link_send(link, &heard->call, kw_bytes_of_text(text), NULL), KW_OK);
+}
+
+void heard_send_run(struct heard *heard, struct kw_link *link, const char *text,
+                    uint32_t replies_count)
+{
+    *heard = (struct heard){.call.user = &heard_user, .call.replies_count = replies_count};
     assert_int_equal(kw_link_send(link, &heard->call, kw_bytes_of_text(text), NULL), KW_OK);
 }
 

@@ -104,7 +104,8 @@ struct heard {
     size_t len;                 /* all of them */
     unsigned parts;
     char type;
-    bool is_done; /* answered or failed */
+    bool is_inside; /* a reply that is not whole yet */
+    bool is_done;   /* answered or failed */
     bool is_failed;
     bool was_sent;
     enum kw_status status;
@@ -113,6 +114,10 @@ struct heard {
 
 /* Send TEXT as a call on LINK. */
 void heard_send(struct heard *heard, struct kw_link *link, const char *text);
+
+/* The same as a run that makes REPLIES_COUNT replies; heard are all of them in a row. */
+void heard_send_run(struct heard *heard, struct kw_link *link, const char *text,
+                    uint32_t replies_count);
 
 /* It was answered with TEXT, whole. */
 void assert_heard(const struct heard *heard, const char *text);

@@ -503,3 +503,87 @@ KW_TEST(link_pushes_are_not_replies)
     assert_heard(&call, "_\r\n");
     scene_close(&scene);
 }
+
+#define RUN_WIRE "*1\r\n$5\r\nMULTI\r\n" GET_WIRE "*1\r\n$4\r\nEXEC\r\n"
+
+KW_TEST(link_gives_a_run_all_its_replies_and_the_next_call_the_next_one)
+{
+    int fd = -1;
+    struct heard run;
+    struct heard call;
+
+    scene_open(&scene, "node-timeout-ms 10000", 1);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    heard_send_run(&run, link, RUN_WIRE, 3);
+    heard_send(&call, link, GET_WIRE);
+    scene_expect(&scene, fd, RUN_WIRE GET_WIRE);
+    scene_say(&scene, fd, "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n");
+    assert_false(run.is_done);
+    scene_say(&scene, fd, "v\r\n$1\r\nw\r\n");
+
+    assert_heard(&run, "+OK\r\n+QUEUED\r\n*1\r\n$1\r\nv\r\n");
+    assert_heard(&call, "$1\r\nw\r\n");
+    scene_close(&scene);
+}
+
+KW_TEST(link_that_ends_inside_a_run_fails_it_once)
+{
+    int fd = -1;
+    struct heard run;
+
+    scene_open(&scene, "node-timeout-ms 10000", 1);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    heard_send_run(&run, link, RUN_WIRE, 3);
+    scene_expect(&scene, fd, RUN_WIRE);
+    scene_say(&scene, fd, "+OK\r\n+QUEUED\r\n");
+    scene_hang_up(&scene, fd);
+    scene_turn_until(&scene, &run.is_done);
+
+    assert_unheard(&run, KW_E_CLOSED, true);
+    scene_close(&scene);
+}
+
+KW_TEST(link_calls_a_run_sent_only_when_all_of_it_was_written)
+{
+    enum { BIG_BYTES = 16 * 1024 * 1024 };
+    int fd = -1;
+    struct heard run;
+
+    scene_open(&scene, "node-timeout-ms 10000", 1);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    char *text = kw_alloc(BIG_BYTES + 1); /* more than the kernel swallows unread */
+    memset(text, 'x', BIG_BYTES);
+    text[BIG_BYTES] = '\0';
+    heard_send_run(&run, link, text, 3);
+    scene_turn(&scene);
+    scene_turn(&scene);
+    assert_true(link->stream.out.len > 0 && link->stream.out.len < BIG_BYTES);
+    scene_reset(&scene, fd);
+    scene_turn_until(&scene, &run.is_done);
+
+    assert_true(run.is_failed);
+    assert_false(run.was_sent); /* its last command can't have run */
+    kw_free(text);
+    scene_close(&scene);
+}
+
+KW_TEST(link_does_not_take_the_last_reply_of_a_run_that_has_not_left)
+{
+    enum { BIG_BYTES = 16 * 1024 * 1024 };
+    int fd = -1;
+    struct heard run;
+
+    scene_open(&scene, "node-timeout-ms 10000", 1);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    char *text = kw_alloc(BIG_BYTES + 1);
+    memset(text, 'x', BIG_BYTES);
+    text[BIG_BYTES] = '\0';
+    heard_send_run(&run, link, text, 2);
+    scene_turn(&scene);
+    scene_say(&scene, fd, "+OK\r\n*0\r\n");
+    scene_turn_until(&scene, &run.is_done);
+
+    assert_unheard(&run, KW_E_PROTOCOL, false);
+    kw_free(text);
+    scene_close(&scene);
+}
