@@ -33,6 +33,7 @@
 #include "proxy/admit.h"
 #include "proxy/client.h"
 #include "proxy/merge_own.h"
+#include "proxy/publish.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
@@ -422,8 +423,10 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     struct kw_proxy *proxy = gather->client->proxy;
     struct kw_gathering *gathering = proxy->gathering;
 
-    if (gather->parts_count > gathering->parts_size) {
-        gathering->parts_size = gather->parts_count < 64 ? 64 : gather->parts_count;
+    struct kw_bytes own = {NULL, 0}; /* keyway's own reply, as if it were a node */
+
+    if (gather->parts_count >= gathering->parts_size) {
+        gathering->parts_size = gather->parts_count < 64 ? 64 : gather->parts_count + 1;
         gathering->parts =
             kw_realloc(gathering->parts, gathering->parts_size * sizeof *gathering->parts);
     }
@@ -448,6 +451,10 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
         .may_be_partial =
             proxy->config->partial_reads && (gather->command->flags & KW_COMMAND_WRITE) == 0,
     };
+    if (job.command->group == KW_GROUP_PUBSUB &&
+        kw_publish_own_reply(proxy->hub, job.command, job.parts[0].reply, job.proto, &own)) {
+        job.parts[job.parts_count++] = (struct kw_merge_part){.reply = own, .node = "keyway"};
+    }
     if (job.how == KW_MERGE_CURSOR) {
         kw_scan_answer(gather, &job, out);
     } else if (job.how == KW_MERGE_FIRST_NOT_NULL) {
@@ -455,6 +462,7 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     } else {
         kw_merge(&job, out);
     }
+    kw_free((char *)own.data);
 }
 
 void kw_gather_put(struct kw_gather *gather)

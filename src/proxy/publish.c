@@ -1,4 +1,4 @@
-/* publish.c - PUBLISH and SPUBLISH.
+/* publish.c - PUBLISH and SPUBLISH; what PUBSUB NUMSUB and its kin lack.
  *
  * A channel is published to where it is subscribed to: at the owner of its slot. So messages of one
  * client to one channel take one way, and stay in order. When that node is down, PUBLISH goes to
@@ -10,11 +10,14 @@
 #include "proxy/publish.h"
 
 #include "backend/node.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "proxy/census.h"
+#include "proxy/merge.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 
+static size_t write_number(char *out, char type, int64_t value);
 static struct kw_node *another_node(struct kw_backend *backend, struct kw_node *down);
 static void publish_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static void publish_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
@@ -38,6 +41,59 @@ enum kw_verdict kw_publish_start(struct kw_client *client, const struct kw_comma
     return kw_request_send(client, command, &target, wire, NULL, &publish_user);
 }
 
+bool kw_publish_own_reply(struct kw_stats_hub *hub, const struct kw_command *command,
+                          struct kw_bytes first, int proto, struct kw_bytes *own)
+{
+    bool is_shard = strcmp(command->name, "pubsub|shardnumsub") == 0;
+    struct kw_bytes name;
+    int64_t count = 0;
+    char *out = NULL;
+    size_t len = 0;
+
+    if (strcmp(command->name, "pubsub|numpat") == 0) {
+        struct kw_census_count patterns = kw_census_patterns(hub);
+        out = kw_alloc(KW_TEXT_INT_MAX + 3);
+        len = write_number(out, ':', (int64_t)patterns.clients - (int64_t)patterns.feeds);
+        *own = kw_bytes_of(out, len);
+        return true;
+    }
+    if ((!is_shard && strcmp(command->name, "pubsub|numsub") != 0) ||
+        !kw_merge_take_number(&first, '*', &count) || count < 0) {
+        return false; /* of channels the nodes know all */
+    }
+    out = kw_alloc(first.len + ((size_t)count + 1) * (KW_TEXT_INT_MAX + 3));
+    len = write_number(out, '*', count);
+    while (kw_merge_take_value(&first, proto, &name)) {
+        struct kw_bytes channel = name;
+        int64_t number = 0;
+        if (!kw_merge_take_number(&channel, '$', &number) || number < 0 ||
+            !kw_merge_take_number(&first, ':', &count)) {
+            kw_free(out);
+            return false;
+        }
+        struct kw_census_count counts =
+            kw_census_subscribers(hub, is_shard ? KW_CHANNEL_SHARD : KW_CHANNEL_PLAIN,
+                                  kw_bytes_of(channel.data, (size_t)number));
+        memcpy(out + len, name.data, name.len);
+        len += name.len;
+        len += write_number(out + len, ':', (int64_t)counts.clients - (int64_t)counts.feeds);
+    }
+    *own = kw_bytes_of(out, len);
+    return true;
+}
+
+/* A line of TYPE and VALUE at OUT, which has room for KW_TEXT_INT_MAX + 3 bytes. Returns its
+ * length.
+ */
+static size_t write_number(char *out, char type, int64_t value)
+{
+    out[0] = type;
+    size_t len = 1 + kw_text_from_int(value, out + 1);
+    out[len++] = '\r';
+    out[len++] = '\n';
+    return len;
+}
+
 /* A master that is not down, or DOWN when there is none. */
 static struct kw_node *another_node(struct kw_backend *backend, struct kw_node *down)
 {
@@ -56,7 +112,7 @@ static void publish_on_reply(struct kw_call *call, const struct kw_reply_part *p
     struct kw_stats_hub *hub = request->client->proxy->hub;
     bool is_shard = request->command->keys[0].find != KW_FIND_NONE;
     struct kw_reply_part changed = *part;
-    char line[KW_TEXT_INT_MAX + 3] = ":";
+    char line[KW_TEXT_INT_MAX + 3];
     struct kw_bytes channel;
     int64_t count = 0;
 
@@ -67,10 +123,7 @@ static void publish_on_reply(struct kw_call *call, const struct kw_reply_part *p
         struct kw_census_count own = kw_census_receivers(
             hub, is_shard ? KW_CHANNEL_SHARD : KW_CHANNEL_PLAIN, channel, part->node->name);
         count -= count > (int64_t)own.feeds ? (int64_t)own.feeds : count;
-        size_t len = 1 + kw_text_from_int(count + (int64_t)own.clients, line + 1);
-        line[len++] = '\r';
-        line[len++] = '\n';
-        changed.bytes = kw_bytes_of(line, len);
+        changed.bytes = kw_bytes_of(line, write_number(line, ':', count + (int64_t)own.clients));
     }
     kw__request_user.on_reply(call, &changed);
 }

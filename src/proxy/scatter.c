@@ -18,8 +18,7 @@ static struct kw_request *scatter_children(struct kw_request *request, struct kw
 static void scatter_keys(struct kw_gather *gather, const struct kw_request *request,
                          const struct kw_split *split);
 static void child_take_bytes(struct kw_request *child, struct kw_chunk *chunk, size_t len);
-static void gather_add_answer(struct kw_gather *gather, struct kw_request *before,
-                              bool is_muted);
+static void gather_add_answer(struct kw_gather *gather, struct kw_request *before, bool is_muted);
 
 bool kw_gather_scatter(struct kw_request *request)
 {

@@ -21,7 +21,7 @@
 
 /* What a CLIENT TRACKING asks for. */
 struct wish {
-    struct kw_request *request; /* that waits for an errand */
+    struct kw_request *request; /* that is to be answered */
     uint64_t redirect_id;
     struct kw_prefix *prefixes; /* owned */
     uint32_t prefixes_count;
@@ -34,14 +34,16 @@ struct wish {
 
 static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw_command *command);
 static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_error *error);
-static bool wish_fits(const struct wish *wish, struct kw_client *client);
-static bool prefixes_fit(const struct wish *wish, struct kw_client *client);
+static void wish_decide(struct wish *wish, struct kw_client *client);
+static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line);
+static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
+                         struct kw_buf *line);
 static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *b);
-static void refuse_prefix(struct kw_client *client, enum kw_error error, const struct kw_prefix *a,
+static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
                           const struct kw_prefix *b);
 static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_there,
                                    bool is_dropped);
-static void wish_grant(struct wish *wish, struct kw_client *client, struct kw_request *request);
+static void wish_grant(struct wish *wish, struct kw_client *client);
 static void wish_free(struct wish *wish);
 static void tracker_add_prefix(struct kw_tracker *tracker, struct kw_prefix *prefix);
 static void tracker_turn_on(struct kw_tracker *tracker);
@@ -174,26 +176,14 @@ static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw
         wish_free(&wish);
         return kw_reply_refuse(client, error, NULL, NULL);
     }
-    if (!wish.is_on) {
-        wish_free(&wish);
-        kw_tracker_drop(client);
-        kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
-        kw_reply_end(client);
-        return KW_ANSWERED;
-    }
-    if (!wish_fits(&wish, client)) {
-        wish_free(&wish);
-        return KW_REFUSED;
-    }
-    struct kw_request *request = kw_reply_defer(client, command);
+    wish.request = kw_reply_defer(client, command);
     if (wish.redirect_id == 0) {
-        wish_grant(&wish, client, request);
+        wish_decide(&wish, client);
         return KW_SENT;
     }
     client->modes |= KW_MODE_TRACKING; /* what is behind this waits */
     struct wish *asked = kw_alloc(sizeof *asked);
     *asked = wish;
-    asked->request = request;
     kw_referral_ask(client->proxy, wish.redirect_id, wish_on_redirect_known, asked);
     return KW_SENT;
 }
@@ -240,8 +230,28 @@ static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_err
     return wish->is_on || kw_bytes_equal_nocase(items[2], KW_BYTES("off"));
 }
 
-/* Do the options go together, and with what CLIENT has? False with an error written. */
-static bool wish_fits(const struct wish *wish, struct kw_client *client)
+/* Grant WISH, or not; it is used up, and its request answered sooner or later. */
+static void wish_decide(struct wish *wish, struct kw_client *client)
+{
+    struct kw_request *request = wish->request;
+    struct kw_buf line;
+
+    kw_buf_init(&line, client->proxy->chunks);
+    if (!wish->is_on) {
+        kw_tracker_drop(client);
+        kw_reply_status(&line, KW_BYTES("OK"));
+    } else if (wish_fits(wish, client, &line) && prefixes_fit(wish, client, &line)) {
+        wish_grant(wish, client);
+        return;
+    }
+    wish_free(wish);
+    kw_reply_pass(request, kw_bytes_of(line.head->data + line.head->start, line.len));
+    kw_buf_reset(&line);
+    kw_reply_finish(request);
+}
+
+/* Do the options go together, and with what CLIENT has? False with the error in LINE. */
+static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line)
 {
     const struct kw_tracker *tracker = client->tracker;
     enum kw_error error = KW_ERROR_COUNT;
@@ -259,28 +269,27 @@ static bool wish_fits(const struct wish *wish, struct kw_client *client)
         error = KW_ERROR_TRACKING_SWITCH_OPT;
     }
     if (error != KW_ERROR_COUNT) {
-        kw_reply_refuse(client, error, NULL, NULL);
-        return false;
+        kw_reply_error(line, error);
     }
-    return prefixes_fit(wish, client);
+    return error == KW_ERROR_COUNT;
 }
 
-static bool prefixes_fit(const struct wish *wish, struct kw_client *client)
+static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
+                         struct kw_buf *line)
 {
     const struct kw_tracker *tracker = client->tracker;
 
     for (uint32_t i = 0; i < wish->prefixes_count; i++) {
+        const struct kw_prefix *prefix = &wish->prefixes[i];
         for (uint32_t n = 0; tracker != NULL && n < tracker->prefixes_count; n++) {
-            if (prefixes_overlap(&wish->prefixes[i], &tracker->prefixes[n])) {
-                refuse_prefix(client, KW_ERROR_TRACKING_OVERLAP, &wish->prefixes[i],
-                              &tracker->prefixes[n]);
+            if (prefixes_overlap(prefix, &tracker->prefixes[n])) {
+                write_overlap(line, KW_ERROR_TRACKING_OVERLAP, prefix, &tracker->prefixes[n]);
                 return false;
             }
         }
         for (uint32_t n = i + 1; n < wish->prefixes_count; n++) {
-            if (prefixes_overlap(&wish->prefixes[i], &wish->prefixes[n])) {
-                refuse_prefix(client, KW_ERROR_TRACKING_OVERLAP_GIVEN, &wish->prefixes[i],
-                              &wish->prefixes[n]);
+            if (prefixes_overlap(prefix, &wish->prefixes[n])) {
+                write_overlap(line, KW_ERROR_TRACKING_OVERLAP_GIVEN, prefix, &wish->prefixes[n]);
                 return false;
             }
         }
@@ -293,7 +302,7 @@ static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *
     return memcmp(a->data, b->data, a->len < b->len ? a->len : b->len) == 0;
 }
 
-static void refuse_prefix(struct kw_client *client, enum kw_error error, const struct kw_prefix *a,
+static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
                           const struct kw_prefix *b)
 {
     char first[128];
@@ -301,7 +310,7 @@ static void refuse_prefix(struct kw_client *client, enum kw_error error, const s
 
     kw_text_printable(kw_bytes_of(a->data, a->len), first, sizeof first);
     kw_text_printable(kw_bytes_of(b->data, b->len), second, sizeof second);
-    kw_reply_refuse(client, error, first, second);
+    kw_reply_error_text(line, error, first, second);
 }
 
 /* The errand is back. */
@@ -320,13 +329,13 @@ static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_the
         wish_free(wish);
         kw_reply_fail(request, KW_ERROR_TRACKING_NO_REDIRECT, NULL);
     } else {
-        wish_grant(wish, client, request);
+        wish_decide(wish, client);
     }
     kw_free(wish);
 }
 
 /* All is checked: CLIENT gets what WISH says, once the feeds are there. */
-static void wish_grant(struct wish *wish, struct kw_client *client, struct kw_request *request)
+static void wish_grant(struct wish *wish, struct kw_client *client)
 {
     struct kw_tracking *tracking = kw_tracking_of(client->proxy);
     struct kw_tracker *tracker = client->tracker;
@@ -355,7 +364,7 @@ static void wish_grant(struct wish *wish, struct kw_client *client, struct kw_re
         tracker_add_prefix(tracker, &everything);
     }
     wish_free(wish);
-    tracker->request = request;
+    tracker->request = wish->request;
     kw_list_append(&tracking->pending, &tracker->pending);
     kw_taps_align(tracking);
     if (!kw_timer_is_running(tracking->timer)) {
