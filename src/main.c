@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     int result = EXIT_FAILURE;
     kw_log(KW_LOG_NOTICE, "keyway " KW_VERSION " starts, pid %d", (int)getpid());
     kw_config_log_notes(config);
-    if (kw_server_new(config, &server) == KW_OK) {
+    if (kw_server_new(config, argc, argv, &server) == KW_OK) {
         kw_server_run(server);
         kw_server_free(&server);
         kw_log(KW_LOG_NOTICE, "keyway ends");

@@ -16,6 +16,7 @@
 #include "cluster/discover.h"
 #include "cluster/learn.h"
 #include "cluster/probe.h"
+#include "config/board.h"
 #include "net/inbox.h"
 #include "net/loop.h"
 #include "net/signals.h"
@@ -38,6 +39,11 @@ enum {
 
 struct kw_server {
     struct kw_config *config; /* one reference */
+    struct kw_config_board *board;
+    int argc; /* the command line, to be read again */
+    char **argv;
+    struct kw_letter config_letter; /* to ourselves: the board has changed */
+    _Atomic bool is_config_posted;
     struct kw_loop *loop;
     struct kw_inbox *inbox;
     struct kw_signals *signals;
@@ -61,28 +67,36 @@ static enum kw_status listen_tcp(const struct kw_config *config, const char *hos
                                  bool is_first, int *fd);
 static enum kw_status listen_unix(const struct kw_config *config, int *fd);
 static void server_on_letter(void *arg, struct kw_letter *letter);
+static void server_on_config_change(void *arg);
+static void server_take_config(struct kw_server *server);
+static void server_reload(struct kw_server *server);
 static void server_on_signal(void *arg, int number);
 static void server_on_topology(void *arg, struct kw_topology *taken);
 static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive);
 static void server_on_learned(void *arg, const struct kw_learned *learned);
 static void server_on_deadline(void *arg);
 
-enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server)
+enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
+                             struct kw_server **server)
 {
     struct kw_server *made = kw_alloc_zero(1, sizeof *made);
     enum kw_status status = KW_OK;
     int shared_fd = -1; /* the Unix socket: one for all workers, as paths can't be shared out */
 
     made->config = kw_config_ref(config);
+    made->board = kw_config_board_new(config);
+    made->argc = argc;
+    made->argv = argv;
     made->hub = kw_alloc_zero(1, sizeof *made->hub);
     made->hub->started_ms = kw_clock_ms();
     atomic_store(&made->hub->next_client_id, 1);
     made->hub->workers_count = threads_wanted(config);
     kw_sock_raise_limit(2 * config->maxclients + RESERVED_FDS); /* each may have a leased link */
     kw_signals_block();
-    made->crew = kw_crew_new();
+    made->crew = kw_crew_new(made->board);
     made->loop = kw_loop_new();
     made->inbox = kw_inbox_open(made->loop, server_on_letter, made);
+    kw_config_board_watch(made->board, server_on_config_change, made);
     made->signals = kw_signals_open(made->loop, server_on_signal, made);
     made->deadline = kw_timer_new(made->loop, server_on_deadline, made);
     made->discover = kw_discover_new(made->loop, config, server_on_topology, made);
@@ -153,6 +167,7 @@ void kw_server_free(struct kw_server **server)
     if (ending->config->unixsocket[0] != '\0') {
         unlink(ending->config->unixsocket);
     }
+    kw_config_board_free(&ending->board);
     kw_config_unref(&ending->config);
     kw_census_free(ending->hub);
     kw_free(ending->hub);
@@ -251,6 +266,11 @@ static void server_on_letter(void *arg, struct kw_letter *letter)
     struct kw_server *server = arg;
     struct kw_worker_letter *from = (struct kw_worker_letter *)letter;
 
+    if (letter == &server->config_letter) {
+        atomic_store(&server->is_config_posted, false); /* first: a later change is posted anew */
+        server_take_config(server);
+        return;
+    }
     if (from->is_drained) {
         server->drained_count++;
         if (server->drained_count == server->workers_count) {
@@ -262,6 +282,62 @@ static void server_on_letter(void *arg, struct kw_letter *letter)
     kw_discover_refresh(server->discover, KW_REFRESH_REDIRECTED);
 }
 
+/* Any thread: whoever changes options. */
+static void server_on_config_change(void *arg)
+{
+    struct kw_server *server = arg;
+    bool is_posted = false;
+
+    if (atomic_compare_exchange_strong(&server->is_config_posted, &is_posted, true)) {
+        kw_inbox_post(server->inbox, &server->config_letter);
+    }
+}
+
+/* Go by what hangs on the board, and have the workers do so. */
+static void server_take_config(struct kw_server *server)
+{
+    kw_config_unref(&server->config);
+    server->config = kw_config_board_get(server->board);
+    kw_log_set_level(server->config->loglevel);
+    kw_sock_raise_limit(server->config->maxclients + RESERVED_FDS);
+    kw_discover_reconfigure(server->discover, server->config);
+    kw_probe_reconfigure(server->probe, server->config);
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_send_config(server->workers[i], kw_config_ref(server->config));
+    }
+}
+
+/* SIGHUP: the command line and its file are read again. */
+static void server_reload(struct kw_server *server)
+{
+    char error[KW_CONFIG_ERROR_MAX];
+    struct kw_config *loaded = NULL;
+    struct kw_blob notes = {0};
+
+    if (strcmp(server->config->config_file, "-") == 0) {
+        kw_log(KW_LOG_NOTICE, "SIGHUP: the configuration came from stdin and stays as it is");
+        return;
+    }
+    if (kw_config_load(server->argc, server->argv, &loaded, error, sizeof error) != KW_OK) {
+        kw_log(KW_LOG_WARNING,
+               "SIGHUP: the configuration stays as it is, as the new one is bad: %s", error);
+        return;
+    }
+    size_t changed_count = kw_config_board_reload(server->board, loaded, &notes);
+    struct kw_bytes rest = kw_blob_bytes(&notes);
+    while (rest.len > 0) {
+        size_t len = (size_t)((const char *)memchr(rest.data, '\n', rest.len) - rest.data);
+        kw_log(KW_LOG_WARNING, "SIGHUP: %.*s", (int)len, rest.data);
+        rest = kw_bytes_of(rest.data + len + 1, rest.len - len - 1);
+    }
+    kw_blob_deinit(&notes);
+    kw_config_unref(&loaded);
+    kw_log(KW_LOG_NOTICE, "SIGHUP: configuration read again, %zu options changed", changed_count);
+    if (changed_count > 0) {
+        server_take_config(server);
+    }
+}
+
 static void server_on_signal(void *arg, int number)
 {
     struct kw_server *server = arg;
@@ -269,6 +345,7 @@ static void server_on_signal(void *arg, int number)
     if (number == SIGHUP) {
         kw_log_reopen();
         kw_log(KW_LOG_NOTICE, "SIGHUP: log file opened again");
+        server_reload(server);
         return;
     }
     if (server->is_stopping) {

@@ -11,10 +11,12 @@
 
 struct kw_server;
 
-/* Open the listening sockets and make the workers. Returns KW_OK and *server; KW_E_SYSTEM when an
+/* Open the listening sockets and make the workers. ARGV, ARGC of them, is what CONFIG was loaded
+ * from; it must stay, as SIGHUP loads it again. Returns KW_OK and *server; KW_E_SYSTEM when an
  * address can't be listened on (logged).
  */
-KW_CHECK enum kw_status kw_server_new(struct kw_config *config, struct kw_server **server);
+KW_CHECK enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
+                                      struct kw_server **server);
 
 /* Serve until SIGTERM or SIGINT and the end of what is in flight; a second signal ends at once. */
 void kw_server_run(struct kw_server *server);

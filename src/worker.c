@@ -19,7 +19,14 @@
 
 enum { LISTENERS_MAX = 64, DRAIN_CHECK_MS = 20 };
 
-enum order_kind { ORDER_TOPOLOGY, ORDER_LEARNED, ORDER_ALIVE, ORDER_DRAIN, ORDER_STOP };
+enum order_kind {
+    ORDER_TOPOLOGY,
+    ORDER_LEARNED,
+    ORDER_ALIVE,
+    ORDER_CONFIG,
+    ORDER_DRAIN,
+    ORDER_STOP
+};
 
 /* What the control thread tells a worker. */
 struct order {
@@ -28,6 +35,7 @@ struct order {
     struct kw_topology *topology;     /* one reference, with ORDER_TOPOLOGY */
     struct kw_address address;        /* with ORDER_ALIVE */
     const struct kw_learned *learned; /* with ORDER_LEARNED */
+    struct kw_config *config;         /* one reference, with ORDER_CONFIG */
 };
 
 struct kw_worker {
@@ -135,6 +143,11 @@ void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *add
     worker_send(worker, &(struct order){.kind = ORDER_ALIVE, .address = *address});
 }
 
+void kw_worker_send_config(struct kw_worker *worker, struct kw_config *taken)
+{
+    worker_send(worker, &(struct order){.kind = ORDER_CONFIG, .config = taken});
+}
+
 void kw_worker_send_drain(struct kw_worker *worker)
 {
     worker_send(worker, &(struct order){.kind = ORDER_DRAIN});
@@ -201,6 +214,12 @@ static void worker_on_letter(void *arg, struct kw_letter *letter)
         break;
     case ORDER_ALIVE:
         kw_backend_on_node_alive(worker->backend, &order->address);
+        break;
+    case ORDER_CONFIG:
+        for (size_t i = 0; i < worker->listeners_count; i++) {
+            kw_listener_set_keepalive(worker->listeners[i], order->config->tcp_keepalive_s);
+        }
+        kw_proxy_reconfigure(worker->proxy, order->config);
         break;
     case ORDER_DRAIN:
         for (size_t i = 0; i < worker->listeners_count; i++) {

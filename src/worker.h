@@ -54,6 +54,9 @@ void kw_worker_send_learned(struct kw_worker *worker, const struct kw_learned *l
 /* The node with ADDRESS answers again. */
 void kw_worker_send_alive(struct kw_worker *worker, const struct kw_address *address);
 
+/* Hand it one reference of the options that are in force from now on. */
+void kw_worker_send_config(struct kw_worker *worker, struct kw_config *taken);
+
 /* Stop accepting; finish what is in flight; say so by a letter with is_drained. */
 void kw_worker_send_drain(struct kw_worker *worker);
 

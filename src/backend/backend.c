@@ -55,12 +55,10 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
     struct kw_backend *backend = kw_alloc_zero(1, sizeof *backend);
 
     backend->loop = loop;
-    backend->config = config;
     backend->stats = stats;
     backend->chunks = chunks;
     backend->scratch = scratch;
-    backend->queue_limit_bytes =
-        config->node_queue_limit_bytes != 0 ? config->node_queue_limit_bytes : UINT64_MAX;
+    kw_backend_reconfigure(backend, config);
     backend->leased_links_max = config->leased_links_per_node;
     backend->random = kw_clock_us() | 1;
     backend->timer = kw_timer_new(loop, backend_on_timer, backend);
@@ -70,6 +68,13 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
         backend->slot_node[slot] = KW_NODE_NONE;
     }
     return backend;
+}
+
+void kw_backend_reconfigure(struct kw_backend *backend, const struct kw_config *config)
+{
+    backend->config = config;
+    backend->queue_limit_bytes =
+        config->node_queue_limit_bytes != 0 ? config->node_queue_limit_bytes : UINT64_MAX;
 }
 
 void kw_backend_free(struct kw_backend **backend)

@@ -61,6 +61,9 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
                                   char *scratch);
 void kw_backend_free(struct kw_backend **backend);
 
+/* Go by CONFIG (borrowed) from now on; options that are fixed are those of the first one. */
+void kw_backend_reconfigure(struct kw_backend *backend, const struct kw_config *config);
+
 /* Make the worker's nodes and slot map those of TOPOLOGY (borrowed). Nodes that left are closed
  * when their last call is answered.
  */

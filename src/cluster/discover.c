@@ -42,7 +42,8 @@ enum discover_state { DISCOVER_IDLE = 0, DISCOVER_WAITING, DISCOVER_ASKING, DISC
 struct kw_discover {
     /* set once */
     struct kw_loop *loop;
-    struct kw_config *config;     /* one reference */
+    struct kw_config *config;     /* one reference: what is fixed, for asks */
+    struct kw_config *live;       /* one reference: what may change */
     struct kw_resolver *resolver; /* owned */
     void (*on_topology)(void *arg, struct kw_topology *taken);
     void *arg;
@@ -101,6 +102,7 @@ struct kw_discover *kw_discover_new(struct kw_loop *loop, struct kw_config *conf
 
     discover->loop = loop;
     discover->config = kw_config_ref(config);
+    discover->live = kw_config_ref(config);
     discover->resolver = kw_resolver_new(loop, NULL);
     discover->on_topology = on_topology;
     discover->arg = arg;
@@ -166,7 +168,7 @@ static void discover_on_timer(void *arg)
         discover_begin_round(discover);
         return;
     case DISCOVER_ASKING: /* silence: ask somebody else beside */
-        kw_timer_start(discover->timer, discover->config->node_timeout_ms);
+        kw_timer_start(discover->timer, discover->live->node_timeout_ms);
         discover_ask_next(discover);
         return;
     case DISCOVER_IDLE:
@@ -182,7 +184,7 @@ static void discover_begin_round(struct kw_discover *discover)
     discover->is_wanted = false;
     discover->round_ms = kw_loop_now_ms(discover->loop);
     discover->counts.rounds++;
-    kw_timer_start(discover->timer, discover->config->node_timeout_ms);
+    kw_timer_start(discover->timer, discover->live->node_timeout_ms);
     if (discover_ask_kept(discover) || discover_ask_next(discover)) {
         return;
     }
@@ -251,7 +253,7 @@ static void discover_start_ask(struct kw_discover *discover, struct kw_ask *ask,
 {
     uint64_t patience = discover->failed_rounds < 4 ? 1 + discover->failed_rounds : 5;
     uint64_t timeout_ms =
-        (uint64_t)discover->config->node_timeout_ms * discover->config->node_failure_limit;
+        (uint64_t)discover->live->node_timeout_ms * discover->live->node_failure_limit;
 
     timeout_ms = timeout_ms < ASK_TIMEOUT_MIN_MS ? ASK_TIMEOUT_MIN_MS : timeout_ms;
     for (uint32_t i = 0; i < ASKS_MAX; i++) {
@@ -446,7 +448,7 @@ static void discover_log_change(const struct kw_discover *discover,
 
 static void discover_end_round(struct kw_discover *discover, bool is_in_doubt)
 {
-    uint64_t delay_ms = discover->config->topology_refresh_ms;
+    uint64_t delay_ms = discover->live->topology_refresh_ms;
 
     if (is_in_doubt || discover->is_in_hurry || discover->topology == NULL ||
         kw_topology_is_ailing(discover->topology)) {
@@ -468,6 +470,12 @@ const struct kw_discover_counts *kw_discover_counts(const struct kw_discover *di
     return &discover->counts;
 }
 
+void kw_discover_reconfigure(struct kw_discover *discover, struct kw_config *config)
+{
+    kw_config_unref(&discover->live);
+    discover->live = kw_config_ref(config);
+}
+
 void kw_discover_free(struct kw_discover **discover)
 {
     struct kw_discover *freed = *discover;
@@ -487,6 +495,7 @@ void kw_discover_free(struct kw_discover **discover)
     kw_resolver_free(&freed->resolver);
     kw_sources_deinit(&freed->sources);
     kw_topology_unref(&freed->topology);
+    kw_config_unref(&freed->live);
     kw_config_unref(&freed->config);
     kw_free(freed);
     *discover = NULL;

@@ -69,6 +69,9 @@ const struct kw_topology *kw_discover_topology(const struct kw_discover *discove
 
 const struct kw_discover_counts *kw_discover_counts(const struct kw_discover *discover);
 
+/* Go by CONFIG, which is referenced, from now on. */
+void kw_discover_reconfigure(struct kw_discover *discover, struct kw_config *config);
+
 /* Stop, free and clear. NULL inside is allowed. */
 void kw_discover_free(struct kw_discover **discover);
 

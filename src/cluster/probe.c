@@ -39,6 +39,8 @@ struct subject {
 
 struct kw_probe {
     struct kw_probe_options options;
+    struct kw_config
+        *live; /* one reference: what may change; the options' one is for what is fixed */
     struct kw_topology *topology; /* one reference; NULL at first */
     struct subject **subjects;    /* owned */
     uint32_t subjects_count;
@@ -66,8 +68,15 @@ struct kw_probe *kw_probe_new(const struct kw_probe_options *options)
 
     probe->options = *options;
     probe->options.config = kw_config_ref(options->config);
+    probe->live = kw_config_ref(options->config);
     probe->random = (kw_clock_wall_us() ^ (uint64_t)(uintptr_t)probe) | 1;
     return probe;
+}
+
+void kw_probe_reconfigure(struct kw_probe *probe, struct kw_config *config)
+{
+    kw_config_unref(&probe->live);
+    probe->live = kw_config_ref(config);
 }
 
 void kw_probe_follow(struct kw_probe *probe, const struct kw_topology *topology)
@@ -119,7 +128,7 @@ static struct subject *probe_take(struct kw_probe *probe, const struct kw_topolo
 static struct subject *subject_new(struct kw_probe *probe)
 {
     struct subject *subject = kw_alloc_zero(1, sizeof *subject);
-    uint64_t interval_ms = probe->options.config->health_interval_ms;
+    uint64_t interval_ms = probe->live->health_interval_ms;
 
     subject->probe = probe;
     subject->timer = kw_timer_new(probe->options.loop, subject_on_timer, subject);
@@ -192,7 +201,7 @@ static void subject_on_ready(void *arg)
 static void subject_ask(struct subject *subject)
 {
     subject->state = SUBJECT_ASKING;
-    kw_control_send(subject->control, "PING", subject->probe->options.config->node_timeout_ms,
+    kw_control_send(subject->control, "PING", subject->probe->live->node_timeout_ms,
                     subject_on_reply, subject);
 }
 
@@ -208,8 +217,7 @@ static void subject_on_reply(void *arg, enum kw_status status, const struct kw_v
     KW_ASSERT(subject->state == SUBJECT_ASKING);
     subject->state = SUBJECT_RESTING;
     subject->failures = 0;
-    kw_timer_start(subject->timer,
-                   probe_jittered(probe, probe->options.config->health_interval_ms));
+    kw_timer_start(subject->timer, probe_jittered(probe, probe->live->health_interval_ms));
     if (subject->is_down) {
         subject_report(subject, true, KW_OK);
     }
@@ -245,7 +253,7 @@ static void subject_fail(struct subject *subject, enum kw_status status)
     subject->state = SUBJECT_RESTING;
     subject->failures++;
     kw_timer_start(subject->timer, probe_jittered(probe, pause_ms));
-    if (!subject->is_down && subject->failures >= probe->options.config->node_failure_limit) {
+    if (!subject->is_down && subject->failures >= probe->live->node_failure_limit) {
         subject_report(subject, false, status);
     }
 }
@@ -312,6 +320,7 @@ void kw_probe_free(struct kw_probe **probe)
     }
     kw_free(freed->subjects);
     kw_topology_unref(&freed->topology);
+    kw_config_unref(&freed->live);
     kw_config_unref(&freed->options.config);
     kw_free(freed);
     *probe = NULL;

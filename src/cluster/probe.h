@@ -39,6 +39,9 @@ struct kw_probe *kw_probe_new(const struct kw_probe_options *options);
  */
 void kw_probe_follow(struct kw_probe *probe, const struct kw_topology *topology);
 
+/* Go by CONFIG, which is referenced, from now on. */
+void kw_probe_reconfigure(struct kw_probe *probe, struct kw_config *config);
+
 /* Somebody has trouble with NODE, which may be of an older topology: probe it now, at most every
  * 50 ms. Nodes that are not probed are ignored.
  */

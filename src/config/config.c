@@ -30,6 +30,20 @@ struct kw_config *kw_config_new_default(void)
     return config;
 }
 
+struct kw_config *kw__config_copy(const struct kw_config *from)
+{
+    struct kw_config *copy = kw_config_new_default();
+    size_t options_count = 0;
+    const struct kw__option *options = kw__options(&options_count);
+
+    for (size_t i = 0; i < options_count; i++) {
+        kw__option_copy(&options[i], copy, from);
+    }
+    kw_free(copy->config_file);
+    copy->config_file = kw_text_copy(from->config_file);
+    return copy;
+}
+
 struct kw_config *kw_config_ref(struct kw_config *config)
 {
     unsigned before = atomic_fetch_add_explicit(&config->references_count, 1, memory_order_relaxed);

@@ -98,8 +98,11 @@ struct kw_config {
     char *pidfile; /* "" = none */
     char *logfile; /* "" = stdout */
     enum kw_log_level loglevel;
-    unsigned monitor_sample_rate; /* MONITOR shows one command in so many */
-    unsigned shutdown_timeout_s;  /* SIGTERM: how long requests in flight may take (P2) */
+    int64_t slowlog_slower_than_us; /* -1 = no slow log */
+    unsigned slowlog_max_len;       /* entries */
+    unsigned latency_threshold_ms;  /* events at least so long are kept; 0 = none */
+    unsigned monitor_sample_rate;   /* MONITOR shows one command in so many */
+    unsigned shutdown_timeout_s;    /* SIGTERM: how long requests in flight may take (P2) */
 
     /* how it was loaded */
     char *config_file; /* the FILE argument as given; "" = none */

@@ -13,11 +13,17 @@
 
 enum { COLUMNS = 80 }; /* a terminal's; prose is wrapped before it */
 
+/* The patterns of a CONFIG GET. */
+struct asked {
+    const struct kw_bytes *patterns;
+    size_t count;
+};
+
 static void print_rule(FILE *file, const char *title);
 static void print_example_option(FILE *file, const struct kw__option *option);
 static void print_help_option(FILE *file, const struct kw__option *option);
 static void print_wrapped(FILE *file, const char *indent, const char *text);
-static bool get_pair(struct kw_bytes pattern, const char *name, struct kw_bytes value,
+static bool get_pair(const struct asked *asked, const char *name, struct kw_bytes value,
                      kw_config_on_value on_value, void *arg);
 
 static const char *const group_titles[KW__OPTION_GROUPS_COUNT] = {
@@ -125,9 +131,10 @@ void kw_config_print_help(FILE *file)
           file);
 }
 
-size_t kw_config_get(const struct kw_config *config, struct kw_bytes pattern,
+size_t kw_config_get(const struct kw_config *config, const struct kw_bytes *patterns, size_t count,
                      kw_config_on_value on_value, void *arg)
 {
+    const struct asked asked = {patterns, count};
     size_t options_count = 0;
     const struct kw__option *options = kw__options(&options_count);
     size_t found_count = 0;
@@ -136,17 +143,22 @@ size_t kw_config_get(const struct kw_config *config, struct kw_bytes pattern,
         struct kw__text text = {0};
         kw__option_show(&options[i], config, &text);
         struct kw_bytes value = kw_bytes_of(text.len > 0 ? text.data : "", text.len);
-        found_count += get_pair(pattern, options[i].name, value, on_value, arg) ? 1 : 0;
+        found_count += get_pair(&asked, options[i].name, value, on_value, arg) ? 1 : 0;
         if (options[i].alias != NULL) {
-            found_count += get_pair(pattern, options[i].alias, value, on_value, arg) ? 1 : 0;
+            found_count += get_pair(&asked, options[i].alias, value, on_value, arg) ? 1 : 0;
         }
         kw__text_deinit(&text);
     }
     for (size_t i = 0; i < FIXED_COUNT; i++) {
         struct kw_bytes value = kw_bytes_of_text(fixed_values[i].value);
-        found_count += get_pair(pattern, fixed_values[i].name, value, on_value, arg) ? 1 : 0;
+        found_count += get_pair(&asked, fixed_values[i].name, value, on_value, arg) ? 1 : 0;
     }
     return found_count;
+}
+
+bool kw_config_is_servers(struct kw_bytes name)
+{
+    return kw__foreign_find(name) != NULL;
 }
 
 static void print_rule(FILE *file, const char *title)
@@ -219,14 +231,16 @@ static void print_wrapped(FILE *file, const char *indent, const char *text)
 }
 
 /* Returns whether NAME matched. */
-static bool get_pair(struct kw_bytes pattern, const char *name, struct kw_bytes value,
+static bool get_pair(const struct asked *asked, const char *name, struct kw_bytes value,
                      kw_config_on_value on_value, void *arg)
 {
     struct kw_bytes name_bytes = kw_bytes_of_text(name);
 
-    if (!kw_text_glob(pattern, name_bytes, true)) {
-        return false;
+    for (size_t i = 0; i < asked->count; i++) {
+        if (kw_text_glob(asked->patterns[i], name_bytes, true)) {
+            on_value(arg, name_bytes, value);
+            return true;
+        }
     }
-    on_value(arg, name_bytes, value);
-    return true;
+    return false;
 }

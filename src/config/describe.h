@@ -25,12 +25,15 @@ void kw_config_print_example(FILE *file);
 /* Write what `keyway --help` says. */
 void kw_config_print_help(FILE *file);
 
-/* Call ON_VALUE(ARG, ...) for every name that PATTERN matches as CONFIG GET matches: a glob, any
- * case. Names are those of the options, their redis aliases, and a few fixed ones that tools ask
+/* Call ON_VALUE(ARG, ...) for every name that one of COUNT PATTERNS matches as CONFIG GET matches: a
+ * glob, any case. Names are those of the options, their redis aliases, and a few fixed ones that tools ask
  * for ("appendonly", "databases" ...). Sizes are in bytes, secrets "(redacted)" or empty.
  * Returns how many there were.
  */
-size_t kw_config_get(const struct kw_config *config, struct kw_bytes pattern,
+size_t kw_config_get(const struct kw_config *config, const struct kw_bytes *patterns, size_t count,
                      kw_config_on_value on_value, void *arg);
+
+/* Is NAME an option of redis's servers, which keyway leaves to them? */
+bool kw_config_is_servers(struct kw_bytes name);
 
 #endif

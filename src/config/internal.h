@@ -20,6 +20,7 @@
 
 enum kw__option_type {
     KW__OPTION_NUMBER = 0,    /* int, unsigned, size_t or uint64_t, never negative */
+    KW__OPTION_THRESHOLD,     /* int64_t, -1 = off */
     KW__OPTION_OCTAL,         /* unsigned */
     KW__OPTION_SIZE,          /* uint64_t, bytes */
     KW__OPTION_YES_NO,        /* bool */
@@ -106,13 +107,26 @@ void kw__option_clear(const struct kw__option *option, struct kw_config *config)
 /* Append what OPTION's values may be: "0 to 65535 seconds", "yes or no". */
 void kw__option_allowed(const struct kw__option *option, struct kw__text *text);
 
-/* The same three for the types that take several words, which are list.c's. */
+/* Make OPTION's field in CONFIG what it is in FROM. */
+void kw__option_copy(const struct kw__option *option, struct kw_config *config,
+                     const struct kw_config *from);
+
+/* Does OPTION have other values in LEFT and RIGHT? */
+bool kw__option_differs(const struct kw__option *option, const struct kw_config *left,
+                        const struct kw_config *right);
+
+/* A snapshot with the same options, for changing. */
+struct kw_config *kw__config_copy(const struct kw_config *from);
+
+/* The same four for the types that take several words, which are list.c's. */
 KW_CHECK enum kw_status kw__list_set(const struct kw__option *option, struct kw_config *config,
                                      const char *const *values, size_t values_count,
                                      struct kw__text *why);
 void kw__list_show(const struct kw__option *option, const struct kw_config *config,
                    struct kw__text *text);
 void kw__list_clear(const struct kw__option *option, struct kw_config *config);
+void kw__list_copy(const struct kw__option *option, struct kw_config *config,
+                   const struct kw_config *from);
 
 /* Append as printf does. */
 void kw__text_add(struct kw__text *text, const char *format, ...)

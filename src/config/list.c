@@ -112,6 +112,24 @@ void kw__list_clear(const struct kw__option *option, struct kw_config *config)
     }
 }
 
+/* Through its text, which reads back as the same list. */
+void kw__list_copy(const struct kw__option *option, struct kw_config *config,
+                   const struct kw_config *from)
+{
+    struct kw__text text = {0};
+    struct kw__text why = {0};
+
+    kw__list_show(option, from, &text);
+    kw__list_clear(option, config);
+    if (text.len > 0) {
+        const char *values[] = {text.data};
+        enum kw_status status = kw__list_set(option, config, values, 1, &why);
+        KW_ASSERT(status == KW_OK);
+    }
+    kw__text_deinit(&why);
+    kw__text_deinit(&text);
+}
+
 /* All words of all values, in order. */
 static enum kw_status values_split(const char *const *values, size_t values_count,
                                    struct kw_file_words *words, struct kw__text *why)

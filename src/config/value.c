@@ -21,6 +21,8 @@ typedef enum kw_status (*value_setter)(const struct kw__option *option, void *fi
 
 static enum kw_status number_set(const struct kw__option *option, void *field, const char *value,
                                  struct kw__text *why);
+static enum kw_status threshold_set(const struct kw__option *option, void *field, const char *value,
+                                    struct kw__text *why);
 static enum kw_status octal_set(const struct kw__option *option, void *field, const char *value,
                                 struct kw__text *why);
 static enum kw_status size_set(const struct kw__option *option, void *field, const char *value,
@@ -47,17 +49,12 @@ enum { LEVELS_COUNT = sizeof levels / sizeof levels[0] };
 
 /* NULL: a list, which takes more than one word. */
 static const value_setter value_setters[] = {
-    [KW__OPTION_NUMBER] = number_set,
-    [KW__OPTION_OCTAL] = octal_set,
-    [KW__OPTION_SIZE] = size_set,
-    [KW__OPTION_YES_NO] = yes_no_set,
-    [KW__OPTION_LEVEL] = level_set,
-    [KW__OPTION_PATH] = text_set,
-    [KW__OPTION_SECRET] = text_set,
-    [KW__OPTION_ADDRESSES] = NULL,
-    [KW__OPTION_SEEDS] = NULL,
-    [KW__OPTION_OUTPUT_LIMITS] = NULL,
-    [KW__OPTION_PERSONALITY] = personality_set,
+    [KW__OPTION_NUMBER] = number_set,  [KW__OPTION_THRESHOLD] = threshold_set,
+    [KW__OPTION_OCTAL] = octal_set,    [KW__OPTION_SIZE] = size_set,
+    [KW__OPTION_YES_NO] = yes_no_set,  [KW__OPTION_LEVEL] = level_set,
+    [KW__OPTION_PATH] = text_set,      [KW__OPTION_SECRET] = text_set,
+    [KW__OPTION_ADDRESSES] = NULL,     [KW__OPTION_SEEDS] = NULL,
+    [KW__OPTION_OUTPUT_LIMITS] = NULL, [KW__OPTION_PERSONALITY] = personality_set,
 };
 
 enum kw_status kw__option_set(const struct kw__option *option, struct kw_config *config,
@@ -88,6 +85,9 @@ void kw__option_allowed(const struct kw__option *option, struct kw__text *text)
     case KW__OPTION_NUMBER:
         kw__text_add(text, "%" PRIu64 " to %" PRIu64 "%s%s", option->min, option->max,
                      option->unit != NULL ? " " : "", option->unit != NULL ? option->unit : "");
+        break;
+    case KW__OPTION_THRESHOLD:
+        kw__text_add(text, "-1 to %" PRIu64 " %s", option->max, option->unit);
         break;
     case KW__OPTION_OCTAL:
         kw__text_add(text, "%" PRIo64 " to %" PRIo64 ", octal", option->min, option->max);
@@ -132,6 +132,9 @@ void kw__option_show(const struct kw__option *option, const struct kw_config *co
     case KW__OPTION_SIZE:
         kw__text_add(text, "%" PRIu64, number_load(option, field));
         break;
+    case KW__OPTION_THRESHOLD:
+        kw__text_add(text, "%" PRId64, *(const int64_t *)field);
+        break;
     case KW__OPTION_OCTAL:
         kw__text_add(text, "%" PRIo64, number_load(option, field));
         break;
@@ -171,6 +174,39 @@ void kw__option_clear(const struct kw__option *option, struct kw_config *config)
     }
 }
 
+void kw__option_copy(const struct kw__option *option, struct kw_config *config,
+                     const struct kw_config *from)
+{
+    void *field = (char *)config + option->offset_bytes;
+    const void *source = (const char *)from + option->offset_bytes;
+
+    if (option->type == KW__OPTION_PATH || option->type == KW__OPTION_SECRET) {
+        text_forget(field);
+        *(char **)field = kw_text_copy(*(char *const *)source);
+    } else if (value_setters[option->type] == NULL) {
+        kw__list_copy(option, config, from);
+    } else {
+        memcpy(field, source, option->width_bytes);
+    }
+}
+
+bool kw__option_differs(const struct kw__option *option, const struct kw_config *left,
+                        const struct kw_config *right)
+{
+    if (option->type == KW__OPTION_SECRET) {
+        return strcmp(*(char *const *)((const char *)left + option->offset_bytes),
+                      *(char *const *)((const char *)right + option->offset_bytes)) != 0;
+    }
+    struct kw__text a = {0};
+    struct kw__text b = {0};
+    kw__option_show(option, left, &a);
+    kw__option_show(option, right, &b);
+    bool differs = !kw_bytes_equal(kw_bytes_of(a.data, a.len), kw_bytes_of(b.data, b.len));
+    kw__text_deinit(&a);
+    kw__text_deinit(&b);
+    return differs;
+}
+
 static enum kw_status number_set(const struct kw__option *option, void *field, const char *value,
                                  struct kw__text *why)
 {
@@ -189,6 +225,22 @@ static enum kw_status number_set(const struct kw__option *option, void *field, c
         return KW_E_INVALID;
     }
     number_store(option, field, (uint64_t)number);
+    return KW_OK;
+}
+
+static enum kw_status threshold_set(const struct kw__option *option, void *field, const char *value,
+                                    struct kw__text *why)
+{
+    int64_t number = 0;
+    bool is_number = kw_text_to_int(kw_bytes_of_text(value), &number) == KW_OK;
+
+    if (!is_number || number < -1 || number > (int64_t)option->max) {
+        kw__text_add_quoted(why, value);
+        kw__text_add(why, is_number || number_is_long(value) ? " is out of range"
+                                                             : " is not a whole number");
+        return KW_E_INVALID;
+    }
+    *(int64_t *)field = number;
     return KW_OK;
 }
 

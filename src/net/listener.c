@@ -44,6 +44,11 @@ struct kw_listener *kw_listener_open(struct kw_loop *loop, int fd, unsigned keep
     return listener;
 }
 
+void kw_listener_set_keepalive(struct kw_listener *listener, unsigned keepalive_s)
+{
+    listener->keepalive_s = keepalive_s;
+}
+
 void kw_listener_close(struct kw_listener **listener)
 {
     if (*listener == NULL) {

@@ -15,6 +15,9 @@ struct kw_loop;
 struct kw_listener *kw_listener_open(struct kw_loop *loop, int fd, unsigned keepalive_s,
                                      void (*on_accept)(void *arg, int fd), void *arg);
 
+/* Probe connections accepted from now on so often; 0 = never. */
+void kw_listener_set_keepalive(struct kw_listener *listener, unsigned keepalive_s);
+
 /* Stop accepting, close and clear. */
 void kw_listener_close(struct kw_listener **listener);
 

@@ -16,6 +16,7 @@
 #include "proxy/reply.h"
 #include "proxy/round.h"
 #include "proxy/subscribe.h"
+#include "proxy/tracker.h"
 #include "proxy/transaction.h"
 
 #include <stdlib.h>
@@ -194,8 +195,9 @@ static void client_print(const struct kw_client *client, struct kw_blob *text)
         input != NULL ? input->end - input->start : 0, input != NULL ? input->cap - input->end : 0,
         client->inflight_bytes, output_chunks, client->stream.out.len + client->parked_bytes,
         sizeof *client + kw_client_memory_bytes(client), client->stream.out.len > 0 ? "rw" : "r");
-    kw_blob_print(text, " cmd=%s user=default redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
-                  client->command != NULL ? client->command->name : "NULL", client->proto,
+    kw_blob_print(text, " cmd=%s user=default redir=%lld resp=%u lib-name=%s lib-ver=%s\n",
+                  client->command != NULL ? client->command->name : "NULL",
+                  (long long)kw_tracker_redirect(client), client->proto,
                   client->lib_name != NULL ? client->lib_name : "",
                   client->lib_version != NULL ? client->lib_version : "");
 }

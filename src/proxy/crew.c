@@ -23,16 +23,20 @@ struct member {
 struct kw_crew {
     struct member members[KW_WORKERS_MAX]; /* C1 */
     unsigned members_count;
-    bool is_stopped; /* C2 */
+    struct kw_config_board *board; /* borrowed, set once */
+    bool is_stopped;               /* C2 */
 };
 
 static void crew_on_letter(void *arg, struct kw_letter *letter);
 static void member_visit(struct member *member, struct kw_errand *errand);
 static void errand_drop(struct kw_proxy *home, struct kw_errand *errand);
 
-struct kw_crew *kw_crew_new(void)
+struct kw_crew *kw_crew_new(struct kw_config_board *board)
 {
-    return kw_alloc_zero(1, sizeof(struct kw_crew));
+    struct kw_crew *crew = kw_alloc_zero(1, sizeof *crew);
+
+    crew->board = board;
+    return crew;
 }
 
 void kw_crew_join(struct kw_crew *crew, struct kw_proxy *proxy)
@@ -81,6 +85,11 @@ void kw_crew_free(struct kw_crew **crew)
     KW_ASSERT((*crew)->is_stopped);
     kw_free(*crew);
     *crew = NULL;
+}
+
+struct kw_config_board *kw_crew_board(const struct kw_crew *crew)
+{
+    return crew->board;
 }
 
 static void crew_on_letter(void *arg, struct kw_letter *letter)

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+struct kw_config_board;
 struct kw_crew;
 struct kw_proxy;
 
@@ -42,9 +43,12 @@ void kw_crew_send(struct kw_proxy *proxy, struct kw_errand *errand);
  * threads starts, stop when all threads have ended and the proxies are still there, free when the
  * proxies are gone. A proxy that never joined is a crew of one.
  */
-struct kw_crew *kw_crew_new(void);
+struct kw_crew *kw_crew_new(struct kw_config_board *board);
 void kw_crew_join(struct kw_crew *crew, struct kw_proxy *proxy);
 void kw_crew_stop(struct kw_crew *crew);
 void kw_crew_free(struct kw_crew **crew);
+
+/* The process's configuration, borrowed. */
+struct kw_config_board *kw_crew_board(const struct kw_crew *crew);
 
 #endif

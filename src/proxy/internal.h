@@ -144,7 +144,8 @@ enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
 struct kw_proxy {
     /* set once */
     struct kw_loop *loop;
-    const struct kw_config *config;
+    const struct kw_config *config; /* the backend's, too */
+    struct kw_config *config_taken; /* the reference to it; NULL: it is still the worker's */
     struct kw_stats_hub *hub;
     struct kw_stats *stats;
     struct kw_chunk_pool *chunks;

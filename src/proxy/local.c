@@ -14,6 +14,7 @@
 #include "proxy/client_list.h"
 #include "proxy/cluster_face.h"
 #include "proxy/database.h"
+#include "proxy/local_config.h"
 #include "proxy/monitor.h"
 #include "proxy/mute.h"
 #include "proxy/operator.h"
@@ -48,11 +49,15 @@ static local_start *const starts[KW_LOCAL_COUNT] = {
     [KW_LOCAL_CLIENT_REPLY] = kw_mute_start,
     [KW_LOCAL_CLIENT_PAUSE] = kw_pause_start,
     [KW_LOCAL_CLIENT_UNPAUSE] = kw_pause_end_start,
+    [KW_LOCAL_CONFIG_SET] = kw_config_set_start,
     [KW_LOCAL_MONITOR] = kw_monitor_start,
 };
 
 /* What is written at once, in files of its own; all else is in answer(). */
 static kw__local_writer *const writers[KW_LOCAL_COUNT] = {
+    [KW_LOCAL_CONFIG_GET] = kw__local_config_get,
+    [KW_LOCAL_CONFIG_REWRITE] = kw__local_config_rewrite,
+    [KW_LOCAL_CONFIG_RESETSTAT] = kw__local_config_resetstat,
     [KW_LOCAL_ACL_WHOAMI] = kw__local_acl_whoami,
     [KW_LOCAL_ACL_USERS] = kw__local_acl_users,
     [KW_LOCAL_ACL_LIST] = kw__local_acl_list,
@@ -144,9 +149,6 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
         return kw_cluster_face_answer(client, command, buf);
     case KW_LOCAL_INFO:
         kw__local_info(client, buf);
-        return KW_ANSWERED;
-    case KW_LOCAL_CONFIG_GET:
-        kw__local_config_get(client, buf);
         return KW_ANSWERED;
     default:
         KW_UNREACHABLE(); /* kw_admit() refuses what nobody answers */

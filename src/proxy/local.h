@@ -22,7 +22,6 @@ bool kw_local_changes_links(const struct kw_command *command);
 enum kw_verdict kw__local_client(struct kw_client *client, const struct kw_command *command,
                                  struct kw_buf *buf);
 void kw__local_info(struct kw_client *client, struct kw_buf *buf);
-void kw__local_config_get(struct kw_client *client, struct kw_buf *buf);
 
 /* One answer each. */
 typedef enum kw_verdict kw__local_writer(struct kw_client *client, const struct kw_command *command,

@@ -1,4 +1,4 @@
-/* local_info.c - INFO and CONFIG GET.
+/* local_info.c - INFO.
  *
  * INFO has the sections and the fields that drivers and tools look for, and keyway's own figures
  * under their names in stats/metrics.def. A section is a function; `everything`, `all` and
@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "config/describe.h"
 #include "proxy/local.h"
 
 #include <stdarg.h>
@@ -206,45 +205,4 @@ static void info_keyway(struct info_text *info)
 static void info_keyspace(struct info_text *info)
 {
     (void)info; /* keys are counted by the nodes; DBSIZE is the command that asks them all */
-}
-
-struct config_pairs {
-    struct kw_buf values;
-    size_t count;
-    unsigned databases; /* as the servers say; 0: not known yet */
-    bool is_cluster;    /* for a client of the cluster personality */
-};
-
-static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
-{
-    struct config_pairs *pairs = arg;
-
-    kw_reply_bulk(&pairs->values, name);
-    if (pairs->databases > 0 && kw_bytes_equal(name, KW_BYTES("databases"))) {
-        char number[KW_TEXT_INT_MAX];
-        kw_reply_bulk(&pairs->values,
-                      kw_bytes_of(number, kw_text_from_int(pairs->databases, number)));
-    } else if (pairs->is_cluster && kw_bytes_equal(name, KW_BYTES("cluster-enabled"))) {
-        kw_reply_bulk(&pairs->values, KW_BYTES("yes"));
-    } else {
-        kw_reply_bulk(&pairs->values, value);
-    }
-    pairs->count++;
-}
-
-void kw__local_config_get(struct kw_client *client, struct kw_buf *buf)
-{
-    const struct kw_argv *argv = &client->proxy->argv;
-    const struct kw_learned *learned = client->proxy->learned;
-    struct config_pairs pairs = {
-        .is_cluster = client->is_cluster,
-        .databases = learned != NULL ? kw_learned_databases(learned) : 0,
-    };
-
-    kw_buf_init(&pairs.values, client->proxy->chunks);
-    for (size_t i = 2; i < argv->count; i++) {
-        (void)kw_config_get(client->proxy->config, argv->items[i], on_value, &pairs);
-    }
-    kw_reply_map(buf, pairs.count, client->proto);
-    kw_buf_append_buf(buf, &pairs.values);
 }

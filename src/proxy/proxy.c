@@ -43,6 +43,7 @@ enum {
     REQUESTS_FREE_MAX = 16 * 1024 /* 4 MiB in reserve at most */
 };
 
+static void proxy_apply_config(struct kw_proxy *proxy);
 static void proxy_on_retry(void *arg);
 static void proxy_check_paused(struct kw_proxy *proxy, uint64_t now_ms);
 static void proxy_on_yield(void *arg);
@@ -71,10 +72,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->chunks = backend->chunks;
     proxy->backend = backend;
     proxy->scratch = backend->scratch;
-    proxy->limits.bulk_max_bytes = config->proto_max_bulk_len_bytes;
     proxy->limits.args_max = KW_ARGS_MAX;
-    proxy->memory_max_bytes =
-        config->maxmemory_bytes == 0 ? UINT64_MAX : config->maxmemory_bytes / hub->workers_count;
     kw_stream_set_init(&proxy->streams);
     kw_buf_init(&proxy->sink, proxy->chunks);
     kw_pool_init(&proxy->requests, sizeof(struct kw_request), REQUESTS_FREE_MAX);
@@ -94,11 +92,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     kw_timer_start(proxy->second_timer, 1000);
     proxy->batch_timer = kw_timer_new(proxy->loop, proxy_on_batch_due, proxy);
     proxy->patient_until_ms = kw_loop_now_ms(proxy->loop) + config->request_retry_ms;
-    /* Longer than a call can be in flight at a slot's old owner. */
-    proxy->unstable_period_s = config->node_timeout_ms * config->node_failure_limit / 1000 + 1;
-    if (proxy->unstable_period_s < UNSTABLE_PERIOD_MIN_S) {
-        proxy->unstable_period_s = UNSTABLE_PERIOD_MIN_S;
-    }
+    proxy_apply_config(proxy);
     backend->leased_links_max = config->leased_links_per_node / hub->workers_count;
     if (backend->leased_links_max == 0) {
         backend->leased_links_max = 1;
@@ -107,6 +101,15 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     backend->on_slot_moved = proxy_on_slot_moved;
     backend->on_node_change_arg = proxy;
     return proxy;
+}
+
+void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken)
+{
+    proxy->config = taken;
+    kw_backend_reconfigure(proxy->backend, taken);
+    kw_config_unref(&proxy->config_taken);
+    proxy->config_taken = taken;
+    proxy_apply_config(proxy);
 }
 
 void kw_proxy_free(struct kw_proxy **proxy)
@@ -132,6 +135,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_gathering_free(&ending->gathering);
     kw_scripts_free(&ending->scripts);
     kw_pool_deinit(&ending->requests);
+    kw_config_unref(&ending->config_taken);
     kw_free(ending);
     *proxy = NULL;
 }
@@ -211,6 +215,22 @@ void kw__proxy_watch(struct kw_proxy *proxy)
     if (!proxy->is_retry_running) {
         proxy->is_retry_running = true;
         kw_timer_start(proxy->retry_timer, RETRY_TICK_MS);
+    }
+}
+
+/* What is derived from options. */
+static void proxy_apply_config(struct kw_proxy *proxy)
+{
+    const struct kw_config *config = proxy->config;
+
+    proxy->limits.bulk_max_bytes = config->proto_max_bulk_len_bytes;
+    proxy->memory_max_bytes = config->maxmemory_bytes == 0
+                                  ? UINT64_MAX
+                                  : config->maxmemory_bytes / proxy->hub->workers_count;
+    /* Longer than a call can be in flight at a slot's old owner. */
+    proxy->unstable_period_s = config->node_timeout_ms * config->node_failure_limit / 1000 + 1;
+    if (proxy->unstable_period_s < UNSTABLE_PERIOD_MIN_S) {
+        proxy->unstable_period_s = UNSTABLE_PERIOD_MIN_S;
     }
 }
 

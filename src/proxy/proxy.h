@@ -28,6 +28,9 @@ void kw_proxy_accept(struct kw_proxy *proxy, int fd, enum kw_personality persona
 /* Commands beside those of commands.def, from now on; LEARNED lives as long as the proxy. */
 void kw_proxy_learn(struct kw_proxy *proxy, const struct kw_learned *learned);
 
+/* Go by TAKEN config, one reference, from now on. */
+void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken);
+
 /* Everything that leaves or ends at the end of a tick. */
 void kw_proxy_tick(struct kw_proxy *proxy);
 

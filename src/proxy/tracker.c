@@ -55,7 +55,6 @@ enum kw_verdict kw_tracker_start(struct kw_client *client, const struct kw_comma
                                  struct kw_bytes wire)
 {
     struct kw_bytes name = kw_bytes_of(command->name, command->name_len);
-    const struct kw_tracker *tracker = client->tracker;
 
     (void)wire;
     if (client->oldest != NULL) {
@@ -69,7 +68,7 @@ enum kw_verdict kw_tracker_start(struct kw_client *client, const struct kw_comma
     }
     struct kw_buf *buf = kw_reply_begin(client);
     if (kw_bytes_equal(name, KW_BYTES("client|getredir"))) {
-        kw_reply_int(buf, tracker == NULL ? -1 : (int64_t)tracker->redirect_id);
+        kw_reply_int(buf, kw_tracker_redirect(client));
     } else {
         tracking_info(client, buf);
     }
@@ -105,6 +104,11 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
         tracker->is_caching = false;
     }
     return KW_NEXT;
+}
+
+int64_t kw_tracker_redirect(const struct kw_client *client)
+{
+    return client->tracker == NULL ? -1 : (int64_t)client->tracker->redirect_id;
 }
 
 void kw_tracker_drop(struct kw_client *client)
@@ -494,7 +498,7 @@ static void tracking_info(struct kw_client *client, struct kw_buf *buf)
         }
     }
     kw_reply_bulk(buf, KW_BYTES("redirect"));
-    kw_reply_int(buf, client->tracker == NULL ? -1 : (int64_t)tracker->redirect_id);
+    kw_reply_int(buf, kw_tracker_redirect(client));
     kw_reply_bulk(buf, KW_BYTES("prefixes"));
     kw_reply_array(buf, tracker->prefixes_count);
     for (uint32_t i = 0; i < tracker->prefixes_count; i++) {

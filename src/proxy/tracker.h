@@ -19,6 +19,9 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
 /* CLIENT is closed, or RESET: it tracks no more. */
 void kw_tracker_drop(struct kw_client *client);
 
+/* Where CLIENT's invalidations go: CLIENT GETREDIR, CLIENT LIST. -1: it tracks nothing. */
+int64_t kw_tracker_redirect(const struct kw_client *client);
+
 /* For tap.c: feeds have come or failed; whoever waits for them may be answered. */
 void kw_trackers_advance(struct kw_tracking *tracking);
 

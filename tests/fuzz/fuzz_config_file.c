@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     size_t total_len = 0;
-    size_t found_count = kw_config_get(config, KW_BYTES("*"), fuzz_on_value, &total_len);
+    size_t found_count = kw_config_get(config, &KW_BYTES("*"), 1, fuzz_on_value, &total_len);
     KW_ASSERT(found_count > 0 && total_len > 0);
     struct kw_config *again = kw_config_ref(config);
     kw_config_unref(&config);

@@ -76,7 +76,8 @@ static inline const char *show(const struct kw_config *config, const char *name,
                                struct shown *shown)
 {
     shown->count = 0;
-    size_t count = kw_config_get(config, kw_bytes_of_text(name), shown_on_value, shown);
+    struct kw_bytes names[] = {kw_bytes_of_text(name)};
+    size_t count = kw_config_get(config, names, 1, shown_on_value, shown);
 
     assert_int_equal(count, 1);
     assert_int_equal(shown->count, 1);

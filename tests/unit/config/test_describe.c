@@ -32,7 +32,8 @@ static void listing_on_value(void *arg, struct kw_bytes name, struct kw_bytes va
 static void listing(const struct kw_config *config, const char *pattern, char *text)
 {
     text[0] = '\0';
-    (void)kw_config_get(config, kw_bytes_of_text(pattern), listing_on_value, text);
+    struct kw_bytes patterns[] = {kw_bytes_of_text(pattern)};
+    (void)kw_config_get(config, patterns, 1, listing_on_value, text);
 }
 
 KW_TEST(the_example_file_loads_as_the_defaults)

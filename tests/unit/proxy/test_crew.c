@@ -83,7 +83,7 @@ static void *run(void *arg)
 
 static struct kw_crew *workers_open(void)
 {
-    struct kw_crew *crew = kw_crew_new();
+    struct kw_crew *crew = kw_crew_new(NULL);
 
     memset(workers, 0, sizeof workers);
     memset(rounds, 0, sizeof rounds);
@@ -157,7 +157,7 @@ static void one_done(struct kw_proxy *home, struct kw_errand *errand)
 
 KW_TEST(crew_of_one_does_all_before_send_returns)
 {
-    struct kw_crew *crew = kw_crew_new();
+    struct kw_crew *crew = kw_crew_new(NULL);
     struct kw_proxy alone = {.loop = kw_loop_new()};
     struct round round = {.errand = {.visit = one_visit, .done = one_done}};
 
