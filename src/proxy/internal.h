@@ -69,6 +69,7 @@ struct kw_request {
     uint8_t state;       /* enum kw_request_state */
     uint8_t attempts;    /* redirections followed so far */
     uint8_t lost_links;  /* that it was on */
+    uint8_t owner_steps; /* RETRYING: how often to look for another owner than to_node */
     bool is_asking;      /* ... behind ASKING */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */

@@ -292,6 +292,10 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
         may_be_made_up && (to == from || request->attempts >= MADE_UP_ATTEMPTS_MAX);
     if (to == NULL || is_suspicious) {
         kw_backend_want_topology(proxy->backend);
+        if (to == NULL && redirect.kind == KW_REDIRECT_MOVED && !is_suspicious &&
+            kw_resend_when_moved(request, from)) {
+            return true; /* a node that has just joined, or nothing: the topology will tell */
+        }
         kw_reply_fail(request, KW_ERROR_BAD_REDIRECT, from->name);
         return true;
     }

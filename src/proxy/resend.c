@@ -14,8 +14,12 @@
 #include "proxy/reply.h"
 #include "proxy/script.h"
 
-enum { RETRY_STEP_MS = 10 }; /* between two tries of TRYAGAIN and the like */
+enum {
+    RETRY_STEP_MS = 10, /* between two tries of TRYAGAIN and the like */
+    OWNER_STEPS = 50    /* a refresh of the topology takes less */
+};
 
+static bool resend_has_moved(struct kw_request *request);
 static enum kw_status resend_put(struct kw_request *request, struct kw_node *node);
 
 void kw_resend_hold(struct kw_request *request)
@@ -91,6 +95,16 @@ bool kw_resend_later(struct kw_request *request)
     return true;
 }
 
+bool kw_resend_when_moved(struct kw_request *request, struct kw_node *from)
+{
+    if (!kw_resend_later(request)) {
+        return false;
+    }
+    request->owner_steps = OWNER_STEPS;
+    request->to_node = kw_node_hold(from);
+    return true;
+}
+
 void kw_resend_queued(struct kw_client *client)
 {
     struct kw_proxy *proxy = client->proxy;
@@ -136,12 +150,31 @@ void kw_resend_due(struct kw_proxy *proxy, uint64_t now_ms)
             return;
         }
         kw_list_remove(&request->retrying);
+        if (request->owner_steps > 0 && !resend_has_moved(request)) {
+            continue;
+        }
         if (kw_resend_is_held(request)) {
             request->state = KW_REQUEST_QUEUED;
         } else {
             kw_resend_now(request);
         }
     }
+}
+
+/* Has the slot got another owner? If not, REQUEST waits on, or is answered. */
+static bool resend_has_moved(struct kw_request *request)
+{
+    struct kw_backend *backend = request->client->proxy->backend;
+
+    if (kw_backend_node_of_slot(backend, request->slot) != request->to_node) {
+        request->owner_steps = 0;
+        kw_node_release(&request->to_node);
+        return true;
+    }
+    if (--request->owner_steps == 0 || !kw_resend_later(request)) {
+        kw_reply_fail(request, KW_ERROR_BAD_REDIRECT, request->to_node->name);
+    }
+    return false;
 }
 
 enum kw_error kw_resend_error(enum kw_status status)

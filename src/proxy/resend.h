@@ -27,6 +27,12 @@ void kw_resend_now(struct kw_request *request);
 /* Put REQUEST aside for a moment. False when its time is up: nothing was done. */
 KW_CHECK bool kw_resend_later(struct kw_request *request);
 
+/* REQUEST is said to have moved away from FROM, to a node that nobody knows: send it again when its
+ * slot has another owner, answer it with an error when that does not happen within a moment. False
+ * when its time is up: nothing was done.
+ */
+KW_CHECK bool kw_resend_when_moved(struct kw_request *request, struct kw_node *from);
+
 /* Send the client's held requests whose turn has come, in one walk over its queue. */
 void kw_resend_queued(struct kw_client *client);
 

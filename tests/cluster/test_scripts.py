@@ -32,8 +32,10 @@ def trap_14_a_script_and_a_function_are_there_on_a_shard_that_joined_later(t):
           10 * t.patience, "the new master takes part")
     Mover(t.cluster, t.direct).move(slot, owner_of(t.cluster, slot), joined)
 
-    assert client.call("EVALSHA", sha, 1, "{%s}s" % TAG, "b") == 2
-    assert client.call("FCALL", "count", 1, "{%s}n" % TAG) == 2
+    for words, expected in ((("EVALSHA", sha, 1, "{%s}s" % TAG, "b"), 2),
+                            (("FCALL", "count", 1, "{%s}n" % TAG), 2)):
+        reply = client.call(*words)
+        assert reply == expected, (words, reply)
     with t.client() as other:
         other.call("HELLO", 3)
         assert other.call("EVALSHA", sha, 1, "{%s}s" % TAG, "c") == 3
