@@ -45,12 +45,13 @@ enum {
     /* Histogram: 32 steps per power of two, so a percentile is exact to about 3 %. */
     STEPS_BITS = 5,
     STEPS = 1 << STEPS_BITS,
-    BUCKETS = 64 * STEPS
+    BUCKETS = 64 * STEPS,
+    MGET_KEYS = 10 /* of one request of KIND_MGET */
 };
 
 static const uint64_t NS_PER_SECOND = 1000000000;
 
-enum kind { KIND_GET, KIND_SET };
+enum kind { KIND_GET, KIND_SET, KIND_MGET };
 
 struct options {
     const char *host;
@@ -74,7 +75,7 @@ struct client {
     int fd;
     int waiting; /* replies of the current batch still to come */
     uint64_t sent_ns;
-    uint32_t *asked; /* key numbers of the current batch, in order */
+    uint32_t *asked; /* key numbers of the current batch, in order; keys_each of a request */
     char *unsent;    /* rest of a batch the socket did not take */
     size_t unsent_at;
     size_t unsent_len; /* 0: nothing waits */
@@ -90,7 +91,11 @@ struct load {
     char *batch; /* P requests; only keys (and the key in the value) change */
     size_t batch_len;
     size_t request_len;
-    size_t key_at;       /* offset of the key in a request */
+    size_t key_at;       /* offset of the first key in a request */
+    size_t key_step;     /* bytes from one key to the next */
+    int keys_each;       /* keys of one request */
+    size_t element_len;  /* bytes of each value in a reply, header and CR LF included */
+    size_t first_at;     /* where the first of them begins */
     size_t value_at;     /* offset of the value, 0 for GET */
     char reply_head[32]; /* what a right reply starts with: "$64\r\n" or "+OK\r\n" */
     size_t head_len;
@@ -179,7 +184,7 @@ static void usage(void)
                     "  -h HOST        numeric IPv4 address (127.0.0.1)\n"
                     "  -c N           connections (50)\n"
                     "  -P N           requests under way on each connection (1)\n"
-                    "  -t get|set     kind of request (get)\n"
+                    "  -t get|set|mget kind of request (get); mget asks for 10 keys\n"
                     "  -d BYTES       size of a value (64)\n"
                     "  -T SECONDS     length of the measured window (2)\n"
                     "  -n N           end the window after N requests, at the latest after -T\n"
@@ -220,7 +225,9 @@ static void options_take(struct options *options, int option)
         options->pipeline = (int)strtol(optarg, NULL, 10);
         break;
     case 't':
-        options->kind = strcmp(optarg, "set") == 0 ? KIND_SET : KIND_GET;
+        options->kind = strcmp(optarg, "set") == 0    ? KIND_SET
+                        : strcmp(optarg, "mget") == 0 ? KIND_MGET
+                                                      : KIND_GET;
         break;
     case 'd':
         options->value_bytes = strtoul(optarg, NULL, 10);
@@ -390,11 +397,23 @@ static void load_init(struct load *load, const struct options *options)
     const size_t value_len = options->value_bytes;
     char head[96];
     int head_len = 0;
-    if (options->kind == KIND_GET) {
-        head_len = snprintf(head, sizeof head, "*2\r\n$3\r\nGET\r\n$16\r\n");
-        load->request_len = (size_t)head_len + KEY_LEN + 2;
-        snprintf(load->reply_head, sizeof load->reply_head, "$%zu\r\n", value_len);
-        load->reply_len = strlen(load->reply_head) + value_len + 2;
+    load->keys_each = options->kind == KIND_MGET ? MGET_KEYS : 1;
+    load->key_step = sizeof "\r\n$16\r\n" - 1 + KEY_LEN;
+    if (options->kind != KIND_SET) {
+        head_len = options->kind == KIND_GET
+                       ? snprintf(head, sizeof head, "*2\r\n$3\r\nGET\r\n$16\r\n")
+                       : snprintf(head, sizeof head, "*%d\r\n$4\r\nMGET\r\n$16\r\n", MGET_KEYS + 1);
+        load->request_len =
+            (size_t)head_len + KEY_LEN + 2 + load->key_step * (size_t)(load->keys_each - 1);
+        if (options->kind == KIND_MGET) {
+            load->first_at =
+                (size_t)snprintf(load->reply_head, sizeof load->reply_head, "*%d\r\n", MGET_KEYS);
+        }
+        const size_t value_head =
+            (size_t)snprintf(load->reply_head + load->first_at,
+                             sizeof load->reply_head - load->first_at, "$%zu\r\n", value_len);
+        load->element_len = value_head + value_len + 2;
+        load->reply_len = load->first_at + load->element_len * (size_t)load->keys_each;
     } else {
         head_len = snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$16\r\n");
         char size[32];
@@ -415,6 +434,11 @@ static void load_init(struct load *load, const struct options *options)
         char *const request = load->batch + (size_t)i * load->request_len;
         memcpy(request, head, (size_t)head_len);
         key_write(request + load->key_at, 0);
+        for (int key = 1; key < load->keys_each; key++) {
+            char *const at = request + load->key_at + load->key_step * (size_t)key;
+            memcpy(at - 7, "\r\n$16\r\n", 7);
+            key_write(at, 0);
+        }
         if (options->kind == KIND_SET) {
             sprintf(request + load->key_at + KEY_LEN, "\r\n$%zu\r\n", value_len);
             memset(request + load->value_at, 'x', value_len);
@@ -429,7 +453,8 @@ static void load_open(struct load *load)
     for (int i = 0; i < load->options.clients; i++) {
         struct client *const client = &load->clients[i];
         client->fd = client_connect(&load->options, i);
-        client->asked = need((size_t)load->options.pipeline, sizeof *client->asked);
+        client->asked =
+            need((size_t)load->options.pipeline * (size_t)load->keys_each, sizeof *client->asked);
         client->unsent = need(1, load->batch_len);
         client->partial = need(1, load->reply_len + 128);
         fcntl(client->fd, F_SETFL, O_NONBLOCK);
@@ -544,9 +569,11 @@ static void client_send_batch(struct load *load, struct client *client)
     const bool has_key_in_value = load->value_at > 0 && load->options.value_bytes >= KEY_LEN;
     char *request = load->batch;
     for (int i = 0; i < pipeline; i++, request += load->request_len) {
-        const uint32_t key = load_random(load);
-        client->asked[i] = key;
-        key_write(request + load->key_at, key);
+        for (int n = 0; n < load->keys_each; n++) {
+            const uint32_t key = load_random(load);
+            client->asked[i * load->keys_each + n] = key;
+            key_write(request + load->key_at + load->key_step * (size_t)n, key);
+        }
         if (has_key_in_value) {
             memcpy(request + load->value_at, request + load->key_at, KEY_LEN);
         }
@@ -657,6 +684,21 @@ static size_t odd_reply_len(const char *at, const char *end)
     return len <= (size_t)(end - at) ? len : 0;
 }
 
+/* True when each value of the reply at AT starts with the key that was ASKED for. */
+static bool values_are_right(const struct load *load, const char *at, const uint32_t *asked)
+{
+    const size_t value_at = load->head_len - load->first_at;
+    at += load->first_at;
+    for (int n = 0; n < load->keys_each; n++, at += load->element_len) {
+        char key[KEY_LEN];
+        key_write(key, asked[n]);
+        if (memcmp(at + value_at, key, KEY_LEN) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Takes whole replies off AT; returns how many bytes they were. */
 static size_t client_take_replies(struct load *load, struct client *client, const char *at,
                                   const char *end)
@@ -671,12 +713,10 @@ static size_t client_take_replies(struct load *load, struct client *client, cons
             if (here < len) {
                 break;
             }
-            char key[KEY_LEN];
-            if (load->options.is_checked) {
-                key_write(key, client->asked[pipeline - client->waiting]);
-            }
+            const uint32_t *const asked =
+                client->asked + (pipeline - client->waiting) * load->keys_each;
             if (memcmp(at + len - 2, "\r\n", 2) != 0 ||
-                (load->options.is_checked && memcmp(at + load->head_len, key, KEY_LEN) != 0)) {
+                (load->options.is_checked && !values_are_right(load, at, asked))) {
                 count_error(load, at, len);
             }
         } else {

@@ -19,6 +19,7 @@ CLIENTS = [(50, 1), (50, 16), (50, 64), (500, 1)]
 KINDS = [("get64", "get", 64), ("set64", "set", 64), ("get1k", "get", 1024)]
 WORKLOADS = [(f"{name} c{clients} p{pipeline}", kind, size, clients, pipeline)
              for name, kind, size in KINDS for clients, pipeline in CLIENTS]
+WORKLOADS += [(f"mget10 c50 p{pipeline}", "mget", 64, 50, pipeline) for pipeline in (1, 16)]
 ONE_WORKLOAD = [w for w in WORKLOADS if w[0] == "get64 c500 p1"]
 WARMUP = 0.4
 STARTS = 5  # start-up is measured at least so often
@@ -78,7 +79,7 @@ def run_load(target, workload, options, is_checked):
     command = load_command(target.port, "-t", kind, "-d", size, "-c", clients, "-P", pipeline,
                            "-T", options.seconds, "--warmup", WARMUP,
                            "--watch", ",".join(str(process.pid) for process in watched))
-    if is_checked and kind == "get":
+    if is_checked and kind != "set":
         command.append("--check")
     strangers = Strangers(watched)
     try:

@@ -6,7 +6,7 @@ from measure import WORKLOADS
 RIVAL = "nutcracker"
 # Issue targets: CPU per request, keyway over nutcracker, saturated.
 CPU_TARGETS = {"get64 c50 p1": 0.70, "get64 c50 p16": 0.23, "get64 c50 p64": 0.10,
-               "get64 c500 p1": 0.60}
+               "get64 c500 p1": 0.60, "mget10 c50 p16": 0.50}
 
 
 def pick(cells, setting, workload, subject):

@@ -6,7 +6,7 @@
  *
  * How it is fast: one read fetches all that has arrived, a length-driven scan answers every whole
  * request into one output run, one write sends that run. GET is answered with a reply rendered once
- * (every key "exists"), SET with +OK, and nothing is stored. `CONFIG SET value-size N` changes the
+ * (every key "exists"), MGET with as many of them, SET with +OK, and nothing is stored. `CONFIG SET value-size N` changes the
  * size of what GET returns, so that one stub serves all workloads.
  *
  * Not done on purpose: keys, expiry, arity checks, MOVED, limits on input (a trusted benchmark
@@ -82,6 +82,7 @@ static void peer_on_writable(struct stub *stub, struct peer *peer);
 static void peer_close(struct peer **peer);
 static size_t scan_request(struct stub *stub, struct peer *peer, const char *at, const char *end);
 static size_t scan_inline(struct stub *stub, struct peer *peer, const char *at, const char *end);
+static bool arg_is(const struct arg *args, int count, int index, const char *word);
 static void answer(struct stub *stub, struct peer *peer, const struct arg *args, int count);
 static void answer_cluster(struct stub *stub, struct peer *peer, const struct arg *args, int count);
 
@@ -330,6 +331,13 @@ static size_t scan_request(struct stub *stub, struct peer *peer, const char *at,
     }
     if (at == NULL) {
         return WAIT_FOR_MORE;
+    }
+    if (count > 1 && arg_is(args, 1, 0, "MGET")) {
+        run_printf(&stub->out, "*%ld\r\n", count - 1);
+        for (long i = 1; i < count; i++) {
+            run_add(&stub->out, stub->get_reply.bytes, stub->get_reply.len);
+        }
+        return (size_t)(at - start);
     }
     answer(stub, peer, args, count < ARGS_MAX ? (int)count : ARGS_MAX);
     return (size_t)(at - start);

@@ -47,13 +47,23 @@ static size_t repeat(char *out, const char *text)
     return len * BATCH;
 }
 
-/* ROUNDS times, each client sends BATCH times COMMAND and gets as often REPLY from the node. */
-static void assert_allocates_nothing(const char *command, const char *reply)
+/* What the clients send and receive for one request, and what the node does. */
+struct exchange {
+    const char *command;
+    const char *calls;   /* that the node gets for it */
+    const char *answers; /* of the node */
+    const char *reply;
+};
+
+/* ROUNDS times, each client sends BATCH times a command, and all are answered. */
+static void assert_exchange_allocates_nothing(struct exchange one)
 {
     static char commands[BATCH * 2048];
-    static char replies[BATCH * 2048];
-    size_t commands_len = repeat(commands, command);
-    size_t replies_len = repeat(replies, reply);
+    static char answers[BATCH * 2048];
+    size_t commands_len = repeat(commands, one.command);
+    size_t answers_len = repeat(answers, one.answers);
+    size_t calls_len = strlen(one.calls) * BATCH;
+    size_t replies_len = strlen(one.reply) * BATCH;
     int clients[CLIENTS];
     uint64_t before = 0;
 
@@ -61,19 +71,19 @@ static void assert_allocates_nothing(const char *command, const char *reply)
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = proxy_scene_client(&stage);
     }
-    say(clients[0], command, strlen(command));
+    say(clients[0], one.command, strlen(one.command));
     int node = proxy_scene_node(&stage, 0);
-    drain(node, strlen(command));
-    say(node, reply, strlen(reply));
-    drain(clients[0], strlen(reply));
+    drain(node, strlen(one.calls));
+    say(node, one.answers, strlen(one.answers));
+    drain(clients[0], strlen(one.reply));
     for (int round = -10; round < ROUNDS; round++) { /* the first ones warm up */
         before = round == 0 ? kw_mem_allocations_count() : before;
         for (int i = 0; i < CLIENTS; i++) {
             say(clients[i], commands, commands_len);
         }
         for (int i = 0; i < CLIENTS; i++) {
-            drain(node, commands_len);
-            say(node, replies, replies_len);
+            drain(node, calls_len);
+            say(node, answers, answers_len);
         }
         for (int i = 0; i < CLIENTS; i++) {
             drain(clients[i], replies_len);
@@ -85,6 +95,12 @@ static void assert_allocates_nothing(const char *command, const char *reply)
     assert_int_equal(stage.proxy->requests.in_use_count, 0);
     assert_int_equal(stage.scene.chunks.in_use_count, 0); /* idle clients hold nothing (B1) */
     proxy_scene_close(&stage);
+}
+
+/* The same for a command that passes as it is, and its reply. */
+static void assert_allocates_nothing(const char *command, const char *reply)
+{
+    assert_exchange_allocates_nothing((struct exchange){command, command, reply, reply});
 }
 
 KW_TEST(steady_state_of_gets_allocates_nothing)
@@ -110,4 +126,16 @@ KW_TEST(steady_state_of_kilobyte_replies_allocates_nothing)
     memset(reply + head, 'v', 1024);
     memcpy(reply + head + 1024, "\r\n", 3);
     assert_allocates_nothing(GET("b"), reply);
+}
+
+KW_TEST(steady_state_of_split_requests_allocates_nothing)
+{
+    /* b, c and f are keys of three slots. */
+    assert_exchange_allocates_nothing((struct exchange){
+        .command = "*4\r\n$4\r\nMGET\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nf\r\n",
+        .calls = "*2\r\n$4\r\nMGET\r\n$1\r\nb\r\n*2\r\n$4\r\nMGET\r\n$1\r\nc\r\n"
+                 "*2\r\n$4\r\nMGET\r\n$1\r\nf\r\n",
+        .answers = "*1\r\n$1\r\nb\r\n*1\r\n$-1\r\n*1\r\n$1\r\nf\r\n",
+        .reply = "*3\r\n$1\r\nb\r\n$-1\r\n$1\r\nf\r\n",
+    });
 }
