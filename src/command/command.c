@@ -247,7 +247,7 @@ const struct kw_command *kw_command_find_subcommand(const struct kw_command *con
 
 bool kw_command_is_within(const struct kw_command *row, const struct kw_command *container)
 {
-    return row < rows + ROWS_COUNT && row->name[container->name_len] == '|' &&
+    return row >= rows && row < rows + ROWS_COUNT && row->name[container->name_len] == '|' &&
            memcmp(row->name, container->name, container->name_len) == 0;
 }
 

@@ -13,41 +13,67 @@
 #include "resp/errors.h"
 #include "resp/writer.h"
 
-static void describe_all(struct kw_buf *buf, int proto);
-static void describe_infos(struct kw_buf *buf, const struct kw_bytes *names, size_t count,
-                           int proto);
-static void describe_docs(struct kw_buf *buf, const struct kw_bytes *names, size_t count,
-                          int proto);
-static void describe_list(struct kw_buf *buf, const struct kw_bytes *argv, size_t argc);
-static void describe_keys(struct kw_buf *buf, const struct kw_bytes *argv, size_t argc,
-                          bool has_flags, int proto);
-static size_t count_offered(void);
+static void describe_all(struct kw_buf *buf, const struct kw_learned *learned, int proto);
+static void describe_infos(struct kw_buf *buf, const struct kw_learned *learned,
+                           const struct kw_bytes *names, size_t count, int proto);
+static void describe_docs(struct kw_buf *buf, const struct kw_learned *learned,
+                          const struct kw_bytes *names, size_t count, int proto);
+static void describe_list(struct kw_buf *buf, const struct kw_learned *learned,
+                          const struct kw_bytes *argv, size_t argc);
+static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
+                          const struct kw_bytes *argv, size_t argc, bool has_flags, int proto);
+static const struct kw_command *resolve(const struct kw_learned *learned,
+                                        const struct kw_bytes *argv, size_t argc);
+static size_t count_offered(const struct kw_learned *learned);
 
-void kw_describe(struct kw_buf *buf, const struct kw_command *command, const struct kw_bytes *argv,
-                 size_t argc, int proto)
+void kw_describe(struct kw_buf *buf, const struct kw_command *command,
+                 const struct kw_learned *learned, const struct kw_bytes *argv, size_t argc,
+                 int proto)
 {
+    bool has_flags = command->local == KW_LOCAL_COMMAND_GETKEYSANDFLAGS;
+
     KW_ASSERT(argc >= 1);
     KW_ASSERT(proto == 2 || proto == 3);
     if (command->local == KW_LOCAL_COMMAND) {
-        describe_all(buf, proto);
+        describe_all(buf, learned, proto);
     } else if (command->local == KW_LOCAL_COMMAND_COUNT) {
-        kw_reply_int(buf, (int64_t)count_offered());
+        kw_reply_int(buf, (int64_t)count_offered(learned));
     } else if (command->local == KW_LOCAL_COMMAND_INFO && argc == 2) {
-        describe_all(buf, proto);
+        describe_all(buf, learned, proto);
     } else if (command->local == KW_LOCAL_COMMAND_INFO) {
-        describe_infos(buf, argv + 2, argc - 2, proto);
+        describe_infos(buf, learned, argv + 2, argc - 2, proto);
     } else if (command->local == KW_LOCAL_COMMAND_DOCS) {
-        describe_docs(buf, argv + 2, argc - 2, proto);
+        describe_docs(buf, learned, argv + 2, argc - 2, proto);
     } else if (command->local == KW_LOCAL_COMMAND_LIST) {
-        describe_list(buf, argv, argc);
-    } else if (command->local == KW_LOCAL_COMMAND_GETKEYS) {
-        describe_keys(buf, argv + 2, argc - 2, false, proto);
-    } else if (command->local == KW_LOCAL_COMMAND_GETKEYSANDFLAGS) {
-        describe_keys(buf, argv + 2, argc - 2, true, proto);
+        describe_list(buf, learned, argv, argc);
+    } else if (command->local == KW_LOCAL_COMMAND_GETKEYS || has_flags) {
+        const struct kw_command *asked = resolve(learned, argv + 2, argc - 2);
+        describe_keys(buf, asked, argv + 2, argc - 2, has_flags, proto);
     } else {
         KW_ASSERT(command->local == KW_LOCAL_HELP);
         kw__describe_help(buf, command);
     }
+}
+
+static const struct kw_command *resolve(const struct kw_learned *learned,
+                                        const struct kw_bytes *argv, size_t argc)
+{
+    const struct kw_command *command = kw_command_resolve(argv, argc);
+
+    return command != NULL ? command : kw_learned_resolve(learned, argv, argc);
+}
+
+/* The rows of the table, then the learned ones. */
+static size_t rows_count(const struct kw_learned *learned)
+{
+    return kw_command_count() + (learned != NULL ? kw_learned_count(learned) : 0);
+}
+
+static const struct kw_command *row_at(const struct kw_learned *learned, size_t index)
+{
+    size_t known = kw_command_count();
+
+    return index < known ? kw_command_at(index) : kw_learned_at(learned, index - known);
 }
 
 static bool is_subcommand(const struct kw_command *command)
@@ -61,40 +87,42 @@ static bool is_listed(const struct kw_command *command)
     return !is_subcommand(command) && kw_command_is_offered(command);
 }
 
-static size_t count_offered(void)
+static size_t count_offered(const struct kw_learned *learned)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < kw_command_count(); i++) {
-        count += is_listed(kw_command_at(i)) ? 1 : 0;
+    for (size_t i = 0; i < rows_count(learned); i++) {
+        count += is_listed(row_at(learned, i)) ? 1 : 0;
     }
     return count;
 }
 
-static void describe_all(struct kw_buf *buf, int proto)
+static void describe_all(struct kw_buf *buf, const struct kw_learned *learned, int proto)
 {
-    kw_reply_array(buf, count_offered());
-    for (size_t i = 0; i < kw_command_count(); i++) {
-        if (is_listed(kw_command_at(i))) {
-            kw__describe_info(buf, kw_command_at(i), proto);
+    kw_reply_array(buf, count_offered(learned));
+    for (size_t i = 0; i < rows_count(learned); i++) {
+        if (is_listed(row_at(learned, i))) {
+            kw__describe_info(buf, row_at(learned, i), proto);
         }
     }
 }
 
 /* The offered command or subcommand called NAME, or NULL. */
-static const struct kw_command *find_offered(struct kw_bytes name)
+static const struct kw_command *find_offered(const struct kw_learned *learned, struct kw_bytes name)
 {
     const struct kw_command *command = kw_command_find_full(name);
+
+    command = command != NULL ? command : kw_learned_resolve(learned, &name, 1);
 
     return command != NULL && kw_command_is_offered(command) ? command : NULL;
 }
 
-static void describe_infos(struct kw_buf *buf, const struct kw_bytes *names, size_t count,
-                           int proto)
+static void describe_infos(struct kw_buf *buf, const struct kw_learned *learned,
+                           const struct kw_bytes *names, size_t count, int proto)
 {
     kw_reply_array(buf, count);
     for (size_t i = 0; i < count; i++) {
-        const struct kw_command *command = find_offered(names[i]);
+        const struct kw_command *command = find_offered(learned, names[i]);
         if (command != NULL) {
             kw__describe_info(buf, command, proto);
         } else {
@@ -104,23 +132,24 @@ static void describe_infos(struct kw_buf *buf, const struct kw_bytes *names, siz
 }
 
 /* Unknown names are left out, as redis does. */
-static void describe_docs(struct kw_buf *buf, const struct kw_bytes *names, size_t count, int proto)
+static void describe_docs(struct kw_buf *buf, const struct kw_learned *learned,
+                          const struct kw_bytes *names, size_t count, int proto)
 {
     size_t known = 0;
 
     for (size_t i = 0; i < count; i++) {
-        known += find_offered(names[i]) != NULL ? 1 : 0;
+        known += find_offered(learned, names[i]) != NULL ? 1 : 0;
     }
-    kw_reply_map(buf, count == 0 ? count_offered() : known, proto);
+    kw_reply_map(buf, count == 0 ? count_offered(learned) : known, proto);
     for (size_t i = 0; i < count; i++) {
-        const struct kw_command *command = find_offered(names[i]);
+        const struct kw_command *command = find_offered(learned, names[i]);
         if (command != NULL) {
             kw__describe_docs(buf, command, proto);
         }
     }
-    for (size_t i = 0; count == 0 && i < kw_command_count(); i++) {
-        if (is_listed(kw_command_at(i))) {
-            kw__describe_docs(buf, kw_command_at(i), proto);
+    for (size_t i = 0; count == 0 && i < rows_count(learned); i++) {
+        if (is_listed(row_at(learned, i))) {
+            kw__describe_docs(buf, row_at(learned, i), proto);
         }
     }
 }
@@ -176,7 +205,8 @@ static bool filter_passes(const struct filter *filter, const struct kw_command *
     KW_UNREACHABLE();
 }
 
-static void describe_list(struct kw_buf *buf, const struct kw_bytes *argv, size_t argc)
+static void describe_list(struct kw_buf *buf, const struct kw_learned *learned,
+                          const struct kw_bytes *argv, size_t argc)
 {
     struct filter filter;
     size_t count = 0;
@@ -185,12 +215,12 @@ static void describe_list(struct kw_buf *buf, const struct kw_bytes *argv, size_
         kw_reply_error(buf, KW_ERROR_SYNTAX);
         return;
     }
-    for (size_t i = 0; i < kw_command_count(); i++) {
-        count += filter_passes(&filter, kw_command_at(i)) ? 1 : 0;
+    for (size_t i = 0; i < rows_count(learned); i++) {
+        count += filter_passes(&filter, row_at(learned, i)) ? 1 : 0;
     }
     kw_reply_array(buf, count);
-    for (size_t i = 0; i < kw_command_count(); i++) {
-        const struct kw_command *command = kw_command_at(i);
+    for (size_t i = 0; i < rows_count(learned); i++) {
+        const struct kw_command *command = row_at(learned, i);
         if (filter_passes(&filter, command)) {
             kw_reply_bulk(buf, kw_bytes_of(command->name, command->name_len));
         }
@@ -213,11 +243,10 @@ static bool has_keys(const struct kw_command *command)
     return command->keys[0].find != KW_FIND_NONE && (command->keys[0].flags & KW_KEY_NOT_KEY) == 0;
 }
 
-/* ARGV is the request that is asked about. The same code as in routing answers. */
-static void describe_keys(struct kw_buf *buf, const struct kw_bytes *argv, size_t argc,
-                          bool has_flags, int proto)
+/* ARGV is the request that is asked about, COMMAND its row or NULL. The same code as in routing answers. */
+static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
+                          const struct kw_bytes *argv, size_t argc, bool has_flags, int proto)
 {
-    const struct kw_command *command = kw_command_resolve(argv, argc);
     struct kw_keys keys;
 
     if (command == NULL || ((command->flags & KW_COMMAND_CONTAINER) != 0 && argc > 1)) {

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "command/command.h"
+#include "command/learned.h"
 
 #include <stddef.h>
 
@@ -19,10 +20,12 @@
  * KW_LOCAL_HELP; its arity was checked. KW_LOCAL_COMMAND is right with argc 1 only: with an unknown
  * subcommand behind it the caller answers the error.
  *
- * proto  2 or 3
+ * learned  rows beside those of the table, or NULL; containers among them are not listed
+ * proto    2 or 3
  */
-void kw_describe(struct kw_buf *buf, const struct kw_command *command, const struct kw_bytes *argv,
-                 size_t argc, int proto);
+void kw_describe(struct kw_buf *buf, const struct kw_command *command,
+                 const struct kw_learned *learned, const struct kw_bytes *argv, size_t argc,
+                 int proto);
 
 /* Append the names of the ACL categories: ACL CAT. */
 void kw_describe_categories(struct kw_buf *buf);

@@ -134,7 +134,7 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_COMMAND_LIST:
     case KW_LOCAL_COMMAND_GETKEYS:
     case KW_LOCAL_COMMAND_GETKEYSANDFLAGS:
-        kw_describe(buf, command, argv->items, argv->count, client->proto);
+        kw_describe(buf, command, client->proxy->learned, argv->items, argv->count, client->proto);
         return KW_ANSWERED;
     case KW_LOCAL_CLUSTER_SLOTS:
     case KW_LOCAL_CLUSTER_SHARDS:

@@ -75,38 +75,3 @@ def a_module_loaded_later_is_noticed_with_the_next_topology(t):
         t.cluster.call(port, "CLUSTER", "SETSLOT", "0", "NODE", node)
     until(lambda: client.call("KWT.HELLO") == b"HELLO", 30, "keyway knows the module's commands")
     assert client.call("KWT.SET", "k", "v") == b"OK"
-
-
-@test(cluster=NONE, keyway=False)
-def a_plain_server_tells_how_many_databases_it_has(t):
-    port = start_server(t, "--databases", "5")
-    t.start_keyway(seeds=["127.0.0.1:%d" % port])
-    client = t.client()
-    until(lambda: client.call("CONFIG", "GET", "databases") == [b"databases", b"5"], 5,
-          "keyway knows how many databases there are")
-    assert client.pipeline([("SELECT", 4), ("SET", "k", "four"), ("SELECT", 0), ("GET", "k"),
-                            ("SELECT", 4), ("GET", "k"), ("DEL", "k")]) == [
-        b"OK", b"OK", b"OK", None, b"OK", b"four", 1]
-    assert client.call("SELECT", 5).text == "ERR DB index is out of range"
-    assert client.call("SET", "k", "v").text.startswith("ERR keyway: no database is selected")
-    direct = t.direct(port)
-    assert direct.call("DBSIZE") == 0, "it landed in database 0"
-
-
-def start_server(t, *words):
-    """A plain redis-server; its port."""
-    from language.keyway import free_port
-    port = free_port()
-    server = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", t.folder]
-                              + list(words), stdout=subprocess.DEVNULL)
-    t.closing.callback(server.wait)
-    t.closing.callback(server.terminate)
-
-    def answers():
-        try:
-            with t.direct(port) as client:
-                return client.call("PING") == b"PONG"
-        except OSError:
-            return False
-    until(answers, 5, "the server answers")
-    return port

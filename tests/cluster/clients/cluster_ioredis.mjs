@@ -30,6 +30,10 @@ assert.ok(written.every((reply) => reply === "OK"));
 const together = await Promise.all(Array.from({ length: 500 }, (_, n) => redis.get(`p${n}`)));
 together.forEach((value, n) => assert.equal(value, String(n)));
 
+const transaction = await redis.multi().set("{t}a", 1).incr("{t}a").exec();
+assert.deepEqual(transaction, [[null, "OK"], [null, 2]]);
+assert.deepEqual(await redis.blpop("l", 1), ["l", "a"]);
+
 await assert.rejects(redis.lpush("h", "x"), /WRONGTYPE/);
 assert.equal(await redis.quit(), "OK");
 console.log("ok");

@@ -25,6 +25,9 @@ for number in range(1000):
     pipe.get("p%d" % number)
 assert pipe.execute() == [part for n in range(1000) for part in (True, b"%d" % n)]
 
+blocked = r.blpop("l", timeout=1)
+assert blocked == (b"l", b"a"), blocked
+
 try:
     r.lpush("h", "wrong type")
     raise AssertionError("no error")

@@ -24,6 +24,8 @@ assert.ok(written.every((reply) => reply === "OK"));
 const read = await Promise.all(Array.from({ length: 500 }, (_, n) => client.get(`p${n}`)));
 read.forEach((value, n) => assert.equal(value, String(n)));
 
+assert.deepEqual(await client.multi().set("{t}a", "1").incr("{t}a").exec(), ["OK", 2]);
+
 await assert.rejects(client.lPush("h", "x"), /WRONGTYPE/);
 await client.close();
 console.log("ok");

@@ -21,6 +21,9 @@ results.forEach((value, at) => assert.equal(value, at % 2 === 0 ? "OK" : String(
 const together = await Promise.all(Array.from({ length: 500 }, (_, n) => client.get(`p${n}`)));
 together.forEach((value, n) => assert.equal(value, String(n)));
 
+const transaction = new ClusterBatch(true).set("{t}a", "1").incr("{t}a");
+assert.deepEqual(await client.exec(transaction, true), ["OK", 2]);
+
 await assert.rejects(client.lpush("k", ["x"]), /WRONGTYPE/);
 client.close();
 console.log("ok");
