@@ -83,3 +83,39 @@ def redis_benchmark_finds_a_cluster(t):
     assert ended.returncode == 0 and "Cluster has 2 master nodes" in ended.stdout, \
         ended.stdout + ended.stderr
     assert len(re.findall(r"requests per second", ended.stdout)) >= 3, ended.stdout
+
+
+@test(arguments=CLUSTER)
+def cluster_replies_have_the_shapes_of_redis(t):
+    """Names, types and nesting of what a real node says; addresses, ids and figures are its own."""
+    node = t.masters()[0][0]
+    ours, theirs = t.client(), t.direct(node["port"])
+    for version in (2, 3):
+        ours.call("HELLO", version)
+        theirs.call("HELLO", version)
+        for words in (("SLOTS",), ("SHARDS",), ("NODES",), ("MYID",), ("KEYSLOT", "foo"),
+                      ("REPLICAS", "nobody"), ("COUNT-FAILURE-REPORTS", "nobody"), ("INFO",),
+                      ("COUNTKEYSINSLOT", "x"), ("COUNTKEYSINSLOT", "16384"),
+                      ("GETKEYSINSLOT", "1", "-1"), ("KEYSLOT",), ("NONSENSE",)):
+            shapes = [shape(client.call("CLUSTER", *words)) for client in (ours, theirs)]
+            assert shapes[0] == shapes[1], (version, words, shapes)
+        for words in (("ASKING",), ("READONLY",), ("READWRITE",), ("SELECT", "1"), ("SELECT", "x"),
+                      ("SELECT", "0")):
+            assert ours.call(*words) == theirs.call(*words), (version, words)
+
+
+def shape(reply):
+    if isinstance(reply, dict):
+        return {key: shape(value) for key, value in reply.items()}
+    if isinstance(reply, list):         # the first owner stands for all; pairs of RESP2 keep names
+        return [shape(part) for part in reply[:1]] if reply and isinstance(reply[0], (list, dict)) \
+            else [shape(part) for part in reply]
+    if isinstance(reply, bytes) and b"cluster_state" in reply:
+        names = [line.split(b":")[0] for line in reply.split(b"\r\n")]
+        return [name for name in names if b"messages_" not in name]
+    if isinstance(reply, bytes) and b"myself" in reply:
+        line = [line for line in reply.split(b"\n") if b"myself" in line][0]
+        return re.sub(rb"[0-9a-f]{40}|\d+", b"N", re.sub(rb"(( \d+(-\d+)?)+)$", b" N", line))
+    if isinstance(reply, bytes):
+        return "text"
+    return "number" if isinstance(reply, int) else reply
