@@ -132,9 +132,9 @@ struct kw_buf *kw_reply_begin_push_behind(struct kw_client *client)
     struct kw_request *last = NULL;
 
     for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {
-        if (request->command == NULL || (request->command->flags & KW_COMMAND_BLOCKING) == 0) {
-            last = request;
-        }
+        bool is_blocked = kw__client_is_blocked(client) && request->command != NULL &&
+                          (request->command->flags & KW_COMMAND_BLOCKING) != 0;
+        last = is_blocked ? last : request;
     }
     return last == NULL ? kw_reply_begin_push(client) : reply_push_behind(last);
 }

@@ -183,7 +183,7 @@ def shard_channels_follow_their_slot(t):
 
 
 @test(arguments=["--client-output-buffer-limit", "pubsub 1mb 512kb 60"])
-def a_slow_subscriber_is_closed_and_the_others_lose_nothing(t):
+def trap_7_a_slow_subscriber_is_closed_and_the_others_lose_nothing(t):
     slow, good = subscribe(t, "SUBSCRIBE", "bulk"), subscribe(t, "SUBSCRIBE", "bulk")
     publisher, text = t.client(), "x" * 20000
 

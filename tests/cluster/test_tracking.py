@@ -5,6 +5,7 @@ import threading
 import time
 
 from support.client import Client
+from support.programs import run_node_script
 from support.testing import FRESH, test
 from support.topology import Mover, tags_served_by
 from support.wait import until
@@ -168,3 +169,8 @@ def a_flush_of_the_keyspace_is_told(t):
         t.direct(node["port"]).call("FLUSHALL")
 
     until(lambda: cache.drain(0.01) or cache.values == {}, 5, "the null is told")
+
+
+@test()
+def node_redis_with_its_client_side_cache(t):
+    run_node_script(t, "redis_tracking.mjs")
