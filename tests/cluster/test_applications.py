@@ -8,36 +8,19 @@ import sys
 
 from support.client import encode
 from support.programs import CLIENTS, run_node_script, run_script
-from support.testing import Skip, test
+from support.testing import test
 
 PIPED_COMMANDS = 1_000_000
 THREADS = ["--threads", "2"]
-# Programs that need classes of commands that are not there yet.
-WAITING = {
-    "bullmq.mjs": "sessions", "kombu_queue.py": "sessions", "python3_redis_application.py": "gather",
-    "ioredis_application.mjs": "gather", "redis_application.mjs": "gather",
-    "valkey-glide_application.mjs": "gather",
-}
 
 
 def run_python(t, name):
-    skip_if_waiting(name)
     run_script(t, sys.executable, os.path.join(CLIENTS, name))
-
-
-def run_node(t, name, *words):
-    skip_if_waiting(name)
-    run_node_script(t, name, *words)
-
-
-def skip_if_waiting(name):
-    if name in WAITING:
-        raise Skip("waits for " + WAITING[name])
 
 
 @test(arguments=THREADS)
 def a_bullmq_queue_loses_no_job_and_does_none_twice(t):
-    run_node(t, "bullmq.mjs")
+    run_node_script(t, "bullmq.mjs")
 
 
 @test(arguments=THREADS)
@@ -57,22 +40,22 @@ def trap_19_an_application_of_python3_redis_with_transactional_pipelines(t):
 
 @test(arguments=THREADS)
 def an_application_of_ioredis(t):
-    run_node(t, "ioredis_application.mjs", "ioredis")
+    run_node_script(t, "ioredis_application.mjs", "ioredis")
 
 
 @test(arguments=THREADS)
 def an_application_of_iovalkey(t):
-    run_node(t, "ioredis_application.mjs", "iovalkey")
+    run_node_script(t, "ioredis_application.mjs", "iovalkey")
 
 
 @test(arguments=THREADS)
 def an_application_of_node_redis(t):
-    run_node(t, "redis_application.mjs")
+    run_node_script(t, "redis_application.mjs")
 
 
 @test(arguments=THREADS)
 def an_application_of_valkey_glide(t):
-    run_node(t, "valkey-glide_application.mjs")
+    run_node_script(t, "valkey-glide_application.mjs")
 
 
 @test(arguments=THREADS)

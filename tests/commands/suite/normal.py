@@ -59,4 +59,12 @@ def names(reply):
     return [reply.kind, re.findall(rb"([\w-]+)=", first)]
 
 
-NORMAL = {"kind": kind, "types": types, "sorted": in_any_order, "map": as_map, "names": names}
+def help_text(reply):
+    """A HELP: its first line, and that all lines are statuses."""
+    if not reply.has_elements:
+        return reply.raw
+    return [reply.kind, reply.value[0].raw, {one.kind for one in reply.value}]
+
+
+NORMAL = {"kind": kind, "types": types, "sorted": in_any_order, "map": as_map, "names": names,
+          "help": help_text}

@@ -2,7 +2,7 @@
 import time
 
 from . import normal
-from .replies import Gone
+from .replies import Gone, Reply
 from .sides import blocked_count
 
 WALK_STEPS_MAX = 10000
@@ -16,6 +16,7 @@ class Actor:
         self.side = side
         self.version = version
         self.clients = {}
+        self.ids = {}                   # asked once: a blocked client could not tell its own
         self.last = b""
 
     def client(self, name):
@@ -28,7 +29,10 @@ class Actor:
         if word == b"$last":
             return self.last
         if word.startswith(b"$") and word.endswith(b".id"):
-            return self.client(word[1:-3].decode()).ask([b"CLIENT", b"ID"]).value
+            name = word[1:-3].decode()
+            if name not in self.ids:
+                self.ids[name] = self.client(name).ask([b"CLIENT", b"ID"]).value
+            return self.ids[name]
         return word
 
     def perform(self, step):
@@ -77,7 +81,7 @@ def play(row, server, keyway, version):
 
 
 def play_step(step, theirs, ours):
-    their = None if step.is_ours_only else theirs.perform(step)
+    their = theirs_of(step, theirs)
     our = ours.perform(step)
     if our is None:
         return None
@@ -92,6 +96,14 @@ def play_step(step, theirs, ours):
     if normal.same(step.normaliser, their, our):
         return None
     return "%s\n      redis  %s\n      keyway %s" % (step.text, their, our)
+
+
+def theirs_of(step, theirs):
+    """What redis answers; for a HELP that only keyway has, what it would answer."""
+    if step.normaliser == "help" and step.is_ours_only:
+        line = b"+%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n" % step.words[0]
+        return Reply(b"*", [Reply(b"+", line[1:-2], line)], line)
+    return None if step.is_ours_only else theirs.perform(step)
 
 
 def walk(client, words):

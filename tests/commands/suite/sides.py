@@ -11,7 +11,8 @@ from local_cluster import dies_with_us
 from .replies import Gone, encode, read_reply
 
 REPLY_S = 4.0
-CLEAN = [[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"], [b"FUNCTION", b"FLUSH"], [b"SLOWLOG", b"RESET"]]
+CLEAN = [[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"], [b"FUNCTION", b"FLUSH"], [b"SLOWLOG", b"RESET"],
+         [b"ACL", b"LOG", b"RESET"]]
 
 
 class Client:

@@ -10,9 +10,10 @@ import re
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SWITCHES = ("no-types", "no-multi", "no-arity")
-NORMALISERS = ("kind", "types", "sorted", "near", "map", "names", "scan")
+NORMALISERS = ("kind", "types", "sorted", "near", "map", "names", "scan", "help")
 CROSSSLOT = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n"
 REFUSED = "-ERR '%s' is not available through keyway: send it to a node directly\r\n"
+UNSUPPORTED = "-ERR '%s' is not supported by this version of keyway\r\n"
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 VERB = re.compile(r"(?:([a-z])\b)?(:|>|<|)$")
 
@@ -123,13 +124,13 @@ def split_steps(text):
 
 def step_of(text, name):
     rest, arrow, answer = text.partition(" => ")
+    is_ours_only = rest.startswith("!")
+    rest = rest.lstrip("!")
     normaliser = None
     if rest.startswith("~"):
         normaliser, _, rest = rest[1:].partition(" ")
         if normaliser not in NORMALISERS:
             raise ValueError("no normaliser is called ~%s" % normaliser)
-    is_ours_only = rest.startswith("!")
-    rest = rest.lstrip("!")
     verb, client = "ask", "a"
     first, _, behind = rest.partition(" ")
     match = VERB.match(first)
@@ -154,8 +155,9 @@ def word_of(token):
 
 def answer_of(text, name):
     """The bytes that keyway answers."""
-    if text == "refused":
-        return (REFUSED % name.upper().replace("|", " ")).encode()
+    if text in ("refused", "unsupported"):
+        sentence = REFUSED if text == "refused" else UNSUPPORTED
+        return (sentence % name.upper().replace("|", " ")).encode()
     if text == "crossslot":
         return CROSSSLOT
     if text.startswith('"'):
