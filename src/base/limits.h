@@ -36,7 +36,6 @@ enum {
     /* Requests of one client. */
     KW_CLIENT_QUEUE_MAX = 4096,               /* unanswered: then reading pauses, answers free it */
     KW_CLIENT_QUEUE_BYTES = 16 * 1024 * 1024, /* of their commands and of replies that wait */
-    KW_BLOCKED_INPUT_BYTES = 1024 * 1024,     /* read from a blocked client before it goes on */
     KW_ATTEMPTS_MAX = 16, /* redirections of one request, as cluster clients do */
 
     /* Per node and worker. */

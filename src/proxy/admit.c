@@ -32,7 +32,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         return refuse_unknown(client); /* only a sentinel has these */
     }
     if (!is_complete) {
-        if (kw_transaction_ends_by(client, command)) {
+        if (kw_transaction_ends_by(command)) {
             return kw_transaction_abort(client);
         }
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);

@@ -163,10 +163,12 @@ static void blocked_read_timeout(struct kw_blocked *blocked, const struct kw_com
     memcpy(text, digits.data, digits.len);
     text[digits.len] = '\0';
     double value = strtod(text, &end);
-    if (*end != '\0' || !(value > 0) || value > 1e12) {
+    bool is_wrong = *end != '\0' || (blocked->is_in_ms && text[strspn(text, "0123456789")] != '\0');
+    if (is_wrong || !(value > 0) || value > 1e12) {
         return;
     }
     double ms = blocked->is_in_ms ? value : value * 1000;
+    ms = ms < 1 ? 1 : ms; /* as servers do: a short time, not none */
     blocked->timeout_offset = (size_t)(digits.data - wire.data);
     blocked->timeout_len = digits.len;
     blocked->deadline_ms = blocked->started_ms + (uint64_t)(ms + 0.999);

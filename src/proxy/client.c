@@ -373,13 +373,12 @@ static bool client_may_read(const struct kw_client *client)
            (soft_bytes == 0 || client->stream.out.len < soft_bytes); /* I2 */
 }
 
-/* Blocked: what it sends waits unparsed, but that it leaves must be noticed at once. */
+/* Blocked: what it sends waits unparsed, but that it leaves must be noticed at once. So it is read
+ * up to client-query-buffer-limit, above which it is closed, as a server does.
+ */
 static bool client_may_watch(const struct kw_client *client)
 {
-    const struct kw_chunk *input = client->input;
-
-    return kw__client_is_blocked(client) && !client->is_closing &&
-           (input == NULL || input->end - input->start < KW_BLOCKED_INPUT_BYTES);
+    return kw__client_is_blocked(client) && !client->is_closing;
 }
 
 static void client_update_reading(struct kw_client *client)

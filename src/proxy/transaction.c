@@ -79,9 +79,9 @@ enum kw_verdict kw_transaction_start(struct kw_client *client, const struct kw_c
                                      : transaction_discard(client);
 }
 
-bool kw_transaction_ends_by(const struct kw_client *client, const struct kw_command *command)
+bool kw_transaction_ends_by(const struct kw_command *command)
 {
-    return (client->modes & KW_MODE_MULTI) != 0 && is_named(command, "exec");
+    return is_named(command, "exec");
 }
 
 enum kw_verdict kw_transaction_abort(struct kw_client *client)
@@ -338,7 +338,8 @@ static bool slot_agrees(struct kw_client *client, const struct kw_command *comma
     struct kw_keys keys;
     uint16_t slot = KW_SLOT_NONE;
 
-    if (kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_OK) {
+    (void)kw_keys_find(command, argv->items, argv->count, &keys);
+    if (keys.count == 0) {
         return true; /* none, or the node will say what is wrong with them */
     }
     if (!kw_route_keys_agree(argv, &keys, &slot) ||

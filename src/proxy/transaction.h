@@ -45,8 +45,8 @@ enum kw_verdict kw_transaction_check(struct kw_client *client, const struct kw_c
 enum kw_verdict kw_transaction_start(struct kw_client *client, const struct kw_command *command,
                                      struct kw_bytes wire);
 
-/* COMMAND is the EXEC of CLIENT's transaction. */
-bool kw_transaction_ends_by(const struct kw_client *client, const struct kw_command *command);
+/* COMMAND is EXEC: refused, it says EXECABORT, also outside of MULTI. */
+bool kw_transaction_ends_by(const struct kw_command *command);
 
 /* EXEC has arguments: as a server, the transaction ends with this error. Returns KW_REFUSED. */
 enum kw_verdict kw_transaction_abort(struct kw_client *client);

@@ -31,6 +31,7 @@
 #include "proxy/resend.h"
 #include "proxy/route.h"
 
+static bool watch_fits(const struct kw_client *client);
 static enum kw_verdict watch_say_ok(struct kw_client *client);
 static void watch_on_lost(struct kw_leased *leased);
 static void watch_on_finished(struct kw_leased *leased);
@@ -69,9 +70,9 @@ enum kw_verdict kw_watch_start(struct kw_client *client, const struct kw_command
     if (transaction->is_watching && transaction->watch_slot != target.slot) {
         return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
     }
-    if (transaction->is_watching && (transaction->watch.lease.link->node != target.node ||
-                                     transaction->watch.lease.link->db != client->db)) {
-        watch_lose(transaction); /* the slot has moved since, or SELECT came between */
+    if (transaction->is_watching &&
+        (transaction->watch.lease.link->node != target.node || !watch_fits(client))) {
+        watch_lose(transaction); /* the slot has moved since, or SELECT or HELLO came between */
     }
     if (transaction->is_watch_lost) {
         return watch_say_ok(client); /* EXEC will tell */
@@ -92,7 +93,7 @@ enum kw_verdict kw_watch_exec(struct kw_client *client, struct kw_transaction *t
     if (client->inflight_count > 0) {
         return KW_WAITING; /* it goes over another link: O2 */
     }
-    if (transaction->is_watch_lost || transaction->watch.lease.link->db != client->db) {
+    if (transaction->is_watch_lost || !watch_fits(client)) {
         return exec_refuse(client);
     }
     struct kw_request *request = kw_pool_get(&proxy->requests);
@@ -129,6 +130,14 @@ void kw_watch_release(struct kw_transaction *transaction)
     }
     kw_lease_close(lease); /* otherwise */
     transaction->is_watching = false;
+}
+
+/* Is the link that watches still one of the client's database and protocol version? */
+static bool watch_fits(const struct kw_client *client)
+{
+    const struct kw_link *link = client->transaction->watch.lease.link;
+
+    return link->db == client->db && link->proto == client->proto;
 }
 
 static enum kw_verdict watch_say_ok(struct kw_client *client)
