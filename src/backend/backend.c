@@ -388,6 +388,7 @@ static struct kw_node *node_add(struct kw_backend *backend)
     struct kw_node *node = kw_alloc_zero(1, sizeof *node);
     node->backend = backend;
     node->index = (uint16_t)index;
+    node->per_node = backend->config->links_per_node;
     kw_lease_pool_init(&node->leases);
     backend->nodes[index] = node;
     return node;

@@ -40,13 +40,12 @@ static void node_schedule_retry(struct kw_node *node);
 static bool node_try(struct kw_node *node, uint64_t now_ms);
 static bool list_drop(struct kw_link **place, struct kw_link *link);
 
-enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db, uint64_t client_id,
-                            struct kw_link **link)
+enum kw_status kw__node_open_link(struct kw_node *node, int proto, uint32_t db, uint64_t client_id,
+                                  struct kw_link **link)
 {
-    unsigned per_node = node->backend->config->links_per_node;
-    struct kw_link **place = /* a division costs as much as all the rest */
-        &node->links[proto - 2][per_node == 1 ? 0 : client_id % per_node];
+    struct kw_link **place = &node->links[proto - 2][client_id % node->per_node];
 
+    *link = NULL;
     if (node->is_down) {
         return node->down_reason;
     }
@@ -56,7 +55,7 @@ enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db, uint64
     if (node->lookup != NULL) {
         return KW_AGAIN;
     }
-    if (__builtin_expect(db != 0, 0)) {
+    if (db != 0) {
         return kw_side_link_of_db(node, proto, db, link);
     }
     if (*place == NULL) {

@@ -20,6 +20,7 @@ enum { KW_LINKS_PER_NODE_MAX = 16, KW_NODE_NAME_MAX = 264 };
 struct kw_node {
     struct kw_backend *backend; /* set once */
     uint16_t index;             /* in backend->nodes, set once */
+    uint32_t per_node;          /* shared links of each protocol version, set once */
     char id[KW_NODE_ID_LEN + 1];
     char host[KW_HOST_MAX];
     uint16_t port;
@@ -52,15 +53,28 @@ struct kw_node {
     struct kw_log_limit log_limit;
 };
 
-/* The link for a client: always the same one for the same CLIENT_ID (O2), opened when needed.
+/* What kw_node_link() does when the link is not just there. */
+KW_CHECK enum kw_status kw__node_open_link(struct kw_node *node, int proto, uint32_t db,
+                                           uint64_t client_id, struct kw_link **link);
+
+/* The link for a client: always the same one for the same CLIENT_ID (O2), opened when needed. On
+ * the path of every request.
  *
  * db  the database that the client has selected
  * Returns KW_OK and *link; KW_AGAIN while the node's name is being resolved; KW_E_PROTOCOL when it
  *         does not speak RESP3; KW_E_INVALID when it does not have DB; KW_E_FULL when too many
  *         databases are in use; or why the node is down.
  */
-KW_CHECK enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db,
-                                     uint64_t client_id, struct kw_link **link);
+KW_CHECK static inline enum kw_status kw_node_link(struct kw_node *node, int proto, uint32_t db,
+                                                   uint64_t client_id, struct kw_link **link)
+{
+    /* A division costs as much as all the rest. */
+    *link = node->links[proto - 2][node->per_node == 1 ? 0 : client_id % node->per_node];
+    if (__builtin_expect(*link == NULL || db != 0 || node->is_down || node->lookup != NULL, 0)) {
+        return kw__node_open_link(node, proto, db, client_id, link);
+    }
+    return KW_OK;
+}
 
 /* Keep NODE from being freed until it is released. Returns it. */
 static inline struct kw_node *kw_node_hold(struct kw_node *node)
