@@ -5,6 +5,9 @@
  *        +---- MOVED, TRYAGAIN, "instance state changed" -------+---- reply, nil ----> answered
  *              again, with what is left of the timeout          +---- link lost: R2
  *
+ * While a failover lasts there is no node to ask: who was blocked already goes on waiting for one,
+ * within FAILOVER_MAX_MS; who has just come gets the error that all others get.
+ *
  * The node keeps the time: keyway adds nothing to a timeout. Only when a command is sent again, or
  * had to wait for a link, its timeout is rewritten to what is left of it.
  *
@@ -23,6 +26,7 @@
 #include "base/text.h"
 #include "proxy/client.h"
 #include "proxy/leased.h"
+#include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
@@ -33,8 +37,10 @@
 #include <stdlib.h>
 
 enum {
-    FRESH_MS = 1000,      /* blocked for so long: what went wrong before is forgotten */
-    TIMEOUT_TEXT_MAX = 32 /* digits of a timeout that are understood */
+    FRESH_MS = 1000,             /* blocked for so long: what went wrong before is forgotten */
+    FAILOVER_MAX_MS = 30 * 1000, /* its slot has no node: the cluster promotes one, meanwhile */
+    LINKS_AT_ONCE_MAX = 2,       /* lost links that are replaced at once, not in a moment */
+    TIMEOUT_TEXT_MAX = 32        /* digits of a timeout that are understood */
 };
 
 /* How a blocking command is to end before its time. */
@@ -44,11 +50,13 @@ struct kw_blocked {
     struct kw_leased leased; /* first */
     struct kw_unblocking unblocking;
     uint64_t started_ms;
-    uint64_t sent_ms;      /* when it was sent last */
-    uint64_t deadline_ms;  /* 0: blocks for ever */
-    size_t timeout_offset; /* of the timeout's digits in the command's bytes */
+    uint64_t sent_ms;          /* when it was sent last */
+    uint64_t patient_until_ms; /* 0: nothing has gone wrong */
+    uint64_t deadline_ms;      /* 0: blocks for ever */
+    size_t timeout_offset;     /* of the timeout's digits in the command's bytes */
     size_t timeout_len;
     bool is_in_ms;
+    bool was_asked; /* a node has had it: it has blocked already, or nearly so */
     enum ending ending;
 };
 
@@ -56,6 +64,8 @@ static void blocked_read_timeout(struct kw_blocked *blocked, const struct kw_com
                                  struct kw_bytes wire);
 static bool blocked_before_send(struct kw_leased *leased);
 static bool blocked_cut_timeout(struct kw_blocked *blocked, uint64_t left_ms);
+static bool blocked_on_refused(struct kw_leased *leased);
+static void blocked_refresh(struct kw_blocked *blocked);
 static void blocked_end_now(struct kw_blocked *blocked);
 static void blocked_on_finished(struct kw_leased *leased);
 static void blocked_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -65,7 +75,9 @@ static void blocked_on_fail(struct kw_call *call, const struct kw_link *link, en
 static void blocked_end(struct kw_blocked *blocked, enum ending ending);
 static void blocked_ask_to_end(const struct kw_blocked *blocked);
 
-static const struct kw_leased_user leased_user = {blocked_before_send, NULL, blocked_on_finished};
+static const struct kw_leased_user leased_user = {.before_send = blocked_before_send,
+                                                  .on_refused = blocked_on_refused,
+                                                  .on_finished = blocked_on_finished};
 static const struct kw_call_user call_user = {blocked_on_reply, blocked_on_fail};
 
 enum kw_verdict kw_blocked_start(struct kw_client *client, const struct kw_command *command,
@@ -228,6 +240,40 @@ static bool blocked_cut_timeout(struct kw_blocked *blocked, uint64_t left_ms)
     return true;
 }
 
+/* It was blocked, and now no node can be asked: a failover is likely. It waits as it did before,
+ * within reason; one that has just come is told at once.
+ */
+static bool blocked_on_refused(struct kw_leased *leased)
+{
+    struct kw_blocked *blocked = (struct kw_blocked *)leased;
+    uint64_t now_ms = kw_loop_now_ms(leased->client->proxy->loop);
+
+    if (!blocked->was_asked || leased->client->proxy->is_draining) {
+        return false;
+    }
+    if (blocked->patient_until_ms == 0) {
+        blocked->patient_until_ms = now_ms + FAILOVER_MAX_MS;
+    }
+    if (now_ms >= blocked->patient_until_ms) {
+        return false;
+    }
+    kw_leased_try_later(leased);
+    return true;
+}
+
+/* It has been blocked for a while: troubles of the past don't count. */
+static void blocked_refresh(struct kw_blocked *blocked)
+{
+    struct kw_request *request = blocked->leased.request;
+
+    if (kw_loop_now_ms(request->client->proxy->loop) - blocked->sent_ms >= FRESH_MS) {
+        blocked->patient_until_ms = 0;
+        request->attempts = 0;
+        request->lost_links = 0;
+        request->deadline_ms = 0;
+    }
+}
+
 /* Answer as the node would; nothing is in flight. */
 static void blocked_end_now(struct kw_blocked *blocked)
 {
@@ -281,6 +327,7 @@ static bool blocked_redirected(struct kw_blocked *blocked, const struct kw_reply
     struct kw_client *client = blocked->leased.client;
     struct kw_request *request = blocked->leased.request;
     struct kw_proxy *proxy = client->proxy;
+    struct kw_redirect redirect;
 
     if (client->is_gone) {
         return false;
@@ -289,13 +336,13 @@ static bool blocked_redirected(struct kw_blocked *blocked, const struct kw_reply
         kw_client_close(client); /* there is nothing to tell it */
         return true;
     }
-    if (kw_loop_now_ms(proxy->loop) - blocked->sent_ms >= FRESH_MS) {
-        request->attempts = 0;
-        request->deadline_ms = 0;
-    }
-    if (kw_bytes_start_with(part->bytes, KW_BYTES("-UNBLOCKED force unblock"))) {
-        kw_backend_want_topology(proxy->backend); /* a master that has become a replica */
-        return kw_resend_later(request);
+    blocked_refresh(blocked);
+    blocked->was_asked = true;
+    if (kw_bytes_start_with(part->bytes, KW_BYTES("-UNBLOCKED force unblock")) ||
+        (kw_redirect_classify(part->bytes, request->slot, &redirect) &&
+         redirect.kind == KW_REDIRECT_LATER)) {
+        kw_backend_want_topology(proxy->backend); /* a failover: it may take a while */
+        return blocked_on_refused(&blocked->leased);
     }
     return kw_request_redirected(request, part->node, part->bytes);
 }
@@ -316,11 +363,14 @@ static void blocked_on_fail(struct kw_call *call, const struct kw_link *link, en
         blocked_end_now(blocked);
         return;
     }
-    if (kw_loop_now_ms(request->client->proxy->loop) - blocked->sent_ms >= FRESH_MS) {
-        request->lost_links = 0;
-        request->deadline_ms = 0;
+    blocked_refresh(blocked);
+    blocked->was_asked = blocked->was_asked || was_sent;
+    bool may_retry = !was_sent || is_read;
+    if (may_retry && request->lost_links >= LINKS_AT_ONCE_MAX &&
+        blocked_on_refused(&blocked->leased)) {
+        return;
     }
-    kw_request_lost(request, link, status, was_sent, !was_sent || is_read);
+    kw_request_lost(request, link, status, was_sent, may_retry);
 }
 
 static void blocked_end(struct kw_blocked *blocked, enum ending ending)

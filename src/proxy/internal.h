@@ -167,12 +167,13 @@ struct kw_proxy {
     struct kw_scripts *scripts;     /* owned */
     struct kw_list clients;
     size_t clients_count;
-    struct kw_list resuming;      /* clients that may go on: handled at the end of the tick */
-    struct kw_list yielding;      /* clients that go on in the next tick */
-    struct kw_list retrying;      /* requests that wait for due_ms */
-    struct kw_list lease_waiting; /* kw_leased that wait for a link, by due_ms */
-    struct kw_list unblocking;    /* kw_unblocking: clients that CLIENT UNBLOCK is to free */
-    struct kw_timer *yield_timer; /* makes that one come at once */
+    struct kw_list resuming;       /* clients that may go on: handled at the end of the tick */
+    struct kw_list yielding;       /* clients that go on in the next tick */
+    struct kw_list retrying;       /* requests that wait for due_ms */
+    struct kw_list lease_waiting;  /* kw_leased that wait for a link, by due_ms */
+    struct kw_list lease_retrying; /* ... that are tried again, by due_ms */
+    struct kw_list unblocking;     /* kw_unblocking: clients that CLIENT UNBLOCK is to free */
+    struct kw_timer *yield_timer;  /* makes that one come at once */
     struct kw_list ended_clients;
     uint64_t held[KW_SLOT_WORDS]; /* of one client, while kw_resend_queued() walks */
     struct kw_timer *retry_timer; /* runs while retrying is not empty or a reply is paused */

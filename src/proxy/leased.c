@@ -6,7 +6,8 @@
  * INVARIANTS
  * I1  leased->request and request->leased point at each other, or are NULL.
  * I2  its client is in KW_MODE_LEASED exactly as long.
- * I3  who waits for a link is in proxy->lease_waiting and in the node's pool, or in neither.
+ * I3  who waits for a link is in proxy->lease_waiting and in the node's pool; who was put aside is
+ *     in proxy->lease_retrying; all others are in none.
  */
 #include "proxy/leased.h"
 
@@ -14,6 +15,8 @@
 #include "backend/node.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
+
+enum { RETRY_STEP_MS = 100 };
 
 static enum kw_status leased_send(struct kw_leased *leased);
 static void leased_on_ready(struct kw_lease *lease, struct kw_node *node, enum kw_status status);
@@ -101,6 +104,25 @@ bool kw_leased_is_over(struct kw_request *request)
     return leased->user->before_send != NULL && !leased->user->before_send(leased);
 }
 
+void kw_leased_try_later(struct kw_leased *leased)
+{
+    struct kw_proxy *proxy = leased->client->proxy;
+
+    KW_ASSERT(leased->request->call.link == NULL && !kw_list_is_linked(&leased->waiting));
+    kw_resend_hold(leased->request);
+    leased->request->state = KW_REQUEST_RETRYING;
+    leased->due_ms = kw_loop_now_ms(proxy->loop) + RETRY_STEP_MS;
+    kw_list_append(&proxy->lease_retrying, &leased->waiting); /* I3 */
+    kw__proxy_watch(proxy);
+}
+
+bool kw_leased_is_refused(struct kw_request *request)
+{
+    struct kw_leased *leased = request->leased;
+
+    return leased->user->on_refused != NULL && leased->user->on_refused(leased);
+}
+
 enum kw_status kw_leased_put(struct kw_request *request, struct kw_node *node)
 {
     struct kw_leased *leased = request->leased;
@@ -150,8 +172,17 @@ void kw_leased_drop(struct kw_leased *leased)
     }
 }
 
-void kw_leased_expire(struct kw_proxy *proxy, uint64_t now_ms)
+void kw_leased_check(struct kw_proxy *proxy, uint64_t now_ms)
 {
+    while (!kw_list_is_empty(&proxy->lease_retrying)) { /* in order of due_ms, too */
+        struct kw_leased *leased =
+            KW_LIST_ENTRY(proxy->lease_retrying.next, struct kw_leased, waiting);
+        if (leased->due_ms > now_ms) {
+            break;
+        }
+        kw_list_remove(&leased->waiting);
+        kw_resend_now(leased->request);
+    }
     /* All wait equally long, so the list is in order of due_ms. */
     while (!kw_list_is_empty(&proxy->lease_waiting)) {
         struct kw_leased *leased =
@@ -200,7 +231,8 @@ static void leased_on_ready(struct kw_lease *lease, struct kw_node *node, enum k
     if (status == KW_OK) {
         status = leased_send(leased);
     }
-    if (status != KW_OK && (status != KW_AGAIN || !kw_resend_later(request))) {
+    if (status != KW_OK && (status != KW_AGAIN || !kw_resend_later(request)) &&
+        !kw_leased_is_refused(request)) {
         kw_reply_fail(request, kw_resend_error(status), node->name);
     }
 }

@@ -21,6 +21,10 @@ struct kw_leased_user {
      * when they need not be: it has been answered. NULL: always.
      */
     bool (*before_send)(struct kw_leased *leased);
+    /* No node can be given the request now. True: it is tried again, kw_leased_try_later() was
+     * called. NULL: the client gets the error.
+     */
+    bool (*on_refused)(struct kw_leased *leased);
     /* The link was lost. A request in flight on it fails next. NULL: never mind. */
     void (*on_lost)(struct kw_leased *leased);
     /* The request was answered, somehow; nothing is in flight. May free the owner. */
@@ -32,7 +36,7 @@ struct kw_leased {
     const struct kw_leased_user *user;
     struct kw_client *client;
     struct kw_request *request; /* unanswered, over this link; or NULL */
-    struct kw_list waiting;     /* for a link: in proxy->lease_waiting */
+    struct kw_list waiting;     /* in proxy->lease_waiting or lease_retrying */
     uint64_t due_ms;            /* until then */
     bool is_asking;             /* the request went behind ASKING */
 };
@@ -61,13 +65,21 @@ bool kw_leased_is_over(struct kw_request *request);
 /* For resend.c: send REQUEST to NODE over its leased link, or queue for one (KW_OK, too). */
 KW_CHECK enum kw_status kw_leased_put(struct kw_request *request, struct kw_node *node);
 
+/* Put LEASED's request, which is in flight nowhere, aside for longer than kw_resend_later() does:
+ * thousands may be waiting for a new owner of their slot.
+ */
+void kw_leased_try_later(struct kw_leased *leased);
+
+/* For resend.c: REQUEST can't be sent now. True when it is tried again. */
+bool kw_leased_is_refused(struct kw_request *request);
+
 /* For reply.c: REQUEST is answered. */
 void kw_leased_finish(struct kw_request *request);
 
 /* The client goes: close the link, end the request. */
 void kw_leased_drop(struct kw_leased *leased);
 
-/* Refuse those that have waited for a link too long. */
-void kw_leased_expire(struct kw_proxy *proxy, uint64_t now_ms);
+/* Refuse those that have waited for a link too long, and send those that were put aside. */
+void kw_leased_check(struct kw_proxy *proxy, uint64_t now_ms);
 
 #endif

@@ -85,6 +85,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->yield_timer = kw_timer_new(proxy->loop, proxy_on_yield, proxy);
     kw_list_init(&proxy->retrying);
     kw_list_init(&proxy->lease_waiting);
+    kw_list_init(&proxy->lease_retrying);
     kw_list_init(&proxy->unblocking);
     kw_list_init(&proxy->ended_clients);
     proxy->retry_timer = kw_timer_new(proxy->loop, proxy_on_retry, proxy);
@@ -241,13 +242,14 @@ static void proxy_on_retry(void *arg)
 
     proxy->is_retry_running = false;
     kw_resend_due(proxy, now_ms);
-    kw_leased_expire(proxy, now_ms);
+    kw_leased_check(proxy, now_ms);
     kw_blocked_unblock_again(proxy);
     if (proxy->paused_count > 0) {
         proxy_check_paused(proxy, now_ms);
     }
     if (!kw_list_is_empty(&proxy->retrying) || !kw_list_is_empty(&proxy->lease_waiting) ||
-        !kw_list_is_empty(&proxy->unblocking) || proxy->paused_count > 0) {
+        !kw_list_is_empty(&proxy->lease_retrying) || !kw_list_is_empty(&proxy->unblocking) ||
+        proxy->paused_count > 0) {
         kw__proxy_watch(proxy);
     }
 }

@@ -69,6 +69,9 @@ void kw_resend_now(struct kw_request *request)
     if (status == KW_AGAIN && kw_resend_later(request)) {
         return; /* the name is being resolved, or the slot has no owner just now */
     }
+    if (request->leased != NULL && kw_leased_is_refused(request)) {
+        return;
+    }
     enum kw_error error = node == NULL             ? KW_ERROR_SLOT_UNSERVED
                           : status == KW_E_TIMEOUT ? KW_ERROR_NODE_SILENT /* it was sent, once */
                                                    : kw_resend_error(status);

@@ -46,7 +46,8 @@ static void exec_on_fail(struct kw_call *call, const struct kw_link *link, enum 
                          bool was_sent);
 static void reply_null(struct kw_request *request);
 
-const struct kw_leased_user kw__watch_user = {NULL, watch_on_lost, watch_on_finished};
+const struct kw_leased_user kw__watch_user = {.on_lost = watch_on_lost,
+                                              .on_finished = watch_on_finished};
 static const struct kw_call_user watch_user = {watch_on_reply, watch_on_fail};
 static const struct kw_call_user exec_user = {exec_on_reply, exec_on_fail};
 

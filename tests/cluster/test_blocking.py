@@ -189,15 +189,17 @@ def blocked_clients_are_there_again_after_an_asked_for_failover(t):
 
 
 @test(cluster=FRESH)
-def a_master_that_is_killed_ends_pops_with_an_unknown_result(t):
-    """Trap 6. Its last reply may have been lost on the way; who asks again gets served."""
+def a_master_that_is_killed_ends_pops_with_an_unknown_result_and_not_reads(t):
+    """Trap 6. The last reply to a pop may have been lost on the way; reads wait for the successor."""
     master = t.masters()[0][0]
     tag = tags_served_by(master, 1)[0]
     replica = replica_of(t.cluster, master)
     clients = [t.client(30) for _ in range(20)]
+    reader = t.client(60)
     for client in clients:
         client.send("BLPOP", "{%s}q" % tag, 0)
-    wait_until_blocked(t, 20)
+    reader.send("XREAD", "BLOCK", 0, "STREAMS", "{%s}s" % tag, 0)
+    wait_until_blocked(t, 21)
 
     t.cluster.kill(master["port"])
     for client in clients:
@@ -207,6 +209,10 @@ def a_master_that_is_killed_ends_pops_with_an_unknown_result(t):
           "the replica is promoted")
     until(lambda: t.client().call("RPUSH", "{%s}q" % tag, "el") == 1, 20, "its slots are served")
     assert clients[0].call("BLPOP", "{%s}q" % tag, 0)[1] == b"el"
+    until(lambda: b"blocked_clients:1" in t.cluster.call(replica["port"], "INFO", "clients"), 10,
+          "the read is blocked at the new master")
+    entry = t.client().call("XADD", "{%s}s" % tag, "*", "f", "v")
+    assert reader.read()[0][1][0][0] == entry
 
 
 @test(arguments=["--threads", "2"])
