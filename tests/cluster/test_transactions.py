@@ -35,6 +35,90 @@ def transactional_pipelines_of_redis_py_work_with_its_defaults(t):
     assert python.get("{t}a") == b"3"
 
 
+# Each is one connection's; the same lines go to a server and to keyway in front of it.
+DIALOGUES = [
+    ["EXEC", "DISCARD", "MULTI", "DISCARD", "MULTI", "EXEC", "UNWATCH"],
+    ["MULTI", "SET a 1", "INCR a", "GET a", "EXEC", "GET a"],
+    ["MULTI", "SET a x", "INCR a", "GET a", "LPUSH a y", "EXEC"],
+    ["MULTI", "MULTI", "SET a 1", "WATCH a", "EXEC"],
+    ["MULTI", "nosuch a b", "SET a 2", "EXEC", "GET a"], ["MULTI", "GET", "SET a 2", "DISCARD"],
+    ["MULTI x", "MULTI", "EXEC x", "SET a 3", "EXEC"], ["MULTI", "DISCARD x", "EXEC"],
+    ["MULTI", "CLIENT NOSUCH", "EXEC"], ["MULTI", "PING", "PING a b", "ECHO x", "SELECT 0", "EXEC"],
+    ["MULTI", "PUBLISH c m", "UNWATCH", "EXEC"], ["MULTI", "RESET", "EXEC"],
+    ["MULTI", "SET a 3", "QUIT"], ["MULTI", "WAIT 1 0", "EXEC"],
+    ["MULTI", "BLPOP none 0", "BLMOVE none none LEFT LEFT 0", "XREAD BLOCK 0 STREAMS none $",
+     "BZPOPMIN none 0", "EXEC"],
+    ["WATCH", "WATCH a", "GET a", "MULTI", "SET a 5", "EXEC", "GET a"],
+    ["WATCH a", "SET a 6", "MULTI", "SET a 7", "EXEC", "GET a"],
+    ["WATCH a", "UNWATCH", "SET a 8", "MULTI", "SET a 9", "EXEC"],
+    ["WATCH a", "MULTI", "EXEC", "WATCH a", "SET a 1", "MULTI", "EXEC"],
+    ["WATCH a", "WATCH a", "SET a 1", "MULTI", "DISCARD", "MULTI", "GET a", "EXEC"],
+    ["WATCH a", "SET a 1", "RESET", "MULTI", "SET a 2", "EXEC"],
+    ["MULTI", "HSET {t}h f 1.5", "HGETALL {t}h", "ZADD {t}z 1.5 m", "ZSCORE {t}z m", "GET {t}h",
+     "EXEC"],
+    ["RPUSH l a b c", "BLPOP l 0", "BRPOP l 1", "BLMOVE l {l}m LEFT RIGHT 0", "BRPOPLPUSH {l}m l 0",
+     "BLMPOP 0 1 l LEFT COUNT 5", "BLPOP l 0.01", "BRPOPLPUSH l l 0.01", "BLMPOP 0.01 1 l LEFT"],
+    ["ZADD z 1 a 2 b 3 c", "BZPOPMIN z 0", "BZPOPMAX z 0", "BZMPOP 0 1 z MIN", "BZPOPMIN z 0.01"],
+    ["BLPOP l x", "BLPOP l -1", "BLPOP l", "BLMPOP 0 x l LEFT", "XREAD BLOCK -1 STREAMS s 0",
+     "XREAD BLOCK x STREAMS s 0", "BLPOP l 1e30", "BLMOVE l l UP LEFT 0", "BZMPOP 0 0 z MIN"],
+    ["XADD s 1-1 f v", "XREAD BLOCK 0 STREAMS s 0", "XREAD BLOCK 10 STREAMS s $",
+     "XGROUP CREATE s g 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+     "XREADGROUP GROUP g c BLOCK 10 STREAMS s >"],
+    ["SET str v", "BLPOP str 0", "BZPOPMIN str 0", "XREAD BLOCK 0 STREAMS str 0"],
+    ["WAIT x 1", "WAIT 0 x", "WAIT 0 -1", "WAIT 0 0", "WAIT 1 20", "WAIT -1 10", "WAIT 1"],
+]
+
+
+@test(cluster=FRESH, masters=1, replicas=0)
+def dialogues_with_transactions_and_blocking_commands_are_those_of_redis(t):
+    """Byte for byte, line by line and as one pipeline, in RESP2 and RESP3."""
+    server = t.cluster.ports[0]
+    differences = []
+    for lines in DIALOGUES:
+        for hello in ([], ["HELLO 3"]):
+            for talk in (talk_line_by_line, talk_in_one_pipeline):
+                heard = []
+                for port in (server, t.keyway.port):
+                    t.cluster.call(server, "FLUSHALL")
+                    heard.append(talk(port, hello, lines))
+                if heard[0] != heard[1]:
+                    differences.append("%s %s\nredis  %r\nkeyway %r" % (hello, lines, *heard))
+    assert not differences, "%d differ:\n%s" % (len(differences), "\n".join(differences[:3]))
+
+
+def talk_line_by_line(port, hello, lines):
+    with Client(port) as client:
+        for line in hello:
+            client.call(*line.split())
+        heard = []
+        for line in lines:
+            client.send(*line.split())
+            heard.append(raw_reply(client.file))
+            if line == "QUIT":
+                break
+        return b"".join(heard)
+
+
+def talk_in_one_pipeline(port, hello, lines):
+    with Client(port) as client:
+        for line in hello:
+            client.call(*line.split())
+        client.send_all([line.split() for line in lines])
+        return b"".join(raw_reply(client.file) for _ in lines)
+
+
+def raw_reply(file):
+    """The bytes of one reply."""
+    line = file.readline()
+    kind, rest = line[:1], line[1:-2]
+    if kind in b"$=" and rest != b"-1":
+        return line + file.read(int(rest) + 2)
+    if kind in b"*~>%" and rest != b"-1":
+        count = int(rest) * (2 if kind == b"%" else 1)
+        return line + b"".join(raw_reply(file) for _ in range(count))
+    return line
+
+
 @test()
 def publish_inside_a_transaction_reaches_subscribers(t):
     """As Celery does it."""
