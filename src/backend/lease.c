@@ -28,7 +28,10 @@
 
 #include <stddef.h>
 
-enum { IDLE_KEEP_MS = 10000 };
+enum {
+    IDLE_KEEP_MS = 10000,
+    MAKING_MAX = 128 /* at once: a server's backlog is 511, and others connect as well */
+};
 
 static enum kw_status lease_take_now(struct kw_lease *lease, struct kw_node *node, int proto,
                                      uint32_t db);
@@ -36,6 +39,7 @@ static struct kw_link *pool_find_idle(struct kw_lease_pool *pool, int proto, uin
 static bool pool_make_room(struct kw_node *node);
 static struct kw_link *pool_open(struct kw_node *node, int proto, uint32_t db);
 static void pool_give_up(struct kw_link *link);
+static void pool_end_making(struct kw_link *link);
 static void link_ask_id(struct kw_link *link);
 static void id_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static void id_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
@@ -153,6 +157,13 @@ void kw_lease_pool_init(struct kw_lease_pool *pool)
     kw_list_init(&pool->ended);
     kw_list_init(&pool->waiters);
     pool->count = 0;
+    pool->making_count = 0;
+}
+
+void kw_lease_on_link_ready(struct kw_link *link)
+{
+    pool_end_making(link);
+    kw_lease_serve_waiters(link->node);
 }
 
 void kw_lease_forget_link(struct kw_link *link)
@@ -165,6 +176,7 @@ void kw_lease_forget_link(struct kw_link *link)
     }
     KW_ASSERT(link->is_leased && link->node->leases.count > 0); /* I1 */
     link->node->leases.count--;
+    pool_end_making(link);
     if (lease != NULL) {
         link->lease = NULL;
         lease->link = NULL; /* I2 */
@@ -263,6 +275,9 @@ static bool pool_make_room(struct kw_node *node)
 {
     struct kw_lease_pool *pool = &node->leases;
 
+    if (pool->making_count >= MAKING_MAX) {
+        return false; /* thousands come at once when a node is back: one after the other */
+    }
     if (pool->count < node->backend->leased_links_max) {
         return true;
     }
@@ -280,7 +295,9 @@ static struct kw_link *pool_open(struct kw_node *node, int proto, uint32_t db)
     struct kw_link *link = kw_link_open(node->backend, node, proto, db);
 
     link->is_leased = true;
+    link->is_making = true;
     node->leases.count++;
+    node->leases.making_count++;
     link_ask_id(link);
     return link;
 }
@@ -292,8 +309,18 @@ static void pool_give_up(struct kw_link *link)
     kw_list_remove(&link->leased);
     kw_list_append(&link->node->leases.ended, &link->leased);
     link->node->leases.count--;
+    pool_end_making(link);
     link->is_given_up = true;
     kw_link_fail(link, KW_E_CLOSED);
+}
+
+/* LINK is READY, or never will be. */
+static void pool_end_making(struct kw_link *link)
+{
+    if (link->is_making) {
+        link->is_making = false;
+        link->node->leases.making_count--;
+    }
 }
 
 /* CLIENT UNBLOCK at the node needs to know the link's id there. Nobody waits for it. */

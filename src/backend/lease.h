@@ -49,13 +49,15 @@ struct kw_lease_pool {
     struct kw_list ended;   /* given up: closed before this tick writes */
     struct kw_list waiters; /* leases, in order */
     uint32_t count;         /* links in the first three */
+    uint32_t making_count;  /* ... that are not READY yet */
 };
 
 void kw_lease_init(struct kw_lease *lease, const struct kw_lease_user *user);
 
 /* Take a link to NODE, for its database DB, for LEASE, which has none. Calls may be sent on
  * lease->link at once.
- * Returns KW_OK; KW_E_FULL when all are taken (kw_lease_wait() then, or give up); KW_AGAIN while
+ * Returns KW_OK; KW_E_FULL when all are taken, or too many are being made at once
+ *         (kw_lease_wait() then, or give up); KW_AGAIN while
  * the node's name is being resolved; or why the node can't be asked.
  */
 KW_CHECK enum kw_status kw_lease_take(struct kw_lease *lease, struct kw_node *node, int proto,
@@ -79,6 +81,9 @@ void kw_lease_close(struct kw_lease *lease);
 
 /* For node.c. */
 void kw_lease_pool_init(struct kw_lease_pool *pool);
+
+/* LINK is READY: another one may be made. */
+void kw_lease_on_link_ready(struct kw_link *link);
 
 /* LINK failed or is being closed: take it out of its pool and tell its holder, if any. */
 void kw_lease_forget_link(struct kw_link *link);

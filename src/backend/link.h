@@ -51,6 +51,7 @@ struct kw_link {
     /* a leased link's: lease.c */
     bool is_leased;         /* set once: one client's at a time, never shared */
     bool is_given_up;       /* closed on purpose: no news */
+    bool is_making;         /* counts in making_count */
     struct kw_lease *lease; /* who has it now, or NULL */
     struct kw_list leased;  /* in one of the lists of the node's pool */
     uint64_t idle_since_ms;

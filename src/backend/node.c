@@ -211,13 +211,15 @@ void kw_node_close_links(struct kw_node *node, enum kw_status status)
 
 void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link)
 {
-    (void)link;
     node->backoff_ms = 0;
     if (node->is_down) {
         node->is_down = false;
         KW_STAT_ADD(node->backend->stats, node_ups, 1);
         kw_log(KW_LOG_NOTICE, "node %s answers again after %llu ms", node->name,
                (unsigned long long)(kw_loop_now_ms(node->backend->loop) - node->down_since_ms));
+    }
+    if (link->is_leased) {
+        kw_lease_on_link_ready(link);
     }
 }
 

@@ -230,3 +230,33 @@ KW_TEST(lease_links_that_were_idle_for_long_are_closed)
     kw_lease_close(&second.lease);
     scene_close(&scene);
 }
+
+KW_TEST(lease_links_are_not_all_made_at_once)
+{
+    enum { HOLDERS = 130, MAKING_MAX = 128 };
+    static struct holder holders[HOLDERS];
+
+    scene_open(&scene, "", 1);
+    struct kw_node *node = scene_node(&scene, 0);
+    for (int i = 0; i < HOLDERS; i++) {
+        holder_init(&holders[i]);
+        enum kw_status status = kw_lease_take(&holders[i].lease, node, 2, 0);
+        assert_int_equal(status, i < MAKING_MAX ? KW_OK : KW_E_FULL);
+        if (status == KW_E_FULL) {
+            kw_lease_wait(&holders[i].lease, node, 2, 0);
+        }
+    }
+    int fd = scene_accept(&scene, 0);
+    scene_expect(&scene, fd, PING_WIRE);
+    scene_say(&scene, fd, "+PONG\r\n"); /* one is READY: one more is made */
+    assert_int_equal(holders[MAKING_MAX].ready_count, 1);
+    assert_int_equal(holders[MAKING_MAX + 1].ready_count, 0);
+    kw_lease_close(&holders[1].lease);
+    scene_turn(&scene);
+    assert_int_equal(holders[MAKING_MAX + 1].ready_count, 1);
+    for (int i = 0; i < HOLDERS; i++) {
+        kw_lease_close(&holders[i].lease);
+    }
+    assert_int_equal(node->leases.making_count, 0);
+    scene_close(&scene);
+}
