@@ -136,6 +136,10 @@ def no_key_is_missed_across_a_failover(t):
     replica = replica_of(t.cluster, first)
     t.direct(replica["port"]).call("CLUSTER", "FAILOVER")
     until(lambda: b"master" in t.cluster.call(replica["port"], "ROLE")[0], 10, "the failover")
+    low, high = first["slots"]
+    moved = next(key for key in expected if low <= slot_of(key.decode()) <= high)
+    until(lambda: client.call("SET", moved, "v") == b"OK", 10, "keyway knows the new master")
+    time.sleep(0.5)                 # all of its slots, not only that one
     deadline = time.monotonic() + 30
     while cursor != b"0":
         assert time.monotonic() < deadline

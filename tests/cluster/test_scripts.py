@@ -124,3 +124,22 @@ def cross_slot_scripts_get_the_exact_text(t):
     assert client.call("EVALSHA", "f" * 40, "2", "test1", "test2") == crossslot
     assert client.call("FCALL", "f", "2", "test1", "test2") == crossslot
     assert client.call("EVAL", "return 5", "0") == 5
+
+
+@test(cluster=FRESH, replicas=0, arguments=["--threads", "1", "--node-timeout-ms", "20000"])
+def a_busy_script_is_killed_through_keyway(t):
+    """The node reads no more from the link that the script came on: SCRIPT KILL takes another."""
+    for node, _ in masters_of(t.cluster):
+        t.direct(node["port"]).call("CONFIG", "SET", "busy-reply-threshold", "100")
+    client, killer = t.client(), t.client()
+    assert killer.call("SCRIPT", "KILL") == ErrorReply("NOTBUSY No scripts in execution right now.")
+    client.send("EVAL", "while true do end", "1", "k")
+    killed = []
+
+    def is_killed():
+        killed.append(killer.call("SCRIPT", "KILL"))
+        return killed[-1] == b"OK"
+    until(is_killed, 10 * t.patience, "SCRIPT KILL answers OK")
+    reply = client.read()
+    assert "script killed" in reply.text.lower(), reply
+    assert killer.call("GET", "k") is None
