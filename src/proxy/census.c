@@ -37,6 +37,7 @@ struct kw_census {
     pthread_mutex_t mutex;
     struct kw_map entries;
     struct kw_list patterns;
+    uint64_t names_count[KW_CHANNEL_KINDS]; /* entries with clients */
 };
 
 static struct kw_census *census_lock(struct kw_stats_hub *hub);
@@ -75,7 +76,9 @@ void kw_census_add_clients(struct kw_stats_hub *hub, enum kw_channel_kind kind,
     struct entry *entry = entry_get(census, kind, name);
 
     KW_ASSERT(delta >= 0 || entry->clients_count >= (uint32_t)-delta);
+    census->names_count[kind] -= entry->clients_count > 0 ? 1 : 0;
     entry->clients_count += (uint32_t)delta;
+    census->names_count[kind] += entry->clients_count > 0 ? 1 : 0;
     entry_put(census, entry);
     census_unlock(census);
 }
@@ -138,6 +141,15 @@ struct kw_census_count kw_census_subscribers(struct kw_stats_hub *hub, enum kw_c
     return count;
 }
 
+uint64_t kw_census_names_count(struct kw_stats_hub *hub, enum kw_channel_kind kind)
+{
+    struct kw_census *census = census_lock(hub);
+    uint64_t count = census->names_count[kind];
+
+    census_unlock(census);
+    return count;
+}
+
 struct kw_census_count kw_census_patterns(struct kw_stats_hub *hub)
 {
     struct kw_census_count count = {0};
@@ -146,9 +158,9 @@ struct kw_census_count kw_census_patterns(struct kw_stats_hub *hub)
     for (struct kw_list *place = census->patterns.next; place != &census->patterns;
          place = place->next) {
         const struct entry *entry = KW_LIST_ENTRY(place, struct entry, patterns);
-        count.clients += entry->clients_count > 0 ? 1 : 0;
         count.feeds += entry->feeds_count;
     }
+    count.clients = census->names_count[KW_CHANNEL_PATTERN];
     census_unlock(census);
     return count;
 }

@@ -49,6 +49,9 @@ struct kw_census_count kw_census_receivers(struct kw_stats_hub *hub, enum kw_cha
 struct kw_census_count kw_census_subscribers(struct kw_stats_hub *hub, enum kw_channel_kind kind,
                                              struct kw_bytes name);
 
+/* How many different names of KIND clients subscribe to: INFO. */
+uint64_t kw_census_names_count(struct kw_stats_hub *hub, enum kw_channel_kind kind);
+
 /* Patterns that clients subscribe to, and how many patterns keyway is subscribed to, summed over
  * the nodes (a pattern that several workers ask the same node for is one there): PUBSUB NUMPAT.
  */

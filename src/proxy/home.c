@@ -15,7 +15,7 @@
 #include "proxy/inlet.h"
 #include "proxy/subscribe.h"
 
-enum { TIMER_MS = 100, ALIGN_JITTER_MS = 10 };
+enum { TIMER_MS = 50, ALIGN_JITTER_MS = 10 };
 
 static struct kw_place *channel_choose_home(struct kw_channels *channels,
                                             struct kw_channel *channel);
@@ -30,11 +30,13 @@ static void inlets_align_all(struct kw_channels *channels);
 void kw_channel_align(struct kw_channels *channels, struct kw_channel *channel)
 {
     uint64_t now_ms = kw_loop_now_ms(channels->proxy->loop);
-    bool is_wanted = !kw_list_is_empty(&channel->subscriptions) && !channels->is_stopped &&
-                     now_ms >= channel->refused_until_ms;
+    bool is_wanted = !kw_list_is_empty(&channel->subscriptions) && !channels->is_stopped;
     struct kw_backend *backend = channels->proxy->backend;
     struct kw_place *home = NULL;
 
+    if (is_wanted && now_ms < channel->refused_until_ms) {
+        return; /* what other nodes have confirmed stays; the timer tries again */
+    }
     channel->visits_count++;
     for (struct kw_list *at = channel->places.next; at != &channel->places; at = at->next) {
         KW_LIST_ENTRY(at, struct kw_place, of_channel)->is_needed = false;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "proxy/census.h"
 #include "proxy/local.h"
 
 #include <stdarg.h>
@@ -109,6 +110,12 @@ static unsigned long long sum(const struct info_text *info, enum kw_metric metri
     return (unsigned long long)kw_stats_sum(info->proxy->hub, metric);
 }
 
+/* What clients of all workers subscribe to. */
+static unsigned long long names(const struct info_text *info, enum kw_channel_kind kind)
+{
+    return (unsigned long long)kw_census_names_count(info->proxy->hub, kind);
+}
+
 static void info_server(struct info_text *info)
 {
     uint64_t up_s = (kw_clock_ms() - info->proxy->hub->started_ms) / 1000;
@@ -133,6 +140,7 @@ static void info_clients(struct info_text *info)
     info_line(info, "connected_clients:%llu", sum(info, KW_METRIC_clients_connected));
     info_line(info, "maxclients:%zu", info->proxy->config->maxclients);
     info_line(info, "blocked_clients:%llu", sum(info, KW_METRIC_clients_blocked));
+    info_line(info, "tracking_clients:%llu", sum(info, KW_METRIC_clients_tracking));
 }
 
 static void info_memory(struct info_text *info)
@@ -156,6 +164,9 @@ static void info_stats(struct info_text *info)
     info_line(info, "total_net_output_bytes:%llu", sum(info, KW_METRIC_output_bytes));
     info_line(info, "rejected_connections:%llu", sum(info, KW_METRIC_connections_rejected));
     info_line(info, "total_error_replies:%llu", sum(info, KW_METRIC_requests_refused));
+    info_line(info, "pubsub_channels:%llu", names(info, KW_CHANNEL_PLAIN));
+    info_line(info, "pubsub_patterns:%llu", names(info, KW_CHANNEL_PATTERN));
+    info_line(info, "pubsubshard_channels:%llu", names(info, KW_CHANNEL_SHARD));
 }
 
 static void info_replication(struct info_text *info)

@@ -295,11 +295,17 @@ static bool channels_share_slot(const struct kw_argv *argv)
     return true;
 }
 
-/* Are all channels that its SUBSCRIBE asks for confirmed? */
+/* Are all channels that its SUBSCRIBE asks for confirmed? Those that it had before are not waited
+ * for, even if they are on their way from one node to another.
+ */
 static bool subscriber_is_ready(const struct kw_subscriber *subscriber)
 {
+    const struct kw_client *client = subscriber->client;
+
     for (uint32_t i = 0; i < subscriber->asked_count; i++) {
-        if (!kw_channel_is_settled(subscriber->asked[i])) {
+        const struct kw_channel *channel = subscriber->asked[i];
+        if (!kw_channel_is_settled(channel) &&
+            !kw_subscription_find(client->proxy->channels, channel, client)->is_live) {
             return false;
         }
     }

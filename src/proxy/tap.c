@@ -16,7 +16,7 @@
 #include "net/timer.h"
 #include "proxy/tracker.h"
 
-enum { TIMER_MS = 100, BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000 };
+enum { TIMER_MS = 50, BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000 };
 
 struct tap {
     struct kw_feed feed; /* first: the feed's callbacks cast back */

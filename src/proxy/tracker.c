@@ -120,6 +120,7 @@ void kw_tracker_drop(struct kw_client *client)
     }
     struct kw_request *request = tracker->request;
     kw_tracking_forget(client->proxy->tracking, tracker);
+    KW_STAT_ADD(client->proxy->stats, clients_tracking, kw_list_is_linked(&tracker->all) ? -1 : 0);
     kw_list_remove(&tracker->all);
     kw_list_remove(&tracker->pending);
     for (uint32_t i = 0; i < tracker->prefixes_count; i++) {
@@ -438,6 +439,7 @@ static void tracker_answer(struct kw_tracker *tracker, const char *refused_by)
 static void tracker_turn_on(struct kw_tracker *tracker)
 {
     if (!kw_list_is_linked(&tracker->all)) {
+        KW_STAT_ADD(tracker->client->proxy->stats, clients_tracking, 1);
         kw_list_append(&tracker->client->proxy->tracking->trackers, &tracker->all);
     }
 }

@@ -256,7 +256,7 @@ static bool tracker_must_remember(const struct kw_tracker *tracker)
 {
     const struct kw_client *client = tracker->client;
 
-    return client->oldest != NULL || (client->modes & KW_MODE_MULTI) != 0;
+    return client->oldest != NULL || client->is_waiting || (client->modes & KW_MODE_MULTI) != 0;
 }
 
 static bool tracker_has_prefix_of(const struct kw_tracker *tracker, struct kw_bytes key)

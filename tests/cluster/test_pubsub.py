@@ -1,4 +1,5 @@
 """Channels through keyway: order, loss, counts, failover, slot moves, events of keys."""
+import random
 import signal
 import time
 
@@ -220,3 +221,57 @@ def redis_py_subscribes_and_hears(t):
         assert client.get("nothing") is None
         pubsub.close()
         client.close()
+
+
+@test(cluster=FRESH, arguments=["--threads", "2"])
+def subscriptions_that_come_and_go_while_feeds_are_killed_end_up_right(t):
+    chance = random.Random(11)
+    words = (("SUBSCRIBE", "UNSUBSCRIBE", "name"), ("PSUBSCRIBE", "PUNSUBSCRIBE", "name:1*"),
+             ("SSUBSCRIBE", "SUNSUBSCRIBE", "shard"))
+    clients = [t.client() for _ in range(20)]
+    wanted = [set() for _ in clients]
+    for client in clients:
+        client.call("HELLO", "3")
+    nodes = [t.direct(node["port"]) for node, _ in t.masters()]
+
+    for step in range(1500):
+        number = chance.randrange(len(clients))
+        add, remove, name = chance.choice(words)
+        name = name if "*" in name else "%s:%d" % (name, chance.randrange(30))
+        word = add if chance.random() < 0.6 else remove
+        clients[number].send(word, name)
+        push = clients[number].read()
+        while isinstance(push, list) and push[0].endswith(b"message"):
+            push = clients[number].read()
+        assert isinstance(push, list) and push[:2] == [
+            word.lower().encode(), name.encode()], (step, word, name, push)
+        (wanted[number].add if word == add else wanted[number].discard)((add, name))
+        if step % 50 == 0:
+            chance.choice(nodes).call("CLIENT", "KILL", "TYPE", "pubsub")
+        if step % 7 == 0:
+            nodes[0].call("PUBLISH", "name:%d" % chance.randrange(30), "noise")
+    time.sleep(1.5)                  # the last feeds are made again
+
+    publisher = t.client()
+    for n in range(30):
+        publisher.call("PUBLISH", "name:%d" % n, "final")
+        publisher.call("SPUBLISH", "shard:%d" % n, "final")
+    for client, subscriptions in zip(clients, wanted):
+        expected = sorted(
+            [("message", name) for word, name in subscriptions if word == "SUBSCRIBE"] +
+            [("smessage", name) for word, name in subscriptions if word == "SSUBSCRIBE"] +
+            [("pmessage", "name:%d" % n) for word, name in subscriptions if word == "PSUBSCRIBE"
+             for n in range(30) if ("name:%d" % n).startswith("name:1")])
+        client.send("PING")          # at least one value comes
+        got = []
+        until(lambda client=client, got=got, expected=expected: heard(client, got) >= len(expected),
+              5, "all messages")
+        assert sorted(got) == expected
+
+
+def heard(client, got):
+    """Read one value; note it when it is a message that counts."""
+    value = client.read()
+    if isinstance(value, list) and value[-1] == b"final":
+        got.append((value[0].decode(), value[-2].decode()))
+    return len(got)

@@ -37,6 +37,9 @@ KW_TEST(census_counts_receivers_with_their_patterns_and_feeds_of_the_node_only)
     expect(kw_census_receivers(&hub, KW_CHANNEL_PLAIN, KW_BYTES("other"), "b:1"), 0, 0);
     expect(kw_census_subscribers(&hub, KW_CHANNEL_PLAIN, news), 3, 2);
     expect(kw_census_patterns(&hub), 1, 1);
+    assert_int_equal(kw_census_names_count(&hub, KW_CHANNEL_PLAIN), 1);
+    kw_census_add_clients(&hub, KW_CHANNEL_PLAIN, news, -3);
+    assert_int_equal(kw_census_names_count(&hub, KW_CHANNEL_PLAIN), 0);
     kw_census_free(&hub);
 }
 
