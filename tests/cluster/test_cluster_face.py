@@ -97,7 +97,10 @@ def cluster_replies_have_the_shapes_of_redis(t):
                       ("REPLICAS", "nobody"), ("COUNT-FAILURE-REPORTS", "nobody"), ("INFO",),
                       ("COUNTKEYSINSLOT", "x"), ("COUNTKEYSINSLOT", "16384"),
                       ("GETKEYSINSLOT", "1", "-1"), ("KEYSLOT",), ("NONSENSE",)):
-            shapes = [shape(client.call("CLUSTER", *words)) for client in (ours, theirs)]
+            replies = [client.call("CLUSTER", *words) for client in (ours, theirs)]
+            if words == ("SLOTS",):      # replicas of a node appear behind its master
+                replies = [[owners[:3] for owners in reply] for reply in replies]
+            shapes = [shape(reply) for reply in replies]
             assert shapes[0] == shapes[1], (version, words, shapes)
         for words in (("ASKING",), ("READONLY",), ("READWRITE",), ("SELECT", "1"), ("SELECT", "x"),
                       ("SELECT", "0")):
