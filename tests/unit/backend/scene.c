@@ -114,6 +114,7 @@ struct kw_node *scene_node(struct scene *scene, unsigned index)
 void scene_turn(struct scene *scene)
 {
     kw_loop_poll(scene->loop);
+    scene->now_ms = kw_loop_now_ms(scene->loop); /* a busy machine takes its time */
     if (scene->on_tick != NULL) {
         scene->on_tick(scene->on_tick_arg);
         return;
