@@ -24,11 +24,14 @@
 #include "net/timer.h"
 #include "proxy/census.h"
 #include "proxy/crew.h"
+#include "stats/latency.h"
+#include "stats/slowlog.h"
 #include "worker.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -59,6 +62,7 @@ struct kw_server {
     bool is_stopping;
 };
 
+static void run_id_draw(char *text, size_t size);
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
                                     enum kw_personality personality, struct kw_door *doors,
@@ -93,6 +97,9 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     made->hub->workers_count = threads_wanted(config);
     kw_sock_raise_limit(2 * config->maxclients + RESERVED_FDS); /* each may have a leased link */
     kw_signals_block();
+    run_id_draw(made->hub->run_id, sizeof made->hub->run_id);
+    made->hub->slowlog = kw_slowlog_new();
+    made->hub->latency = kw_latency_new();
     made->crew = kw_crew_new(made->board);
     made->loop = kw_loop_new();
     made->inbox = kw_inbox_open(made->loop, server_on_letter, made);
@@ -170,9 +177,24 @@ void kw_server_free(struct kw_server **server)
     kw_config_board_free(&ending->board);
     kw_config_unref(&ending->config);
     kw_census_free(ending->hub);
+    kw_slowlog_free(&ending->hub->slowlog);
+    kw_latency_free(&ending->hub->latency);
     kw_free(ending->hub);
     kw_free(ending);
     *server = NULL;
+}
+
+/* Hexadecimal digits, which tell this run of the process from others. */
+static void run_id_draw(char *text, size_t size)
+{
+    unsigned char byte = 0;
+
+    for (size_t i = 0; i + 1 < size; i++) {
+        while (getrandom(&byte, 1, 0) != 1) {
+        }
+        text[i] = "0123456789abcdef"[byte & 15];
+    }
+    text[size - 1] = '\0';
 }
 
 static unsigned threads_wanted(const struct kw_config *config)

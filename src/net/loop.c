@@ -27,7 +27,9 @@ struct kw_loop {
     struct kw_burst *burst;  /* owned */
     struct kw_list readable; /* streams */
     uint64_t now_ms;
+    uint64_t now_us;
     uint64_t ticks;
+    bool is_us_known;  /* so has now_us */
     bool is_now_known; /* now_ms has been read since the last wait */
     bool is_stopping;
 };
@@ -70,6 +72,7 @@ void kw_loop_run(struct kw_loop *loop)
 {
     while (!loop->is_stopping) {
         loop->is_now_known = false; /* I2 */
+        loop->is_us_known = false;
         event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
         kw_stream_list_read(&loop->readable);
         loop->ticks++;
@@ -83,6 +86,7 @@ void kw_loop_run(struct kw_loop *loop)
 void kw_loop_poll(struct kw_loop *loop)
 {
     loop->is_now_known = false; /* I2 */
+    loop->is_us_known = false;
     /* ONCE, too: alone, NONBLOCK goes on for as long as anything happens. */
     event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
     kw_stream_list_read(&loop->readable);
@@ -101,6 +105,15 @@ uint64_t kw_loop_now_ms(struct kw_loop *loop)
         loop->now_ms = kw_clock_coarse_ms();
     }
     return loop->now_ms;
+}
+
+uint64_t kw_loop_now_us(struct kw_loop *loop)
+{
+    if (!loop->is_us_known) {
+        loop->is_us_known = true;
+        loop->now_us = kw_clock_us();
+    }
+    return loop->now_us;
 }
 
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop)

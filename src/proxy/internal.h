@@ -56,6 +56,7 @@ struct kw_request {
     const struct kw_command *command;
     struct kw_buf parked;     /* reply bytes that wait for older requests ... */
     uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
+    uint64_t started_us;      /* of the loop: when it was put in the queue */
     uint64_t due_ms;          /* RETRYING: when to try again */
     struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
     struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
@@ -191,10 +192,14 @@ struct kw_proxy {
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
     bool is_draining;
-    struct kw_monitor *monitor;   /* NULL until the first MONITOR: monitor.c */
-    bool is_all_paused;           /* while KW_MODE_PAUSED: reads, too */
-    uint64_t pause_end_ms;        /* of the clock */
-    struct kw_timer *pause_timer; /* NULL until the first CLIENT PAUSE */
+    struct kw_tally *tally;          /* owned: figures per command */
+    struct kw_tally_row *tally_rows; /* its rows, by command id */
+    uint64_t last_second[3];         /* figures a second ago: requests, bytes in, bytes out */
+    uint64_t slow_us;                /* requests at least so slow are looked into */
+    struct kw_monitor *monitor;      /* NULL until the first MONITOR: monitor.c */
+    bool is_all_paused;              /* while KW_MODE_PAUSED: reads, too */
+    uint64_t pause_end_ms;           /* of the clock */
+    struct kw_timer *pause_timer;    /* NULL until the first CLIENT PAUSE */
     struct kw_log_limit log_limit;
 };
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/describe.h"
+#include "proxy/account.h"
 #include "proxy/client.h"
 #include "proxy/client_kill.h"
 #include "proxy/client_list.h"
@@ -69,6 +70,18 @@ static kw__local_writer *const writers[KW_LOCAL_COUNT] = {
     [KW_LOCAL_ACL_DELUSER] = kw__local_acl_deluser,
     [KW_LOCAL_ACL_SETUSER] = kw__local_acl_setuser,
     [KW_LOCAL_ACL_FILE] = kw__local_acl_file,
+    [KW_LOCAL_SLOWLOG_GET] = kw__local_slowlog_get,
+    [KW_LOCAL_SLOWLOG_LEN] = kw__local_slowlog_len,
+    [KW_LOCAL_SLOWLOG_RESET] = kw__local_slowlog_reset,
+    [KW_LOCAL_COMMANDLOG_GET] = kw__local_commandlog_get,
+    [KW_LOCAL_COMMANDLOG_LEN] = kw__local_commandlog_len,
+    [KW_LOCAL_COMMANDLOG_RESET] = kw__local_commandlog_reset,
+    [KW_LOCAL_LATENCY_LATEST] = kw__local_latency_latest,
+    [KW_LOCAL_LATENCY_HISTORY] = kw__local_latency_history,
+    [KW_LOCAL_LATENCY_RESET] = kw__local_latency_reset,
+    [KW_LOCAL_LATENCY_GRAPH] = kw__local_latency_graph,
+    [KW_LOCAL_LATENCY_DOCTOR] = kw__local_latency_doctor,
+    [KW_LOCAL_LATENCY_HISTOGRAM] = kw__local_latency_histogram,
     [KW_LOCAL_ROLE] = kw__local_role,
     [KW_LOCAL_TIME] = kw__local_time,
     [KW_LOCAL_LOLWUT] = kw__local_lolwut,
@@ -80,8 +93,13 @@ enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_comman
         return starts[command->local](client, command);
     }
     kw__local_writer *write = writers[command->local] != NULL ? writers[command->local] : answer;
-    enum kw_verdict verdict = write(client, command, kw_reply_begin(client));
+    struct kw_buf *buf = kw_reply_begin(client);
+    size_t len = buf->len;
+    enum kw_verdict verdict = write(client, command, buf);
 
+    if (verdict == KW_REFUSED) {
+        kw_account_written(client->proxy, buf, len);
+    }
     kw_reply_end(client);
     if (command->local == KW_LOCAL_QUIT) {
         kw_client_finish(client);

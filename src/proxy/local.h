@@ -38,6 +38,18 @@ kw__local_writer kw__local_acl_deluser;
 kw__local_writer kw__local_acl_setuser;
 kw__local_writer kw__local_acl_file;
 kw__local_writer kw__local_role;
+kw__local_writer kw__local_slowlog_get;
+kw__local_writer kw__local_slowlog_len;
+kw__local_writer kw__local_slowlog_reset;
+kw__local_writer kw__local_commandlog_get;
+kw__local_writer kw__local_commandlog_len;
+kw__local_writer kw__local_commandlog_reset;
+kw__local_writer kw__local_latency_latest;
+kw__local_writer kw__local_latency_history;
+kw__local_writer kw__local_latency_reset;
+kw__local_writer kw__local_latency_graph;
+kw__local_writer kw__local_latency_doctor;
+kw__local_writer kw__local_latency_histogram;
 kw__local_writer kw__local_time;
 kw__local_writer kw__local_lolwut;
 

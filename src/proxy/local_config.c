@@ -13,6 +13,7 @@
 #include "proxy/local_config.h"
 #include "proxy/reply.h"
 #include "proxy/round.h"
+#include "stats/tally.h"
 
 struct pairs {
     struct kw_buf values;
@@ -96,6 +97,7 @@ enum kw_verdict kw__local_config_resetstat(struct kw_client *client,
 {
     (void)command;
     kw_stats_reset(client->proxy->hub);
+    kw_tally_reset(client->proxy->hub);
     kw_reply_status(buf, KW_BYTES("OK"));
     return KW_ANSWERED;
 }

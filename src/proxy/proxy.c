@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "net/sock.h"
 #include "net/timer.h"
+#include "proxy/account.h"
 #include "proxy/blocked.h"
 #include "proxy/channels.h"
 #include "proxy/client.h"
@@ -94,6 +95,7 @@ struct kw_proxy *kw_proxy_new(struct kw_stats_hub *hub, struct kw_backend *backe
     proxy->batch_timer = kw_timer_new(proxy->loop, proxy_on_batch_due, proxy);
     proxy->patient_until_ms = kw_loop_now_ms(proxy->loop) + config->request_retry_ms;
     proxy_apply_config(proxy);
+    kw_account_open(proxy);
     backend->leased_links_max = config->leased_links_per_node / hub->workers_count;
     if (backend->leased_links_max == 0) {
         backend->leased_links_max = 1;
@@ -111,6 +113,7 @@ void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken)
     kw_config_unref(&proxy->config_taken);
     proxy->config_taken = taken;
     proxy_apply_config(proxy);
+    kw_account_apply_config(proxy);
 }
 
 void kw_proxy_free(struct kw_proxy **proxy)
@@ -136,6 +139,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_gathering_free(&ending->gathering);
     kw_scripts_free(&ending->scripts);
     kw_pool_deinit(&ending->requests);
+    kw_account_close(ending);
     kw_config_unref(&ending->config_taken);
     kw_free(ending);
     *proxy = NULL;
@@ -190,6 +194,9 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     if (proxy->chunks->in_use_bytes > proxy->memory_max_bytes) {
         proxy_relieve(proxy);
         kw__proxy_watch(proxy); /* until it is below */
+    }
+    if (__builtin_expect(proxy->config->latency_threshold_ms > 0, 0)) {
+        kw_account_tick(proxy);
     }
 }
 
@@ -317,6 +324,7 @@ static void proxy_on_second(void *arg)
         kw_backend_close_idle(proxy->backend);
     }
     kw__proxy_publish(proxy);
+    kw_account_second(proxy);
 }
 
 void kw__proxy_publish(struct kw_proxy *proxy)

@@ -18,6 +18,7 @@
 
 #include "backend/node.h"
 #include "base/mem.h"
+#include "proxy/account.h"
 #include "proxy/client.h"
 #include "proxy/gather.h"
 #include "proxy/leased.h"
@@ -63,6 +64,7 @@ enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, c
 {
     kw_reply_error_text(kw_reply_begin(client), error, first, second);
     kw_reply_end(client);
+    kw_account_error(client->proxy, kw_bytes_of_text(kw_error_text(error)));
     return KW_REFUSED;
 }
 
@@ -71,6 +73,7 @@ enum kw_verdict kw_reply_refuse_bytes(struct kw_client *client, enum kw_error er
 {
     kw_reply_error_bytes(kw_reply_begin(client), error, bytes);
     kw_reply_end(client);
+    kw_account_error(client->proxy, kw_bytes_of_text(kw_error_text(error)));
     return KW_REFUSED;
 }
 
@@ -86,8 +89,10 @@ void kw_reply_expect_behind(struct kw_request *request, struct kw_request *befor
 
     if (client->newest == before) {
         kw_reply_expect(request);
+        request->is_muted = before->is_muted;
         return;
     }
+    request->is_muted = before->is_muted;
     request->next = before->next;
     before->next = request;
     client->queue_count++;
@@ -99,6 +104,7 @@ static void reply_expect(struct kw_request *request)
     struct kw_client *client = request->client;
 
     KW_ASSERT(request->state != KW_REQUEST_DONE);
+    request->started_us = kw_loop_now_us(client->proxy->loop);
     client->inflight_count++;
     client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
@@ -181,6 +187,7 @@ void kw_reply_finish(struct kw_request *request)
     KW_ASSERT(request->state != KW_REQUEST_DONE && client->inflight_count > 0); /* Q3 */
     KW_ASSERT(request->call.link == NULL);
     request->state = KW_REQUEST_DONE;
+    kw_account_end(request);
     client->inflight_count--;
     client->barriers_count -= request->is_barrier ? 1 : 0;
     client->inflight_bytes -= request->call.len;
@@ -234,6 +241,7 @@ void kw_reply_fail(struct kw_request *request, enum kw_error error, const char *
     kw_buf_init(&line, client->proxy->chunks);
     kw_reply_error_text(&line, error, text, NULL);
     kw_reply_pass(request, kw_bytes_of(line.head->data + line.head->start, line.len));
+    kw_account_failed(request, kw_bytes_of(line.head->data + line.head->start + 1, line.len - 1));
     kw_buf_reset(&line);
     KW_STAT_ADD(client->proxy->stats, requests_refused, 1);
     kw_reply_finish(request);

@@ -46,6 +46,7 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "proxy/account.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
 #include "proxy/cluster_face.h"
@@ -92,6 +93,7 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
 
     client->command = command;
     enum kw_verdict verdict = kw_admit(client, command);
+    bool is_admitted = verdict == KW_NEXT;
     if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
         verdict = kw_session_check(client, command, wire);
     }
@@ -120,9 +122,13 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         KW_STAT_ADD(proxy->stats, requests_local, 1);
     } else if (verdict == KW_REFUSED) {
         KW_STAT_ADD(proxy->stats, requests_refused, 1);
+        kw_account_refused(proxy, command, is_admitted);
         if ((client->modes & KW_MODE_MULTI) != 0) {
             kw_transaction_flag(client);
         }
+    }
+    if (verdict != KW_REFUSED) {
+        kw_account_begin(proxy, command);
     }
     if (verdict != KW_SENT) {
         kw_client_output_ok(client);
@@ -230,10 +236,12 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
 {
     struct kw_request *request = (struct kw_request *)call;
 
-    if (__builtin_expect(part->type == '-', 0) && part->is_first && part->is_last &&
-        (kw_request_redirected(request, part->node, part->bytes) ||
-         request_lacks_script(request, part->bytes))) {
-        return;
+    if (__builtin_expect(part->type == '-', 0) && part->is_first) {
+        if (part->is_last && (kw_request_redirected(request, part->node, part->bytes) ||
+                              request_lacks_script(request, part->bytes))) {
+            return;
+        }
+        kw_account_failed(request, kw_bytes_of(part->bytes.data + 1, part->bytes.len - 1));
     }
     kw_request_pass(request, part, call->link);
 }

@@ -37,6 +37,10 @@ struct kw_stats_hub {
     _Atomic uint32_t nodes_known;    /* of the last topology */
     _Atomic uint32_t slots_covered;  /* of the last topology */
     _Atomic uint64_t topology_version;
+    char run_id[41];                          /* drawn at the start; set once */
+    struct kw_tally *tallies[KW_WORKERS_MAX]; /* the workers', set before they start; tally.h */
+    struct kw_slowlog *slowlog;               /* set once, NULL = none; slowlog.h */
+    struct kw_latency *latency;               /* set once, NULL = none; latency.h */
     _Atomic(struct kw_census *)
         census; /* who subscribes to what, proxy/census.h; NULL = nobody yet */
 };
