@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "net/sock.h"
 #include "proxy/lines.h"
 
@@ -92,15 +91,6 @@ enum kw_verdict kw_cluster_face_answer(struct kw_client *client, const struct kw
     }
     kw_free(face.nodes);
     return verdict;
-}
-
-uint16_t kw_cluster_face_slot_number(const struct kw_argv *argv)
-{
-    int64_t slot = 0;
-    bool is_slot = argv->count > 2 && kw_text_to_int(argv->items[2], &slot) == KW_OK && slot >= 0 &&
-                   slot < KW_SLOTS_COUNT;
-
-    return is_slot ? (uint16_t)slot : 0;
 }
 
 static void face_make(struct face *face, const struct kw_client *client)

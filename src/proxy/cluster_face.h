@@ -26,9 +26,4 @@ static inline bool kw_cluster_face_is_hidden(const struct kw_client *client,
 enum kw_verdict kw_cluster_face_answer(struct kw_client *client, const struct kw_command *command,
                                        struct kw_buf *buf);
 
-/* The slot that argument 2 of CLUSTER COUNTKEYSINSLOT or GETKEYSINSLOT names; 0 when it names none:
- * any node will say what is wrong with it.
- */
-uint16_t kw_cluster_face_slot_number(const struct kw_argv *argv);
-
 #endif

@@ -37,6 +37,7 @@
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
+#include "proxy/route.h"
 #include "proxy/script.h"
 
 enum { GATHERS_FREE_MAX = 1024, PARTS_KEPT_MAX = 4096 };
@@ -109,6 +110,9 @@ static enum kw_verdict start_split(struct kw_client *client, const struct kw_com
     struct kw_split *split = proxy->gathering->split;
     enum kw_verdict verdict = KW_SENT;
 
+    if (kw_route_is_plain(proxy)) {
+        return KW_NEXT; /* whole, and atomic */
+    }
     if (!kw_split_by_slot(split, command, proxy->argv.items, proxy->argv.count)) {
         /* A node would find fault with the slots first. */
         return kw_split_is_ragged(command, proxy->argv.count)

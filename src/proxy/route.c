@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/admit.h"
-#include "proxy/cluster_face.h"
 #include "proxy/reply.h"
 
 static uint16_t slot_without_keys(const struct kw_command *command, const struct kw_argv *argv);
@@ -23,10 +22,8 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
 
     if (single != 0) {
         target->slot = kw_slot_of_key(argv->items[single]);
-    } else if (command->route == KW_ROUTE_SLOT_NUMBER) {
-        target->slot = kw_cluster_face_slot_number(argv);
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
-        if (!kw_route_keys_agree(argv, &keys, &target->slot)) {
+        if (!kw_route_keys_agree(argv, &keys, &target->slot) && !kw_route_is_plain(client->proxy)) {
             return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
         }
         target->has_several_keys = keys.count > 1;

@@ -342,8 +342,9 @@ static bool slot_agrees(struct kw_client *client, const struct kw_command *comma
     if (keys.count == 0) {
         return true; /* none, or the node will say what is wrong with them */
     }
-    if (!kw_route_keys_agree(argv, &keys, &slot) ||
-        (transaction->slot != KW_SLOT_NONE && transaction->slot != slot)) {
+    bool is_same = kw_route_keys_agree(argv, &keys, &slot) &&
+                   (transaction->slot == KW_SLOT_NONE || transaction->slot == slot);
+    if (!is_same && !kw_route_is_plain(client->proxy)) {
         return false;
     }
     transaction->slot = slot;

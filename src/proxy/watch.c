@@ -68,7 +68,8 @@ enum kw_verdict kw_watch_start(struct kw_client *client, const struct kw_command
         return verdict;
     }
     struct kw_transaction *transaction = kw__transaction_of(client);
-    if (transaction->is_watching && transaction->watch_slot != target.slot) {
+    if (transaction->is_watching && transaction->watch_slot != target.slot &&
+        !kw_route_is_plain(client->proxy)) {
         return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
     }
     if (transaction->is_watching &&

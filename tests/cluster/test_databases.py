@@ -107,3 +107,22 @@ def a_failed_select_lets_nothing_reach_database_0(t):
     assert replies[-3:] == [b"PONG", b"OK", 0], replies
     assert all(reply.text.startswith("ERR") for reply in replies[:-3]), replies
     assert replies[1].text == replies[2].text == LOST
+
+
+@test(cluster=NONE, keyway=False)
+def keys_of_a_plain_server_need_not_share_a_slot(t):
+    """It has all of them: what it can do at once it does at once, also through keyway."""
+    other, port = start_server(t), start_server(t)
+    t.start_keyway(seeds=["127.0.0.1:%d" % port])
+    commands = [
+        ("MSET", "a", 1, "b", 2, "c", 3), ("MGET", "a", "b", "c"), ("RENAME", "a", "z"),
+        ("MULTI",), ("SET", "b", 5), ("INCR", "c"), ("MGET", "b", "c", "z"), ("EXEC",),
+        ("WATCH", "b"), ("WATCH", "c"), ("MULTI",), ("SET", "b", 7), ("SET", "c", 8), ("EXEC",),
+        ("WATCH", "b", "c"), ("SET", "c", 9), ("MULTI",), ("SET", "b", 10), ("EXEC",),
+        ("SADD", "s1", "x"), ("SADD", "s2", "x"), ("SINTER", "s1", "s2"), ("SMOVE", "s1", "s3", "x"),
+        ("EVAL", "return {KEYS[1], KEYS[2]}", 2, "x", "y"), ("COPY", "b", "d", "DB", 2),
+        ("MSETNX", "n", 1, "m", 2), ("MSETNX", "n", 1, "o", 2), ("DEL", "b", "c", "none"),
+        ("RPUSH", "l2", "e"), ("BLPOP", "l1", "l2", 1), ("PFADD", "h1", "v"),
+        ("PFCOUNT", "h1", "h2"), ("EXISTS", "n", "m", "d"), ("DBSIZE",), ("MSET", "a"),
+        ("SORT", "l1", "STORE", "l3"), ("SUNIONSTORE", "u", "s2", "s3"), ("DBSIZE",)]
+    assert t.client().pipeline(commands) == t.direct(other).pipeline(commands)
