@@ -256,8 +256,8 @@ bool kw__gather_must_wait(struct kw_client *client)
     if (client->inflight_count == 0) {
         return false;
     }
-    if (client->redirecting_count > 0) {
-        return true;
+    if (client->redirecting_count > 0 || client->barriers_count > 0) {
+        return true; /* they may yet be executed behind us */
     }
     for (uint32_t i = 0; i < shards->count; i++) {
         if (kw_node_has_retired(proxy->backend->nodes[shards->items[i].node])) {

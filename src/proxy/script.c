@@ -103,7 +103,8 @@ void kw_script_learn(struct kw_client *client, const struct kw_command *command)
         return;
     }
     struct kw_bytes text = client->proxy->argv.items[1];
-    if (scripts->seen[kw_hash(text, 0) % SEEN_SLOTS] != kw_hash(text, 0)) {
+    uint64_t hash = kw_hash(text, 0);
+    if (scripts->seen[hash % SEEN_SLOTS] != hash) {
         scripts_add(scripts, KW_BYTES(""), text);
     }
 }
@@ -242,8 +243,8 @@ bool kw_script_is_missing(struct kw_request *request, struct kw_bytes line)
 
 enum kw_status kw_script_send(struct kw_request *request, struct kw_link *link)
 {
-    static const struct kw_bytes words[] = {
-        {"SCRIPT", 6}, {"FUNCTION", 8}, {"LOAD", 4}, {"REPLACE", 7}};
+    /* Not REPLACE: a node that has another version of the library has it for a reason. */
+    static const struct kw_bytes words[] = {{"SCRIPT", 6}, {"FUNCTION", 8}, {"LOAD", 4}};
     struct kw_proxy *proxy = request->client->proxy;
     const struct script *script = request_script(request);
     struct kw_buf buf;
@@ -258,13 +259,9 @@ enum kw_status kw_script_send(struct kw_request *request, struct kw_link *link)
     kw_buf_init(&buf, proxy->chunks);
     buf.head = chunk; /* all of it fits in there */
     buf.tail = chunk;
-    bool is_library = script->library.len > 0;
-    kw_reply_array(&buf, is_library ? 4 : 3);
-    kw_reply_bulk(&buf, words[is_library ? 1 : 0]);
+    kw_reply_array(&buf, 3);
+    kw_reply_bulk(&buf, words[script->library.len > 0 ? 1 : 0]);
     kw_reply_bulk(&buf, words[2]);
-    if (is_library) {
-        kw_reply_bulk(&buf, words[3]);
-    }
     kw_reply_bulk(&buf, script->text);
     KW_ASSERT(buf.tail == chunk && buf.len == chunk->end);
     enum kw_status status = kw_link_send_prefix(link, kw_bytes_of(chunk->data, chunk->end));
