@@ -1,12 +1,13 @@
 """Requests whose keys live on several nodes, and those for all shards: as one redis answers them."""
 import random
+import threading
 import time
 
 from language.slots import slot_of
 from support.client import ErrorReply
 from support.single import single_redis
 from support.testing import FRESH, SHARED, test
-from support.topology import masters_of
+from support.topology import masters_of, move_around, tags_served_by
 
 SEED = 7
 ROUNDS = 1500
@@ -193,3 +194,55 @@ def a_shard_that_is_down_is_named_and_nothing_is_partly_answered(t):
             "127.0.0.1:%d" % lost in reply.text or "CLUSTERDOWN" in reply.text), (words, reply)
     reply = client.call("DEL", *keys)
     assert isinstance(reply, ErrorReply), reply
+
+
+MOVING_S = 12
+
+
+@test(cluster=FRESH, replicas=0, arguments=["--threads", "1"])
+def requests_over_many_slots_stay_exact_while_slots_move(t):
+    """Pipelines of MSET, MGET, DEL and EXISTS over moving slots, checked against a model each."""
+    masters = [node for node, _ in t.masters()]
+    tags = [tag for node in masters for tag in tags_served_by(node, 2)]
+    problems, counts, is_over = [], [], threading.Event()
+
+    def play(number):
+        rng, client, model = random.Random(number), t.client(30), {}
+        keys = ["{%s}:%d:%d" % (tag, number, n) for tag in tags for n in range(6)]
+        asked = 0
+        while not is_over.is_set() and not problems:
+            batch, expected = [], []
+            for _ in range(rng.randint(1, 12)):
+                chosen = [rng.choice(keys) for _ in range(rng.randint(2, 20))]
+                kind = rng.randrange(4)
+                if kind == 0:
+                    values = [b"%d" % rng.randrange(10**6) for _ in chosen]
+                    batch.append(["MSET"] + [w for pair in zip(chosen, values) for w in pair])
+                    model.update(zip(chosen, values))
+                    expected.append(b"OK")
+                elif kind == 1:
+                    batch.append(["MGET"] + chosen)
+                    expected.append([model.get(key) for key in chosen])
+                elif kind == 2:
+                    batch.append(["EXISTS"] + chosen)
+                    expected.append(sum(key in model for key in chosen))
+                else:
+                    batch.append(["DEL"] + chosen[:4])
+                    expected.append(sum(model.pop(key, None) is not None for key in chosen[:4]))
+            replies = client.pipeline(batch)
+            asked += len(batch)
+            for words, mine, right in zip(batch, replies, expected):
+                if mine != right:
+                    problems.append((words, mine, right))
+        counts.append(asked)
+    threads = [threading.Thread(target=play, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + MOVING_S
+    moves = move_around(t.cluster, t.direct, tags, lambda: time.monotonic() > deadline)
+    is_over.set()
+    for thread in threads:
+        thread.join(60)
+    assert not problems, problems[:2]
+    assert moves > 20 and len(counts) == len(threads), (moves, counts)
+    print("     (%d requests, %d slots moved)" % (sum(counts), moves))
