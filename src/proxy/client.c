@@ -120,8 +120,9 @@ void kw_client_resume(struct kw_client *client)
 void kw_client_check(struct kw_client *client, uint64_t now_ms)
 {
     const struct kw_config *config = client->proxy->config;
+    /* Who subscribes or monitors waits for others. */
     bool is_idle = client->oldest == NULL && client->stream.out.len == 0 &&
-                   (client->modes & KW_MODE_SUBSCRIBED) == 0; /* it waits for others */
+                   (client->modes & (KW_MODE_SUBSCRIBED | KW_MODE_MONITORING)) == 0;
 
     if (config->timeout_s > 0 && is_idle &&
         now_ms - client->active_ms > (uint64_t)config->timeout_s * 1000) {
