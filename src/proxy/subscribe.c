@@ -55,20 +55,27 @@ enum kw_verdict kw_subscribe_start(struct kw_client *client, const struct kw_com
                                    struct kw_bytes wire)
 {
     struct kw_bytes name = kw_bytes_of(command->name, command->name_len);
+    bool is_muted = client->is_muted;
+    unsigned kind = 0;
 
     (void)wire;
     if (client->oldest != NULL) {
         return KW_WAITING; /* I3 */
     }
-    for (unsigned kind = 0; kind < KW_CHANNEL_KINDS; kind++) {
-        if (kw_bytes_equal(name, kw_channel_word(kind, true))) {
-            return subscribe(client, command, kind);
-        }
-        if (kw_bytes_equal(name, kw_channel_word(kind, false))) {
-            return unsubscribe(client, kind);
-        }
+    while (!kw_bytes_equal(name, kw_channel_word(kind, true)) &&
+           !kw_bytes_equal(name, kw_channel_word(kind, false))) {
+        kind++;
+        KW_ASSERT(kind < KW_CHANNEL_KINDS); /* commands.def gives this session to no other */
     }
-    KW_UNREACHABLE(); /* commands.def gives this session to no other */
+    bool is_start = kw_bytes_equal(name, kw_channel_word(kind, true));
+    if (is_start && kind == KW_CHANNEL_SHARD && !channels_share_slot(&client->proxy->argv)) {
+        return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
+    }
+    client->is_muted = false; /* CLIENT REPLY mutes no confirmations, as in a server */
+    enum kw_verdict verdict =
+        is_start ? subscribe(client, command, kind) : unsubscribe(client, kind);
+    client->is_muted = is_muted;
+    return verdict;
 }
 
 enum kw_verdict kw_subscribe_check(struct kw_client *client, const struct kw_command *command,
@@ -215,11 +222,8 @@ static enum kw_verdict subscribe(struct kw_client *client, const struct kw_comma
 {
     struct kw_channels *channels = kw_channels_of(client->proxy);
     const struct kw_argv *argv = &client->proxy->argv;
-
-    if (kind == KW_CHANNEL_SHARD && !channels_share_slot(argv)) {
-        return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
-    }
     struct kw_subscriber *subscriber = subscriber_of(client);
+
     subscriber->asked = kw_alloc(argv->count * sizeof *subscriber->asked);
     subscriber->asked_count = (uint32_t)argv->count - 1;
     subscriber->asked_ms = kw_loop_now_ms(client->proxy->loop);
