@@ -81,9 +81,6 @@ enum kw_verdict kw_database_check(struct kw_client *client, const struct kw_comm
                                   struct kw_bytes wire)
 {
     (void)wire;
-    if ((client->modes & KW_MODE_SELECTING) != 0) {
-        return KW_WAITING;
-    }
     bool is_harmless =
         command->route == KW_ROUTE_LOCAL || (command->flags & KW_COMMAND_PUBSUB) != 0;
     return is_harmless ? KW_NEXT : kw_reply_refuse(client, KW_ERROR_DB_LOST, NULL, NULL); /* D1 */

@@ -11,7 +11,7 @@
 /* SELECT index, in the client's proxy->argv. Any verdict but KW_NEXT. */
 enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_command *command);
 
-/* CLIENT is selecting, or its last SELECT failed: may COMMAND run? */
+/* CLIENT's last SELECT failed: may COMMAND run? */
 enum kw_verdict kw_database_check(struct kw_client *client, const struct kw_command *command,
                                   struct kw_bytes wire);
 

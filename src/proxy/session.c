@@ -25,12 +25,12 @@ static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
-    {KW_MODE_LEASED, session_wait}, /* first: nothing else starts meanwhile */
+    {KW_MODE_LEASED | KW_MODE_SELECTING, session_wait}, /* first: nothing else starts meanwhile */
     {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_MONITORING, kw_monitor_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
     {KW_MODE_TRACKING, kw_tracker_check}, /* before MULTI: what it queues is read later */
-    {KW_MODE_SELECTING | KW_MODE_DB_LOST, kw_database_check},
+    {KW_MODE_DB_LOST, kw_database_check},
     {KW_MODE_MULTI, kw_transaction_check},
 };
 
