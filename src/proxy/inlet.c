@@ -46,6 +46,7 @@ static void inlet_open(struct kw_inlet *inlet);
 static void inlet_free(struct kw_inlet *inlet);
 static void place_say(struct kw_place *place, bool is_subscribe);
 static void place_set_confirmed(struct kw_place *place, bool is_confirmed);
+static void place_set_counted(struct kw_place *place, bool is_counted);
 static void place_free(struct kw_place *place);
 static void inlet_on_ready(struct kw_feed *feed);
 static void inlet_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk);
@@ -190,10 +191,25 @@ static void place_set_confirmed(struct kw_place *place, bool is_confirmed)
         return;
     }
     place->is_confirmed = is_confirmed;
-    kw_census_add_feeds(place->inlet->channels->proxy->hub, channel->kind, kw_channel_name(channel),
-                        place->inlet->node->name, is_confirmed ? 1 : -1);
-    if (!is_confirmed && channel->home == place) {
+    if (is_confirmed) {
+        place_set_counted(place, true);
+    } else if (channel->home == place) {
         channel->home = NULL;
+    }
+}
+
+/* A feed counts from its confirmation until the node has confirmed its end: so long may the node
+ * count it among those that got a message.
+ */
+static void place_set_counted(struct kw_place *place, bool is_counted)
+{
+    const struct kw_channel *channel = place->channel;
+
+    if (place->is_counted != is_counted) {
+        place->is_counted = is_counted;
+        kw_census_add_feeds(place->inlet->channels->proxy->hub, channel->kind,
+                            kw_channel_name(channel), place->inlet->node->name,
+                            is_counted ? 1 : -1);
     }
 }
 
@@ -202,6 +218,7 @@ static void place_free(struct kw_place *place)
     struct kw_channels *channels = place->inlet->channels;
 
     place_set_confirmed(place, false);
+    place_set_counted(place, false);
     kw_list_remove(&place->of_channel);
     kw_list_remove(&place->of_inlet);
     kw_channel_put(channels, place->channel);
@@ -236,6 +253,7 @@ static void inlet_on_lost(struct kw_feed *feed, enum kw_status status)
         place->ops_count = 0;
         place->owed_count = 0;
         place_set_confirmed(place, false);
+        place_set_counted(place, false);
         channels_count++;
         if (!place->is_wanted) {
             place_free(place); /* I1 */

@@ -35,6 +35,7 @@ struct kw_place {
     uint32_t ops_count;  /* commands about it that are not answered */
     uint32_t owed_count; /* of these, the SUBSCRIBEs */
     bool is_wanted;
+    bool is_counted; /* among the feeds of the census */
     bool is_confirmed;
     bool is_needed; /* kw_channel_align() wants it to stay */
 };

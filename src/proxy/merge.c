@@ -232,7 +232,7 @@ static bool merge_integers(struct kw_merge_job *job, struct kw_buf *out)
             result = number; /* the smallest of 0 and 1 is AND, too */
         }
     }
-    kw_reply_int(out, result);
+    kw_reply_int(out, job->how == KW_MERGE_SUM && result < 0 ? 0 : result);
     return true;
 }
 
@@ -271,6 +271,8 @@ static bool merge_and_each(struct kw_merge_job *job, struct kw_buf *out)
 }
 
 /* Arrays of name, integer with the same names in the same order: the nodes repeat what was asked.
+ * One of the parts may be keyway's own, which takes off what the nodes count too much; a node that
+ * has just heard of the end of a subscription is ahead of it.
  */
 static bool merge_sum_each(struct kw_merge_job *job, struct kw_buf *out)
 {
@@ -301,7 +303,7 @@ static bool merge_sum_each(struct kw_merge_job *job, struct kw_buf *out)
             }
             sum += number;
         }
-        kw_reply_int(&sums, sum);
+        kw_reply_int(&sums, sum < 0 ? 0 : sum);
     }
     kw_reply_array(out, (size_t)count);
     kw_buf_append_buf(out, &sums);
