@@ -26,7 +26,7 @@ HANDSHAKES = {
     "redisson": "HELLO 3 / SELECT 0 / CLIENT SETNAME me / CLIENT CAPA redirect / PING",
     "redis-cli": "HELLO 3 / COMMAND DOCS / INFO server",
     "redis-benchmark": "CONFIG GET save / CONFIG GET appendonly",
-    "RedisInsight": "INFO / DBSIZE / MODULE LIST / CLIENT LIST / CONFIG GET databases",
+    "RedisInsight": "INFO / DBSIZE / MODULE LIST / SLOWLOG GET 10 / CLIENT LIST / CONFIG GET databases",
 }
 # What tools ask of the data itself goes to the nodes.
 FOR_NODES = {"DBSIZE", "MODULE"}
@@ -61,7 +61,7 @@ def check(library, words, reply):
         assert found[b"proto"] == int(words[1]) and found[b"id"] > 0, reply
         assert (found[b"mode"], found[b"role"], found[b"modules"]) == (b"standalone", b"master", []), reply
     elif words[0] == "INFO" and len(words) == 1:
-        for line in (b"role:master", b"cluster_enabled:0", b"redis_mode:standalone"):
+        for line in (b"loading:0", b"role:master", b"cluster_enabled:0", b"redis_mode:standalone"):
             assert line in reply, "%s: INFO has no %r" % (library, line)
 
 

@@ -65,17 +65,6 @@ def load():
     return rows
 
 
-def waiting():
-    """{name of a row: the class it waits for}, from the file `waiting`."""
-    found = {}
-    path = os.path.join(HERE, "waiting")
-    if os.path.exists(path):
-        for _, text in joined_lines(path):
-            word, _, names = text.partition(":")
-            found.update((name, word.strip()) for name in names.split())
-    return found
-
-
 def joined_lines(path):
     """(number, text) of each line, with those that continue it."""
     found = []

@@ -20,6 +20,7 @@ FIELDS = ["name", "arity", "flags", "first", "last", "step", "categories", "tips
 KNOWN = {
     ("command|getkeys", "arity"): "later versions take a request without arguments",
     ("command|getkeysandflags", "arity"): "later versions take a request without arguments",
+    ("latency|reset", "tips"): "it answers a number, which is added up, as 7.2 advises",
     ("msetnx", "tips"): "it can't be split, whatever 7.0 advised",
     ("sinterstore", "specs"): "7.0 called the destination RW; it is overwritten",
     ("wait", "flags"): "it blocks; 7.0 did not say so",
