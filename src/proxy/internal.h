@@ -146,8 +146,9 @@ enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
 struct kw_proxy {
     /* set once */
     struct kw_loop *loop;
-    const struct kw_config *config; /* the backend's, too */
-    struct kw_config *config_taken; /* the reference to it; NULL: it is still the worker's */
+    const struct kw_config *config;       /* the backend's, too */
+    struct kw_command *config_everywhere; /* owned: CONFIG SET at all masters; NULL until used */
+    struct kw_config *config_taken;       /* the reference to it; NULL: it is still the worker's */
     struct kw_stats_hub *hub;
     struct kw_stats *stats;
     struct kw_chunk_pool *chunks;

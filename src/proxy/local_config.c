@@ -2,15 +2,16 @@
  *
  * CONFIG SET changes the snapshot of the whole process (config/board.h), then an errand has each
  * worker take it: when the client gets its OK all workers have. What belongs to the servers is
- * refused, but for a few options that applications set themselves: see config_everywhere().
+ * refused, but for notify-keyspace-events, which applications set: that goes to all masters.
  */
-#include "config/board.h"
-#include "config/describe.h"
-#include "config/rewrite.h"
+#include "proxy/local_config.h"
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "proxy/local_config.h"
+#include "config/board.h"
+#include "config/describe.h"
+#include "config/rewrite.h"
+#include "proxy/gather.h"
 #include "proxy/reply.h"
 #include "proxy/round.h"
 #include "stats/tally.h"
@@ -22,6 +23,9 @@ struct pairs {
     bool is_cluster;    /* for a client of the cluster personality */
 };
 
+enum { KEYSPACE_EVENTS_MAX_BYTES = 64 }; /* all letters there are, twice */
+
+static enum kw_verdict set_everywhere(struct kw_client *client);
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
                                   struct kw_bytes name, const struct kw_blob *why);
@@ -56,6 +60,10 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
 
     if (argv->count % 2 != 0) {
         return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
+    }
+    if (argv->count == 4 &&
+        kw_bytes_equal_nocase(argv->items[2], KW_BYTES("notify-keyspace-events"))) {
+        return set_everywhere(client);
     }
     enum kw_config_change change =
         kw_config_board_set(board, argv->items + 2, (argv->count - 2) / 2, &at, &why);
@@ -131,6 +139,36 @@ static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_chang
     enum kw_verdict verdict = kw_reply_refuse(client, error, name_text, why_text);
     kw_free(name_text);
     kw_free(why_text);
+    return verdict;
+}
+
+/* At all masters: applications set it themselves before they subscribe to events of keys. */
+static enum kw_verdict set_everywhere(struct kw_client *client)
+{
+    struct kw_proxy *proxy = client->proxy;
+    const struct kw_argv *argv = &proxy->argv;
+    struct kw_buf wire;
+
+    if (proxy->config_everywhere == NULL) {
+        proxy->config_everywhere = kw_alloc(sizeof *proxy->config_everywhere);
+        *proxy->config_everywhere = *kw_command_find_full(KW_BYTES("config|set"));
+        proxy->config_everywhere->route = KW_ROUTE_ALL_SHARDS;
+        proxy->config_everywhere->local = KW_LOCAL_NONE;
+        proxy->config_everywhere->merge = KW_MERGE_ALL_SUCCEEDED;
+    }
+    if (argv->items[3].len > KEYSPACE_EVENTS_MAX_BYTES) {
+        return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, "notify-keyspace-events",
+                               "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    }
+    kw_buf_init(&wire, proxy->chunks);
+    kw_write_command(&wire, argv->items, argv->count); /* small: one chunk */
+    enum kw_verdict verdict =
+        kw_gather_start(client, proxy->config_everywhere,
+                        kw_bytes_of(wire.head->data + wire.head->start, wire.len));
+    kw_buf_reset(&wire);
+    if (verdict == KW_NEXT) {
+        return kw_reply_refuse(client, KW_ERROR_NO_TOPOLOGY, NULL, NULL);
+    }
     return verdict;
 }
 

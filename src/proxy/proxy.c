@@ -140,6 +140,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_scripts_free(&ending->scripts);
     kw_pool_deinit(&ending->requests);
     kw_account_close(ending);
+    kw_free(ending->config_everywhere);
     kw_config_unref(&ending->config_taken);
     kw_free(ending);
     *proxy = NULL;

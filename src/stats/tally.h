@@ -57,8 +57,8 @@ struct kw_tally_row *kw_tally_row(struct kw_tally *tally, size_t index);
 /* A call of ROW took USEC microseconds. */
 static inline void kw_tally_time(struct kw_tally_row *row, uint64_t usec)
 {
-    uint64_t units = usec * 1000 / 1024;
-    unsigned bucket = units < 2 ? 0 : 64 - (unsigned)__builtin_clzll(units - 1);
+    uint64_t above = usec < 2 ? 0 : (usec * 1000 - 1) / 1024; /* whole 1.024 us below it */
+    unsigned bucket = above == 0 ? 0 : 64 - (unsigned)__builtin_clzll(above);
 
     bucket = bucket < KW_TALLY_BUCKETS ? bucket : KW_TALLY_BUCKETS - 1;
     KW_TALLY_ADD(&row->timed, 1);
