@@ -104,6 +104,7 @@ void kw_transaction_drop(struct kw_client *client)
         return; /* EXEC has left, WATCH is just being answered: they end it */
     }
     if (transaction->watch.request != NULL) {
+        transaction->is_watching = false;    /* the link goes */
         kw_leased_drop(&transaction->watch); /* a WATCH is under way: ends there */
         return;
     }
