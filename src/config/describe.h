@@ -25,9 +25,9 @@ void kw_config_print_example(FILE *file);
 /* Write what `keyway --help` says. */
 void kw_config_print_help(FILE *file);
 
-/* Call ON_VALUE(ARG, ...) for every name that one of COUNT PATTERNS matches as CONFIG GET matches: a
- * glob, any case. Names are those of the options, their redis aliases, and a few fixed ones that tools ask
- * for ("appendonly", "databases" ...). Sizes are in bytes, secrets "(redacted)" or empty.
+/* Call ON_VALUE(ARG, ...) for every name that one of COUNT PATTERNS matches as CONFIG GET matches:
+ * a glob, any case. Names are those of the options, their redis aliases, and a few fixed ones that
+ * tools ask for ("appendonly", "databases" ...). Sizes are in bytes, secrets "(redacted)" or empty.
  * Returns how many there were.
  */
 size_t kw_config_get(const struct kw_config *config, const struct kw_bytes *patterns, size_t count,

@@ -1,7 +1,7 @@
 /* rewrite.c - see rewrite.h.
  *
  *   old file --> line by line: comments, includes, options that are as they were --> the same line
- *                              an option that has changed, the first time           --> its new value
+ *                              an option that has changed, the first time           --> new value
  *                              the same again                                       --> nothing
  *                end:          options that have changed and did not stand there    --> appended
  *

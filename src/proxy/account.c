@@ -128,8 +128,14 @@ void kw__account_slow(const struct kw_request *request, uint64_t took_us)
     if (!client->is_gone) {
         kw_client_address(client, false, address, sizeof address);
     }
-    kw_slowlog_add(proxy->hub->slowlog, took_us, arguments, count, address,
-                   client->name != NULL ? client->name : "", config->slowlog_max_len);
+    struct kw_slowlog_request slow = {
+        .took_us = took_us,
+        .arguments = arguments,
+        .arguments_count = count,
+        .address = address,
+        .name = client->name != NULL ? client->name : "",
+    };
+    kw_slowlog_add(proxy->hub->slowlog, &slow, config->slowlog_max_len);
 }
 
 void kw_account_second(struct kw_proxy *proxy)

@@ -15,7 +15,7 @@ void kw_account_close(struct kw_proxy *proxy);
 /* Options changed. */
 void kw_account_apply_config(struct kw_proxy *proxy);
 
-/* COMMAND, NULL when nobody knows it, was refused with an error; is_admitted: not before it began. */
+/* COMMAND, NULL when nobody knows it, was refused with an error; is_admitted: after it began. */
 void kw_account_refused(struct kw_proxy *proxy, const struct kw_command *command, bool is_admitted);
 
 /* LINE, an error reply behind its '-', goes to a client. */

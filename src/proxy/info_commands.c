@@ -1,7 +1,7 @@
 /* info_commands.c - INFO commandstats, errorstats, latencystats.
  *
- * usec of commandstats is the time from a request's arrival to the end of its reply, the nodes' time
- * included; what keyway answers itself counts as calls without time.
+ * usec of commandstats is the time from a request's arrival to the end of its reply, the nodes'
+ * time included; what keyway answers itself counts as calls without time.
  */
 #include "proxy/info.h"
 

@@ -37,15 +37,15 @@ void kw_slowlog_free(struct kw_slowlog **slowlog)
     }
 }
 
-void kw_slowlog_add(struct kw_slowlog *slowlog, uint64_t took_us, const struct kw_bytes *arguments,
-                    size_t arguments_count, const char *address, const char *name, size_t max_len)
+void kw_slowlog_add(struct kw_slowlog *slowlog, const struct kw_slowlog_request *request,
+                    size_t max_len)
 {
-    struct kw_slowlog_entry *entry = entry_new(arguments, arguments_count);
+    struct kw_slowlog_entry *entry = entry_new(request->arguments, request->arguments_count);
 
-    entry->took_us = took_us;
+    entry->took_us = request->took_us;
     entry->at_s = kw_clock_wall_us() / 1000000;
-    entry->address = kw_text_copy(address);
-    entry->name = kw_text_copy(name);
+    entry->address = kw_text_copy(request->address);
+    entry->name = kw_text_copy(request->name);
     pthread_mutex_lock(&slowlog->lock);
     entry->id = slowlog->next_id++;
     entry->next = slowlog->newest;

@@ -35,11 +35,20 @@ struct kw_slowlog_entry {
 struct kw_slowlog *kw_slowlog_new(void);
 void kw_slowlog_free(struct kw_slowlog **slowlog);
 
-/* A request of the client ADDRESS, called NAME, took TOOK_US. Long requests and long arguments are
- * cut, with a word about it, as redis does. At most MAX_LEN entries stay.
+/* A request that was slow; all borrowed. */
+struct kw_slowlog_request {
+    uint64_t took_us;
+    const struct kw_bytes *arguments;
+    size_t arguments_count;
+    const char *address; /* of the client */
+    const char *name;    /* of the client, may be "" */
+};
+
+/* Keep a copy of REQUEST. Long requests and long arguments are cut, with a word about it, as redis
+ * does. At most MAX_LEN entries stay.
  */
-void kw_slowlog_add(struct kw_slowlog *slowlog, uint64_t took_us, const struct kw_bytes *arguments,
-                    size_t arguments_count, const char *address, const char *name, size_t max_len);
+void kw_slowlog_add(struct kw_slowlog *slowlog, const struct kw_slowlog_request *request,
+                    size_t max_len);
 
 size_t kw_slowlog_len(struct kw_slowlog *slowlog);
 

@@ -33,7 +33,7 @@ KW_TEST(slowlog_cuts_long_requests_and_forgets_the_oldest)
     }
 
     for (int i = 0; i < 5; i++) {
-        kw_slowlog_add(slowlog, 7, arguments, 40, "a:1", "", 3);
+        kw_slowlog_add(slowlog, &(struct kw_slowlog_request){7, arguments, 40, "a:1", ""}, 3);
     }
 
     expected_last = "... (9 more arguments)";
@@ -43,7 +43,7 @@ KW_TEST(slowlog_cuts_long_requests_and_forgets_the_oldest)
     assert_int_equal(kw_slowlog_len(slowlog), 3);
     kw_slowlog_reset(slowlog);
     assert_int_equal(kw_slowlog_len(slowlog), 0);
-    kw_slowlog_add(slowlog, 7, arguments, 1, "a:1", "me", 0);
+    kw_slowlog_add(slowlog, &(struct kw_slowlog_request){7, arguments, 1, "a:1", "me"}, 0);
     assert_int_equal(kw_slowlog_len(slowlog), 0);
     kw_slowlog_free(&slowlog);
 }
