@@ -69,6 +69,10 @@ $(B)/unit-tests: $(unit_o) $(core_o) $(B)/sources.stamp
 	$(call say,LINK)
 	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lcmocka
 
+$(B)/bench-cache: $(B)/obj/utils/bench/cache.o $(core_o) $(B)/sources.stamp
+	$(call say,LINK)
+	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lm
+
 $(B)/obj/%.o: %.c $(B)/flags.stamp
 	$(call say,CC)
 	@mkdir -p $(@D)
@@ -138,6 +142,9 @@ bench: ## measure keyway beside nutcracker, haproxy and no proxy
 	@$(MAKE) --no-print-directory all
 	@utils/bench/bench $(ARGS)
 
+bench-cache: $(B)/bench-cache ## miss ratios of the cache's policies beside GDSF and Belady; cost of a hit
+	@$(B)/bench-cache $(ARGS)
+
 install: $(B)/keyway ## install keyway under PREFIX
 	install -D -m 755 $(B)/keyway $(DESTDIR)$(PREFIX)/bin/keyway
 	install -D -m 644 redis.conf.example $(DESTDIR)$(PREFIX)/share/keyway/redis.conf.example
@@ -149,5 +156,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all run test unit unit-tests wire commands cluster fuzz fuzzers lint format generate bench install clean help FORCE
+.PHONY: all run test unit unit-tests wire commands cluster fuzz fuzzers lint format generate bench bench-cache install clean help FORCE
 .SECONDARY:

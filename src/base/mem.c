@@ -21,6 +21,8 @@ extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #endif
 
+enum { LINE_BYTES = 64 };
+
 static _Atomic uint64_t mem_allocations;
 
 static void *mem_checked(void *pointer, size_t size_bytes);
@@ -34,6 +36,19 @@ void *kw_alloc_zero(size_t count, size_t size_bytes)
 {
     atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
     return mem_checked(calloc(count, size_bytes), size_bytes);
+}
+
+void *kw_alloc_line(size_t count, size_t size_bytes)
+{
+    void *pointer = NULL;
+    size_t all_bytes = 0;
+
+    atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
+    if (__builtin_mul_overflow(count, size_bytes, &all_bytes) ||
+        posix_memalign(&pointer, LINE_BYTES, all_bytes) != 0) {
+        pointer = NULL;
+    }
+    return memset(mem_checked(pointer, all_bytes), 0, all_bytes);
 }
 
 void *kw_realloc(void *pointer, size_t size_bytes)

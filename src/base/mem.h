@@ -18,6 +18,9 @@ void *kw_alloc(size_t size_bytes) __attribute__((malloc, returns_nonnull));
 /* COUNT x SIZE zeroed bytes; aborts when there are none or the product overflows. */
 void *kw_alloc_zero(size_t count, size_t size_bytes) __attribute__((malloc, returns_nonnull));
 
+/* COUNT x SIZE zeroed bytes that begin at a line of the processor's cache; aborts as above. */
+void *kw_alloc_line(size_t count, size_t size_bytes) __attribute__((malloc, returns_nonnull));
+
 /* Grow or shrink POINTER (may be NULL) to SIZE bytes; aborts when there are none. */
 void *kw_realloc(void *pointer, size_t size_bytes) __attribute__((returns_nonnull));
 

@@ -1,0 +1,52 @@
+/* cache_extra.h - what stores need beside cache.h: deadlines, walks, memory, figures.
+ *
+ * Thread: as cache.h. Memory: blocks of kw_cache_block_get() count towards the same ceiling.
+ */
+#ifndef KW_CACHE_CACHE_EXTRA_H
+#define KW_CACHE_CACHE_EXTRA_H
+
+#include "cache/cache.h"
+
+struct kw_cache_figures {
+    uint64_t entries_count;
+    uint64_t live_bytes;     /* entries, index, blocks: as the allocator rounds them */
+    uint64_t index_bytes;    /* of these, the index */
+    uint64_t resident_bytes; /* pages in use, bookkeeping and fixed tables included */
+    uint64_t memory_max_bytes;
+    uint64_t budget_bytes; /* what live_bytes are held to at this moment */
+    uint64_t hits_count;
+    uint64_t misses_count;
+    uint64_t puts_count;
+    uint64_t refused_count; /* puts without room */
+    uint64_t evicted_count;
+    uint64_t expired_count;
+    uint64_t invalidated_count;
+};
+
+/* Another DEADLINE for the entry under KEY, 0 for none. Returns KW_OK; KW_E_NOT_FOUND; else as
+ * kw_cache_put().
+ */
+KW_CHECK enum kw_status kw_cache_expire_at(struct kw_cache_worker *worker,
+                                           const struct kw_cache_key *key, uint64_t deadline_ms);
+
+/* Call ON_ENTRY with the entries at CURSOR, some at a time; the cursor to go on with, 0 at the
+ * end. Begins with 0. Entries that stay throughout are seen at least once.
+ */
+typedef void (*kw_cache_on_entry)(void *user, struct kw_bytes name,
+                                  const struct kw_cache_found *found);
+uint64_t kw_cache_scan(struct kw_cache_worker *worker, uint64_t cursor, kw_cache_on_entry on_entry,
+                       void *user);
+
+/* SIZE bytes of the cache's memory for values that entries refer to; evicts others to get them.
+ * NULL when there is no room now. A block is given back when nobody reads it any more: on_drop.
+ */
+void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes);
+void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
+
+/* What the entry under a name and value of these lengths takes. */
+size_t kw_cache_entry_bytes(size_t name_len, size_t value_len);
+
+/* Sums over all workers; some microseconds. */
+void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures);
+
+#endif

@@ -1,0 +1,45 @@
+/* grace.h - when nobody can see a removed entry any more.
+ *
+ * Thread: a worker's bags are its own. Memory: frees what it is given, after a grace period.
+ */
+#ifndef KW_CACHE_GRACE_H
+#define KW_CACHE_GRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kw_cache;
+struct kw_cache_worker;
+struct kw_entry;
+
+enum { KW_BAGS = 3 };
+
+/* What was removed in one epoch. */
+struct kw_bag {
+    uint64_t epoch;
+    uint32_t first; /* ref of an entry, linked by `next`; 0: empty */
+};
+
+/* ENTRY is in no index any more. */
+void kw__grace_retire(struct kw_cache_worker *worker, struct kw_entry *entry);
+
+/* The worker sees nothing it saw before. */
+void kw__grace_tick(struct kw_cache_worker *worker);
+
+/* The worker does not count until the next kw__grace_tick(). */
+void kw__grace_rest(struct kw_cache_worker *worker);
+
+/* Free what can be freed now. */
+void kw__grace_reclaim(struct kw_cache_worker *worker);
+
+/* Nobody looks any more: free all that WORKER retired. */
+void kw__grace_end(struct kw_cache_worker *worker);
+
+/* Has everybody ticked since EPOCH? And the present one. */
+bool kw__grace_is_past(const struct kw_cache *cache, uint64_t epoch);
+uint64_t kw__grace_now(const struct kw_cache *cache);
+
+/* Give up one of an entry's holds; the last one frees it. */
+void kw__entry_free(struct kw_cache_worker *worker, struct kw_entry *entry);
+
+#endif

@@ -1,0 +1,446 @@
+/* index.c - linear hashing over buckets of one cache line.
+ *
+ *     hash:  | shard (top) | tag (bits 32-47) | bucket (low bits) |
+ *
+ *     segment 0              segment 1
+ *     [b0][b1][b2]...[b63]   [b64]...[b70]          b70 is the last: buckets_count = 71
+ *       |                                           next to split: b7, into b7 and b71
+ *       +-> overflow bucket
+ *     bucket: 9 tags | 9 refs | overflow | due
+ *
+ * The index grows by one bucket whenever there are more than KW_INDEX_LOAD entries a bucket: bucket
+ * n - 2^k parts with those entries whose hash has bit k set. So growing is never more than the
+ * work on one chain. Buckets that are not yet split hold up to twice as many entries as those that
+ * are; what doesn't fit 9 slots goes to overflow buckets. Together that takes 10.0 bytes an entry
+ * (seen: 9.8-10.3 whatever the count; a test holds it), and 1.3 lines a look-up.
+ *
+ * Readers take no lock. They load a ref with acquire, compare the whole key, and are right when it
+ * is equal. A miss is right when no entry moved meanwhile: `moves` is read before and after, and
+ * whoever sees it change looks again, then under the lock.
+ *
+ * INVARIANTS
+ * X1  An entry is in the chain of the bucket that its hash names, except while `moves` is odd.
+ * X2  buckets_count grows after the segment of its last bucket is in its chunk.
+ * X3  A slot's tag is written before its ref. A stale tag costs a compare or hides an entry that
+ *     is being put at this moment, never one that is in.
+ * X4  Buckets are freed with their index, after a grace period. An overflow bucket that a split has
+ *     emptied may serve another chain at once: a reader who is still in it compares whole keys,
+ *     and sees `moves` changed when it finds nothing.
+ *
+ * Not done: shrinking. An index keeps the size of its largest day until the cache is flushed.
+ */
+#include "cache/index.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "cache/internal.h"
+
+#include <string.h>
+
+enum { FIND_TRIES = 4 };
+
+static struct kw_entry *index_probe(const struct kw_index *index, const struct kw_arena *arena,
+                                    const struct kw_cache_key *key);
+static bool index_grow(struct kw_index *index, struct kw_cache_worker *worker);
+static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *worker);
+static void index_split(struct kw_index *index, struct kw_cache_worker *worker, uint32_t from,
+                        uint32_t to);
+static void chain_pack(struct kw_index *index, struct kw_cache_worker *worker,
+                       struct kw_bucket *first);
+static struct kw_bucket *index_overflow(struct kw_index *index, struct kw_cache_worker *worker);
+static struct kw_bucket *index_block(struct kw_index *index, struct kw_cache_worker *worker,
+                                     size_t count);
+static bool bucket_add(struct kw_bucket *bucket, struct kw_cache_worker *worker, uint16_t tag,
+                       uint32_t ref, struct kw_index *index);
+static _Atomic uint32_t *index_slot(const struct kw_index *index, const struct kw_arena *arena,
+                                    uint64_t hash, uint32_t ref);
+static uint32_t number_of(uint64_t hash, uint32_t buckets_count);
+static uint16_t tag_of(uint64_t hash);
+
+struct kw_index *kw__index_new(void)
+{
+    return kw_alloc_zero(1, sizeof(struct kw_index));
+}
+
+void kw__index_free(struct kw_index **index, struct kw_cache_worker *worker)
+{
+    struct kw_index *old = *index;
+
+    KW_ASSERT(old->entries_count == 0);
+    while (old->pools != 0) {
+        struct kw_bucket *pool = kw_arena_at(worker->arena, old->pools);
+        old->pools = pool->due;
+        kw__memory_put(worker, pool, KW_POOL_BUCKETS * sizeof *pool);
+    }
+    for (uint32_t i = 0; i < old->segments_count; i++) {
+        uint32_t ref = atomic_load_explicit(&kw__index_segment(old, i)->ref, memory_order_relaxed);
+        kw__memory_put(worker, kw_arena_at(worker->arena, ref),
+                       KW_SEGMENT_BUCKETS * sizeof(struct kw_bucket));
+    }
+    for (size_t i = 0; i < KW_INDEX_CHUNKS; i++) {
+        kw_free(atomic_load_explicit(&old->chunks[i], memory_order_relaxed));
+    }
+    atomic_fetch_sub_explicit(&worker->cache->index_bytes, old->bytes, memory_order_relaxed);
+    kw_free(old);
+    *index = NULL;
+}
+
+struct kw_entry *kw__index_find(const struct kw_index *index, const struct kw_arena *arena,
+                                const struct kw_cache_key *key, bool *is_certain)
+{
+    *is_certain = true;
+    for (unsigned i = 0; i < FIND_TRIES; i++) {
+        uint32_t moves = atomic_load_explicit(&index->moves, memory_order_acquire);
+        struct kw_entry *entry = index_probe(index, arena, key);
+        if (entry != NULL) {
+            return entry;
+        }
+        if ((moves & 1) == 0 &&
+            atomic_load_explicit(&index->moves, memory_order_acquire) == moves) {
+            return NULL;
+        }
+    }
+    *is_certain = false;
+    return NULL;
+}
+
+struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
+                                const struct kw_cache_key *key, bool is_exact)
+{
+    uint16_t tag = tag_of(key->hash);
+    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, key->hash));
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+            if (ref == 0 || atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
+                continue;
+            }
+            struct kw_entry *entry = kw_arena_at(arena, ref);
+            if (is_exact ? kw__entry_is(entry, key) : kw__entry_has_name(entry, key)) {
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
+                   struct kw_entry *entry)
+{
+    uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_relaxed);
+
+    if (index->entries_count >= count * KW_INDEX_LOAD && !index_grow(index, worker) && count == 0) {
+        return false; /* with a bucket it can go on, only slower */
+    }
+    struct kw_bucket *bucket =
+        kw__index_bucket(index, worker->arena, kw__index_number(index, hash));
+    uint32_t ref = kw_arena_ref(worker->arena, entry);
+    if (!bucket_add(bucket, worker, tag_of(hash), ref, index)) {
+        return false;
+    }
+    index->entries_count++;
+    return true;
+}
+
+void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
+                      const struct kw_entry *entry)
+{
+    _Atomic uint32_t *slot = index_slot(index, arena, hash, kw_arena_ref(arena, entry));
+
+    atomic_store_explicit(slot, 0, memory_order_release);
+    KW_ASSERT(index->entries_count > 0);
+    index->entries_count--;
+}
+
+void kw__index_replace(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
+                       const struct kw_entry *entry, const struct kw_entry *instead)
+{
+    _Atomic uint32_t *slot = index_slot(index, arena, hash, kw_arena_ref(arena, entry));
+
+    atomic_store_explicit(slot, kw_arena_ref(arena, instead), memory_order_release);
+}
+
+struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
+                                   uint32_t number)
+{
+    uint32_t segment = number / KW_SEGMENT_BUCKETS;
+    unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
+    struct kw_segment_place *places =
+        atomic_load_explicit(&index->chunks[chunk], memory_order_acquire);
+
+    if (places == NULL) {
+        return NULL; /* nothing was ever put */
+    }
+    uint32_t ref =
+        atomic_load_explicit(&places[segment + 1 - (1u << chunk)].ref, memory_order_acquire);
+    return (struct kw_bucket *)kw_arena_at(arena, ref) + number % KW_SEGMENT_BUCKETS;
+}
+
+uint32_t kw__index_number(const struct kw_index *index, uint64_t hash)
+{
+    return number_of(hash, atomic_load_explicit(&index->buckets_count, memory_order_acquire));
+}
+
+struct kw_bucket *kw__bucket_next(const struct kw_bucket *bucket, const struct kw_arena *arena)
+{
+    uint32_t ref = atomic_load_explicit(&bucket->overflow, memory_order_acquire);
+
+    return ref == 0 ? NULL : kw_arena_at(arena, ref);
+}
+
+struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment)
+{
+    unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
+
+    return atomic_load_explicit(&index->chunks[chunk], memory_order_relaxed) + segment + 1 -
+           (1u << chunk);
+}
+
+/* One look through the chain of KEY, as it is at this moment. */
+static struct kw_entry *index_probe(const struct kw_index *index, const struct kw_arena *arena,
+                                    const struct kw_cache_key *key)
+{
+    uint16_t tag = tag_of(key->hash);
+    const struct kw_bucket *bucket =
+        kw__index_bucket(index, arena, kw__index_number(index, key->hash));
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
+                continue;
+            }
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_acquire);
+            struct kw_entry *entry = kw_arena_at(arena, ref);
+            if (ref != 0 && kw__entry_is(entry, key)) {
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool index_grow(struct kw_index *index, struct kw_cache_worker *worker)
+{
+    uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_relaxed);
+
+    if (count == index->segments_count * KW_SEGMENT_BUCKETS && !index_open_segment(index, worker)) {
+        return false;
+    }
+    if (count == 0) {
+        atomic_store_explicit(&index->buckets_count, 1, memory_order_release); /* X2 */
+        return true;
+    }
+    uint32_t half = 1u << (31 - (unsigned)__builtin_clz(count));
+    index_split(index, worker, count - half, count);
+    return true;
+}
+
+static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *worker)
+{
+    uint32_t segment = index->segments_count;
+    unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
+
+    if (chunk == KW_INDEX_CHUNKS) {
+        return false;
+    }
+    struct kw_bucket *block = index_block(index, worker, KW_SEGMENT_BUCKETS);
+    if (block == NULL) {
+        return false;
+    }
+    if (atomic_load_explicit(&index->chunks[chunk], memory_order_relaxed) == NULL) {
+        struct kw_segment_place *places = kw_alloc_zero(1u << chunk, sizeof *places);
+        atomic_store_explicit(&index->chunks[chunk], places, memory_order_release);
+    }
+    atomic_store_explicit(&kw__index_segment(index, segment)->ref,
+                          kw_arena_ref(worker->arena, block), memory_order_release);
+    index->segments_count++;
+    return true;
+}
+
+/* Bucket FROM gives TO, the new last one, what belongs there. */
+static void index_split(struct kw_index *index, struct kw_cache_worker *worker, uint32_t from,
+                        uint32_t to)
+{
+    struct kw_bucket *target = kw__index_bucket(index, worker->arena, to);
+    struct kw_bucket *bucket = kw__index_bucket(index, worker->arena, from);
+    struct kw_bucket *first = bucket;
+
+    atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, worker->arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+            if (ref == 0) {
+                continue;
+            }
+            uint64_t hash = kw__hash_of(worker, kw_arena_at(worker->arena, ref));
+            if (number_of(hash, to + 1) != to) {
+                continue;
+            }
+            if (!bucket_add(target, worker, tag_of(hash), ref, index)) {
+                goto out; /* TO is not published: what is in it is in FROM, too */
+            }
+        }
+    }
+    atomic_store_explicit(&index->buckets_count, to + 1, memory_order_release);
+    first->due = 0; /* what both chains are due is known now: expire.c T1 */
+    for (bucket = first; bucket != NULL; bucket = kw__bucket_next(bucket, worker->arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+            if (ref == 0) {
+                continue;
+            }
+            struct kw_entry *entry = kw_arena_at(worker->arena, ref);
+            uint32_t number = number_of(kw__hash_of(worker, entry), to + 1);
+            if (number == to) {
+                atomic_store_explicit(&bucket->refs[i], 0, memory_order_release);
+            }
+            kw__expire_lower(index, worker->arena, number,
+                             atomic_load_explicit(&entry->deadline, memory_order_relaxed));
+        }
+    }
+    chain_pack(index, worker, first);
+    target = NULL;
+out:
+    for (; target != NULL; target = kw__bucket_next(target, worker->arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            atomic_store_explicit(&target->refs[i], 0, memory_order_release);
+        }
+    }
+    atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
+}
+
+/* While entries move: fill up the FIRST bucket from its overflow, and unlink what is empty. */
+static void chain_pack(struct kw_index *index, struct kw_cache_worker *worker,
+                       struct kw_bucket *first)
+{
+    struct kw_bucket *before = first;
+    unsigned to = 0;
+
+    for (;;) {
+        struct kw_bucket *bucket = kw__bucket_next(before, worker->arena);
+        if (bucket == NULL) {
+            return;
+        }
+        unsigned left = 0;
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+            while (to < KW_BUCKET_SLOTS &&
+                   atomic_load_explicit(&first->refs[to], memory_order_relaxed) != 0) {
+                to++;
+            }
+            if (ref != 0 && to < KW_BUCKET_SLOTS) {
+                atomic_store_explicit(&first->tags[to],
+                                      atomic_load_explicit(&bucket->tags[i], memory_order_relaxed),
+                                      memory_order_relaxed); /* X3 */
+                atomic_store_explicit(&first->refs[to], ref, memory_order_release);
+                atomic_store_explicit(&bucket->refs[i], 0, memory_order_release);
+                ref = 0;
+            }
+            left += ref != 0;
+        }
+        if (left != 0) {
+            before = bucket;
+            continue;
+        }
+        atomic_store_explicit(&before->overflow,
+                              atomic_load_explicit(&bucket->overflow, memory_order_relaxed),
+                              memory_order_release);
+        atomic_store_explicit(&bucket->overflow, 0, memory_order_release);
+        bucket->due = index->spare;
+        index->spare = kw_arena_ref(worker->arena, bucket);
+    }
+}
+
+/* A bucket for the end of a chain; NULL when there is no memory. */
+static struct kw_bucket *index_overflow(struct kw_index *index, struct kw_cache_worker *worker)
+{
+    if (index->spare != 0) {
+        struct kw_bucket *spare = kw_arena_at(worker->arena, index->spare);
+        index->spare = spare->due;
+        spare->due = 0;
+        return spare;
+    }
+    struct kw_bucket *pool = index_block(index, worker, KW_POOL_BUCKETS);
+    if (pool == NULL) {
+        return NULL;
+    }
+    pool->due = index->pools;
+    index->pools = kw_arena_ref(worker->arena, pool);
+    for (unsigned i = 2; i < KW_POOL_BUCKETS; i++) {
+        pool[i].due = index->spare;
+        index->spare = kw_arena_ref(worker->arena, &pool[i]);
+    }
+    return &pool[1];
+}
+
+/* Zeroed memory for COUNT buckets; NULL when there is none. */
+static struct kw_bucket *index_block(struct kw_index *index, struct kw_cache_worker *worker,
+                                     size_t count)
+{
+    size_t bytes = count * sizeof(struct kw_bucket);
+    struct kw_bucket *block = kw__memory_get(worker, bytes);
+
+    if (block != NULL) {
+        memset(block, 0, bytes);
+        index->bytes += bytes;
+        atomic_fetch_add_explicit(&worker->cache->index_bytes, bytes, memory_order_relaxed);
+    }
+    return block;
+}
+
+static bool bucket_add(struct kw_bucket *bucket, struct kw_cache_worker *worker, uint16_t tag,
+                       uint32_t ref, struct kw_index *index)
+{
+    for (;;) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            if (atomic_load_explicit(&bucket->refs[i], memory_order_relaxed) == 0) {
+                atomic_store_explicit(&bucket->tags[i], tag, memory_order_relaxed); /* X3 */
+                atomic_store_explicit(&bucket->refs[i], ref, memory_order_release);
+                return true;
+            }
+        }
+        struct kw_bucket *next = kw__bucket_next(bucket, worker->arena);
+        if (next == NULL) {
+            next = index_overflow(index, worker);
+            if (next == NULL) {
+                return false;
+            }
+            atomic_store_explicit(&bucket->overflow, kw_arena_ref(worker->arena, next),
+                                  memory_order_release);
+        }
+        bucket = next;
+    }
+}
+
+/* The slot of the entry at REF, which is in (X1). */
+static _Atomic uint32_t *index_slot(const struct kw_index *index, const struct kw_arena *arena,
+                                    uint64_t hash, uint32_t ref)
+{
+    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            if (atomic_load_explicit(&bucket->refs[i], memory_order_relaxed) == ref) {
+                return &bucket->refs[i];
+            }
+        }
+    }
+    KW_UNREACHABLE(); /* X1 */
+}
+
+static uint32_t number_of(uint64_t hash, uint32_t buckets_count)
+{
+    if (buckets_count < 2) {
+        return 0;
+    }
+    uint32_t mask = (uint32_t)((1ull << (32 - __builtin_clz(buckets_count - 1))) - 1);
+    uint32_t number = (uint32_t)hash & mask;
+    return number < buckets_count ? number : number & (mask >> 1);
+}
+
+static uint16_t tag_of(uint64_t hash)
+{
+    return (uint16_t)(hash >> 32);
+}

@@ -1,0 +1,154 @@
+/* internal.h - the cache, its shards and its workers, for the files of this room.
+ *
+ * Thread: what each field says. Memory: the cache owns shards and workers.
+ */
+#ifndef KW_CACHE_INTERNAL_H
+#define KW_CACHE_INTERNAL_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "cache/admit.h"
+#include "cache/cache.h"
+#include "cache/evict.h"
+#include "cache/expire.h"
+#include "cache/grace.h"
+#include "cache/index.h"
+
+#include <pthread.h>
+
+enum {
+    KW_SHARDS_MAX = 64,
+    KW_SHARD_MIN_BYTES = 8 * 1024 * 1024, /* smaller ones would part what belongs together */
+    KW_LINE_BYTES = 64
+};
+
+/* A part of the keys, by the top bits of their hash, with a lock of its own. */
+struct kw_shard {
+    _Alignas(KW_LINE_BYTES) struct kw_index *_Atomic index; /* read by everybody */
+    _Atomic uint32_t due; /* index->due, for those who only want to know */
+    /* under the lock */
+    _Alignas(KW_LINE_BYTES) pthread_mutex_t lock;
+    struct kw_index *flushed; /* indexes that are being emptied */
+    struct kw_queues queues;
+    struct kw_admit admit;
+};
+
+enum kw_domain_state { KW_DOMAIN_FREE = 0, KW_DOMAIN_OPEN, KW_DOMAIN_CLOSED, KW_DOMAIN_SWEPT };
+
+struct kw_cache_worker {
+    _Alignas(KW_LINE_BYTES) _Atomic uint64_t seen; /* grace.c */
+    /* the worker's own, from here on */
+    _Alignas(KW_LINE_BYTES) struct kw_cache *cache;
+    const struct kw_arena *arena; /* the cache's */
+    uint64_t now_ms;
+    uint64_t epoch_seen; /* of the last look at the bags */
+    struct kw_bag bags[KW_BAGS];
+    unsigned tray;
+    unsigned shard_next; /* where upkeep goes on */
+    bool is_joined;
+    uint64_t random;
+    _Atomic uint64_t hits_count;
+    _Atomic uint64_t misses_count;
+    _Atomic uint64_t puts_count;
+    _Atomic uint64_t refused_count;
+    _Atomic uint64_t evicted_count;
+    _Atomic uint64_t expired_count;
+    _Atomic uint64_t invalidated_count;
+};
+
+struct kw_cache {
+    /* set once */
+    struct kw_arena arena;
+    struct kw_cache_options options;
+    unsigned shards_count;
+    unsigned shard_shift;
+    size_t fixed_bytes; /* tables beside the arena */
+    size_t room_bytes;  /* the arena's */
+    struct kw_shard *shards;
+    struct kw_cache_worker *workers;
+    /* shared, atomic */
+    _Alignas(KW_LINE_BYTES) _Atomic uint64_t epoch; /* grace.c */
+    _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes;
+    _Atomic size_t index_bytes;  /* of live_bytes */
+    _Atomic size_t budget_bytes; /* for the others: room.c */
+    _Atomic uint64_t tokens_count;
+    _Atomic uint32_t flushed_count; /* shards with something to empty */
+    _Atomic uint32_t is_sweeping;   /* some domain is closed and not swept */
+    _Atomic uint8_t domains[KW_CACHE_DOMAINS];
+    /* under the lock */
+    pthread_mutex_t lock;
+    uint16_t domain_last;
+    uint32_t sweep_shard;
+    uint32_t sweep_bucket;
+    uint64_t sweep_epoch; /* when the walk ended */
+    bool is_sweep_begun;
+    uint64_t budget_raised_ms;
+    uint64_t budget_epoch; /* when it was lowered */
+    size_t budget_step;    /* by how much next time */
+};
+
+static inline struct kw_shard *kw__shard_of(const struct kw_cache *cache, uint64_t hash)
+{
+    return &cache->shards[(hash >> 32) >> cache->shard_shift];
+}
+
+static inline void kw__count(_Atomic uint64_t *counter, uint64_t by)
+{
+    /* One writer: no locked instruction. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
+/* The cache's memory, counted as live; get: NULL when there is none. */
+void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes);
+void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
+
+/* Make at least NEED bytes of room, beginning with SHARD; false when nothing may go. */
+bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes);
+
+/* A block for an entry of SHARD; NULL when there is none now. */
+void *kw__room_get(struct kw_cache_worker *worker, struct kw_shard *shard, size_t size_bytes);
+
+/* The arena has refused MISSING bytes, without the lock: more must go. */
+void kw__room_refused(struct kw_cache_worker *worker, struct kw_shard *shard, size_t missing_bytes);
+
+/* The budget may rise again when nothing was refused for a while. */
+void kw__room_recover(struct kw_cache_worker *worker);
+
+uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry *entry);
+
+/* Under the lock: ENTRY leaves index and lists, and is freed when nobody can see it any more. */
+void kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry);
+
+/* ENTRY instead of OLD, both of KEY; and its deadline into the bounds of its bucket. */
+void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
+                       const struct kw_cache_key *key, struct kw_entry *old,
+                       struct kw_entry *entry);
+void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint64_t hash,
+                    const struct kw_entry *entry);
+
+/* Without a lock: the entry or fill of KEY in INDEX, over or not. */
+struct kw_entry *kw__shard_find(struct kw_cache_worker *worker, struct kw_shard *shard,
+                                const struct kw_index *index, const struct kw_cache_key *key);
+
+/* May ENTRY be found: a value, not over, of an open domain? */
+bool kw__entry_is_usable(const struct kw_cache_worker *worker, const struct kw_entry *entry);
+
+/* An entry of KEY and VALUE that is in no index yet. Statuses of kw_cache_put(). */
+KW_CHECK enum kw_status kw__entry_make(struct kw_cache_worker *worker,
+                                       const struct kw_cache_key *key,
+                                       const struct kw_cache_value *value, struct kw_entry **entry);
+
+static inline bool kw__domain_is_open(const struct kw_cache *cache, uint16_t domain)
+{
+    return domain < KW_CACHE_DOMAINS &&
+           atomic_load_explicit(&cache->domains[domain], memory_order_acquire) == KW_DOMAIN_OPEN;
+}
+
+/* Bounded steps of what ticks do. */
+void kw__sweep_expired(struct kw_cache_worker *worker);
+void kw__sweep_flushed(struct kw_cache_worker *worker);
+void kw__sweep_shard(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned buckets);
+void kw__sweep_domains(struct kw_cache_worker *worker);
+
+#endif

@@ -1,0 +1,189 @@
+/* room.c - memory for entries: a budget of live bytes below the ceiling of the arena.
+ *
+ *     0 ---------------- live_bytes --- budget_bytes ------ room of the arena ---- ceiling
+ *     | entries, index, blocks         | torn pages, removed but still seen        | books |
+ *
+ * The ceiling is the arena's, and hard (base/arena.h). But what is evicted is free only when every
+ * worker has ticked, so room is made ahead: whoever puts evicts until live bytes and the new
+ * entry are within the budget. When the arena refuses all the same (pages torn by a change of
+ * sizes, much removed within one tick), the budget falls a little, then by up to an eighth, at
+ * most once in a grace period, until pages have come together; then it rises again within seconds. So fragmentation
+ * costs what it costs today, no reserve for its worst day. That day is a cache full of tiny entries
+ * that is to hold large ones from now on: nearly all of them must go before pages are free.
+ *
+ * INVARIANTS
+ * M1  live_bytes is the sum of blocks that are not retired; each is counted as the allocator
+ *     rounds it.
+ * M2  The budget is for all but the index, which doesn't shrink. It is between BUDGET_FLOOR's part
+ *     of the arena's room and all of it but a sixty-fourth.
+ */
+#include "base/assert.h"
+#include "cache/cache_extra.h"
+#include "cache/internal.h"
+
+enum {
+    EVICT_BATCH = 16,    /* victims a lock */
+    BUDGET_RESERVE = 64, /* the part of the room that is never planned for */
+    BUDGET_STEP = 512,   /* the part by which the budget rises, and falls at first */
+    BUDGET_FALL = 8,     /* the part of itself by which it falls at most */
+    BUDGET_FLOOR = 32,   /* the part of the room that it never falls below */
+    BUDGET_RAISE_MS = 2, /* how often */
+    DRAIN_BUCKETS = 16   /* of a flushed index, when room is needed now */
+};
+
+static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes);
+static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *shard,
+                            size_t need_bytes);
+static bool room_is_enough(const struct kw_cache *cache, size_t need_bytes);
+
+void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes)
+{
+    void *block = kw_arena_get(&worker->cache->arena, worker->tray, size_bytes);
+
+    if (block != NULL) {
+        atomic_fetch_add_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
+                                  memory_order_relaxed); /* M1 */
+    }
+    return block;
+}
+
+void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes)
+{
+    kw_arena_put(&worker->cache->arena, worker->tray, block, size_bytes);
+    atomic_fetch_sub_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
+                              memory_order_relaxed);
+}
+
+bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes)
+{
+    struct kw_cache *cache = worker->cache;
+    unsigned first = (unsigned)(shard - cache->shards);
+
+    for (unsigned i = 0; i < cache->shards_count; i++) {
+        struct kw_shard *next = &cache->shards[(first + i) % cache->shards_count];
+        while (!room_is_enough(cache, need_bytes)) {
+            if (!shard_make_room(worker, next, need_bytes)) {
+                break;
+            }
+        }
+    }
+    return room_is_enough(cache, need_bytes);
+}
+
+void *kw__room_get(struct kw_cache_worker *worker, struct kw_shard *shard, size_t size_bytes)
+{
+    size_t block_bytes = kw_arena_block_bytes(size_bytes);
+
+    if (!kw__room_make(worker, shard, block_bytes)) {
+        kw__count(&worker->refused_count, 1);
+        return NULL;
+    }
+    void *block = kw__memory_get(worker, size_bytes);
+    if (block == NULL) {
+        kw__grace_reclaim(worker);
+        kw_arena_tray_flush(&worker->cache->arena, worker->tray);
+        block = kw__memory_get(worker, size_bytes);
+    }
+    if (block == NULL) {
+        kw__room_refused(worker, shard, block_bytes);
+    }
+    return block;
+}
+
+void kw__room_refused(struct kw_cache_worker *worker, struct kw_shard *shard, size_t missing_bytes)
+{
+    budget_lower(worker, missing_bytes);
+    (void)kw__room_make(worker, shard, missing_bytes);
+    kw__count(&worker->refused_count, 1);
+}
+
+void kw__room_recover(struct kw_cache_worker *worker)
+{
+    struct kw_cache *cache = worker->cache;
+    size_t budget = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
+    size_t top = cache->room_bytes - cache->room_bytes / BUDGET_RESERVE;
+
+    if (budget >= top || pthread_mutex_trylock(&cache->lock) != 0) {
+        return;
+    }
+    if (worker->now_ms >= cache->budget_raised_ms + BUDGET_RAISE_MS) {
+        size_t raised = budget + cache->room_bytes / BUDGET_STEP;
+        atomic_store_explicit(&cache->budget_bytes, raised < top ? raised : top,
+                              memory_order_relaxed); /* M2 */
+        cache->budget_raised_ms = worker->now_ms;
+        cache->budget_step = cache->room_bytes / BUDGET_STEP;
+    }
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes)
+{
+    struct kw_cache *cache = worker->cache;
+
+    worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
+    return kw__room_get(worker, &cache->shards[worker->shard_next], size_bytes);
+}
+
+void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size_bytes)
+{
+    kw__memory_put(worker, block, size_bytes);
+}
+
+/* The arena has refused MISSING bytes that the budget promised. */
+static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes)
+{
+    struct kw_cache *cache = worker->cache;
+
+    pthread_mutex_lock(&cache->lock);
+    if (!kw__grace_is_past(cache, cache->budget_epoch)) {
+        /* What was evicted for the last one is not free yet. */
+        pthread_mutex_unlock(&cache->lock);
+        return;
+    }
+    cache->budget_epoch = kw__grace_now(cache);
+    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) -
+                  atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
+    size_t budget = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
+    size_t base = live < budget ? live : budget;
+    size_t low = cache->room_bytes / BUDGET_FLOOR + 2 * missing_bytes;
+    size_t step =
+        cache->budget_step / 2 < base / BUDGET_FALL ? cache->budget_step : base / BUDGET_FALL;
+    cache->budget_step = 2 * step; /* as long as it goes on, by more each time */
+    step += missing_bytes;
+    atomic_store_explicit(&cache->budget_bytes, base > low + step ? base - step : low,
+                          memory_order_relaxed); /* M2 */
+    cache->budget_raised_ms = worker->now_ms;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+/* One batch of SHARD; false when there is nothing that may go. */
+static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *shard,
+                            size_t need_bytes)
+{
+    size_t freed_bytes = 0;
+    bool is_drained = false;
+
+    pthread_mutex_lock(&shard->lock);
+    if (shard->flushed != NULL && shard->flushed->entries_count != 0) {
+        kw__sweep_shard(worker, shard, DRAIN_BUCKETS);
+        is_drained = true;
+    }
+    for (unsigned i = 0; i < EVICT_BATCH && !is_drained; i++) {
+        size_t bytes = kw__evict_one(worker, shard);
+        freed_bytes += bytes;
+        if (bytes == 0 || room_is_enough(worker->cache, need_bytes)) {
+            break;
+        }
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return is_drained || freed_bytes != 0;
+}
+
+static bool room_is_enough(const struct kw_cache *cache, size_t need_bytes)
+{
+    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes;
+    size_t index = atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
+
+    return live <= cache->room_bytes - cache->room_bytes / BUDGET_RESERVE &&
+           live <= index + atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
+}
