@@ -50,7 +50,7 @@ endif
 
 # ---- what is built from what ----------------------------------------------------------------------
 
-CORE     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c))
+CORE     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 UNIT     := $(wildcard tests/unit/*.c tests/unit/*/*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 core_o   := $(CORE:%.c=$(B)/obj/%.o)

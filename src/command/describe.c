@@ -243,7 +243,7 @@ static bool has_keys(const struct kw_command *command)
     return command->keys[0].find != KW_FIND_NONE && (command->keys[0].flags & KW_KEY_NOT_KEY) == 0;
 }
 
-/* ARGV is the request that is asked about, COMMAND its row or NULL. The same code as in routing answers. */
+/* ARGV is the request that is asked about, COMMAND its row or NULL. Routing uses the same code. */
 static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
                           const struct kw_bytes *argv, size_t argc, bool has_flags, int proto)
 {

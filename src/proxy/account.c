@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "proxy/client_filter.h"
+#include "proxy/local/client_filter.h"
 #include "stats/latency.h"
 #include "stats/slowlog.h"
 

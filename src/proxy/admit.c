@@ -3,9 +3,9 @@
 
 #include "net/sock.h"
 #include "proxy/client.h"
-#include "proxy/cluster_face.h"
+#include "proxy/face/cluster_face.h"
 #include "proxy/reply.h"
-#include "proxy/transaction.h"
+#include "proxy/session/transaction.h"
 
 #include <stdio.h>
 

@@ -23,8 +23,8 @@
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
-#include "proxy/session.h"
-#include "proxy/transaction.h"
+#include "proxy/session/session.h"
+#include "proxy/session/transaction.h"
 
 static void client_on_readable(struct kw_stream *stream);
 static void client_on_flushed(struct kw_stream *stream);

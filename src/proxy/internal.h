@@ -1,4 +1,4 @@
-/* internal.h - the three structs of this room, for its files only.
+/* internal.h - the structs of this room, for its files only; that of a request is in queue.h.
  *
  *   kw_proxy  1 --- n  kw_client  1 --- n  kw_request (in order of arrival)  1 --- 1  kw_call
  *
@@ -8,7 +8,6 @@
 #define KW_PROXY_INTERNAL_H
 
 #include "backend/backend.h"
-#include "backend/call.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
@@ -21,6 +20,7 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "proxy/proxy.h"
+#include "proxy/queue.h"
 #include "resp/errors.h"
 #include "resp/request_parser.h"
 #include "resp/writer.h"
@@ -37,49 +37,6 @@ enum kw_verdict {
     KW_REFUSED,  /* an error reply is written: done */
     KW_WAITING,  /* it must wait behind the client's earlier requests: try again later */
     KW_SENT      /* a call is in flight */
-};
-
-enum kw_request_state {
-    KW_REQUEST_INFLIGHT = 0, /* its call is on a link */
-    KW_REQUEST_RETRYING,     /* in proxy->retrying until due_ms */
-    KW_REQUEST_DEFERRED,     /* has no call: somebody else will bring its reply */
-    KW_REQUEST_QUEUED,       /* redirected; waits for an earlier one of the same slot (O2) */
-    KW_REQUEST_DONE          /* its whole reply is in parked, or delivered */
-};
-
-enum { KW_REPLY_SMALL_BYTES = 88 }; /* most replies that wait are smaller: no chunk for them */
-
-struct kw_request {
-    struct kw_call call;      /* first: the call's callbacks cast back */
-    struct kw_request *next;  /* of the same client, younger */
-    struct kw_client *client; /* outlives its requests */
-    const struct kw_command *command;
-    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
-    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
-    uint64_t started_us;      /* of the loop: when it was put in the queue */
-    uint64_t due_ms;          /* RETRYING: when to try again */
-    struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
-    struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
-    struct kw_run *run;       /* EXEC's: owned; transaction.c */
-    struct kw_list retrying;  /* in proxy->retrying */
-    struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
-    uint32_t part;            /* of a part: its number in the gather */
-    uint32_t keys_count;      /* of a part: how many keys it is about */
-    uint16_t slot;
-    uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
-    uint8_t state;       /* enum kw_request_state */
-    uint8_t attempts;    /* redirections followed so far */
-    uint8_t lost_links;  /* that it was on */
-    uint8_t owner_steps; /* RETRYING: how often to look for another owner than to_node */
-    bool is_asking;      /* ... behind ASKING */
-    bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
-    bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
-    bool is_streaming;   /* part of its reply has reached the client's output */
-    bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
-    bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
-    bool needs_script;   /* its script goes in front of it when it is sent again */
-    bool is_part;        /* its reply is one of several that make one: gather.c */
-    char small[KW_REPLY_SMALL_BYTES];
 };
 
 /* Bits of kw_client.modes, and of kw_proxy.modes for what concerns all clients of a worker. */
@@ -229,15 +186,6 @@ static inline void kw__request_drop_parked(struct kw_request *request)
     request->client->parked_bytes -= kw__request_parked_len(request);
     request->small_len = 0;
     kw_buf_reset(&request->parked);
-}
-
-/* The whole reply of PART, which is DONE; it lies in parked.head when that is there. */
-static inline struct kw_bytes kw__part_reply(const struct kw_request *part)
-{
-    const struct kw_chunk *chunk = part->parked.head;
-
-    return chunk == NULL ? kw_bytes_of(part->small, part->small_len)
-                         : kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start);
 }
 
 /* True when SLOT was redirected within the last few seconds. */

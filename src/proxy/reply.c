@@ -20,8 +20,8 @@
 #include "base/mem.h"
 #include "proxy/account.h"
 #include "proxy/client.h"
-#include "proxy/gather.h"
-#include "proxy/leased.h"
+#include "proxy/gather/gather.h"
+#include "proxy/session/leased.h"
 
 static bool reply_is_in_turn(const struct kw_request *request);
 static void reply_expect(struct kw_request *request);

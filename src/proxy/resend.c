@@ -9,10 +9,10 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
-#include "proxy/gather.h"
-#include "proxy/leased.h"
+#include "proxy/gather/gather.h"
+#include "proxy/gather/script.h"
 #include "proxy/reply.h"
-#include "proxy/script.h"
+#include "proxy/session/leased.h"
 
 enum {
     RETRY_STEP_MS = 10, /* between two tries of TRYAGAIN and the like */

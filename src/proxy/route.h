@@ -21,8 +21,8 @@ struct kw_target {
 enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *command,
                          struct kw_target *target);
 
-/* True when there is one server without cluster mode behind: it has all slots, so that keys need not
- * agree on one.
+/* True when there is one server without cluster mode behind: it has all slots, so that keys need
+ * not agree on one.
  */
 static inline bool kw_route_is_plain(const struct kw_proxy *proxy)
 {

@@ -1,7 +1,7 @@
 /* test_census.c - counts of clients and of keyway's own subscriptions. */
 #include "tests/unit/kw_test.h"
 
-#include "proxy/census.h"
+#include "proxy/pubsub/census.h"
 
 static struct kw_stats_hub hub;
 

@@ -1,6 +1,6 @@
 /* test_merge.c - several replies become one; what does not fit becomes an error. */
-#include "proxy/merge.h"
-#include "proxy/merge_own.h"
+#include "proxy/gather/merge.h"
+#include "proxy/gather/merge_own.h"
 #include "tests/unit/kw_test.h"
 
 enum { PARTS_MAX = 8 };

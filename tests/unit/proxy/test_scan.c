@@ -1,5 +1,5 @@
 /* test_scan.c - cursors, patterns, and what a node says of its slots. */
-#include "proxy/scan.h"
+#include "proxy/gather/scan.h"
 #include "tests/unit/kw_test.h"
 
 #include <inttypes.h>

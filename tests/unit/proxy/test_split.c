@@ -1,5 +1,5 @@
 /* test_split.c - one command for each slot, or for each key. */
-#include "proxy/split.h"
+#include "proxy/gather/split.h"
 #include "tests/unit/kw_test.h"
 
 #include <stdio.h>

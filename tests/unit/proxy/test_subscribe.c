@@ -1,8 +1,8 @@
 /* test_subscribe.c - subscriptions of one worker: the registry, feeds cut anywhere. */
 #include "tests/unit/proxy/proxy_scene.h"
 
-#include "proxy/channels.h"
-#include "proxy/subscribe.h"
+#include "proxy/pubsub/channels.h"
+#include "proxy/pubsub/subscribe.h"
 
 #define SUBSCRIBE(name) "*2\r\n$9\r\nsubscribe\r\n$1\r\n" name "\r\n"
 #define UNSUBSCRIBE(name) "*2\r\n$11\r\nunsubscribe\r\n$1\r\n" name "\r\n"

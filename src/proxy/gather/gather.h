@@ -1,0 +1,99 @@
+/* gather.h - one request, several calls: its parts, and how their replies become one.
+ *
+ * The parts are requests of their own in the client's queue, in front of the one that answers: all
+ * that keeps order and follows redirections works for them as for any other. Their replies are
+ * never delivered; the last one that comes merges them.
+ *
+ * Thread: the worker's. Memory: a gather lives until its answer has left the queue.
+ * See also: reply.h (the queue), split.h, shards.h, scan.h, merge.h, command/policy.h.
+ */
+#ifndef KW_PROXY_GATHER_GATHER_H
+#define KW_PROXY_GATHER_GATHER_H
+
+#include "proxy/gather/merge.h"
+#include "proxy/gather/scan.h"
+#include "proxy/gather/shards.h"
+#include "proxy/gather/split.h"
+#include "proxy/internal.h"
+
+enum { KW_GATHER_FEW_KEYS = 16 };
+
+struct kw_gather {
+    struct kw_client *client;
+    const struct kw_command *command;
+    struct kw_request *answer;     /* behind its parts in the queue */
+    struct kw_request *first;      /* the parts stand from here ... */
+    struct kw_request *last;       /* ... to here */
+    uint32_t parts_count;          /* ever made: their numbers are below */
+    uint32_t left_count;           /* parts without an answer, and 1 while parts are being made */
+    uint32_t keys_count;           /* of the request, when key_parts is there */
+    uint32_t *key_parts;           /* IN_KEY_ORDER: the part that has each key's element */
+    struct kw_chunk *keys_chunk;   /* where key_parts is; NULL: in few */
+    struct kw_chunk *script_chunk; /* the command's bytes, while script.c needs them */
+    struct kw_scan_step scan;      /* of SCAN */
+    bool is_complete;
+    uint32_t few[KW_GATHER_FEW_KEYS];
+};
+
+/* What a worker keeps for all its gathers. */
+struct kw_gathering {
+    struct kw_pool gathers;
+    struct kw_split *split;
+    struct kw_shards shards;
+    struct kw_argv argv; /* of a request that is cut once more */
+    struct kw_merge_part *parts;
+    uint32_t parts_size;
+};
+
+struct kw_gathering *kw_gathering_new(struct kw_backend *backend);
+void kw_gathering_free(struct kw_gathering **gathering);
+
+/* Give memory beyond the ordinary back. */
+void kw_gathering_trim(struct kw_gathering *gathering);
+
+/* Start COMMAND, of a route that may need several calls.
+ *
+ * wire  its bytes as multibulk, borrowed
+ * Returns KW_SENT, KW_WAITING or KW_REFUSED; KW_NEXT when one call will do after all.
+ */
+enum kw_verdict kw_gather_start(struct kw_client *client, const struct kw_command *command,
+                                struct kw_bytes wire);
+
+/* For reply.c: a part is DONE. */
+void kw_gather_on_part(struct kw_gather *gather);
+
+/* For reply.c: the answer has left the queue, and so have its parts. */
+void kw_gather_put(struct kw_gather *gather);
+
+/* For scatter.c. A request from the pool that is a part of GATHER; not in the queue yet. */
+struct kw_request *kw__gather_add(struct kw_gather *gather, uint16_t slot, uint32_t keys_count);
+
+/* For scatter.c. Remember which part has the element of each of COUNT keys. */
+void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, uint32_t count);
+
+/* For scan.c. A gather of CLIENT without parts yet. */
+struct kw_gather *kw__gather_begin(struct kw_client *client, const struct kw_command *command);
+
+/* For scan.c. One more part: COMMAND_BYTES for the owner of SLOT. */
+void kw__gather_ask(struct kw_gather *gather, uint16_t slot, struct kw_bytes command_bytes);
+
+/* The same for NODE, which need not own SLOT. */
+void kw__gather_ask_node(struct kw_gather *gather, struct kw_node *node, uint16_t slot,
+                         struct kw_bytes command_bytes);
+
+/* For scan.c. All parts are made. Appends the request that answers when it is not there yet. */
+void kw__gather_end(struct kw_gather *gather);
+
+/* For scan.c. True while a request of CLIENT that has no keys would overtake an earlier one. */
+bool kw__gather_must_wait(struct kw_client *client);
+
+/* The whole reply of PART, which is DONE; it lies in parked.head when that is there. */
+static inline struct kw_bytes kw__part_reply(const struct kw_request *part)
+{
+    const struct kw_chunk *chunk = part->parked.head;
+
+    return chunk == NULL ? kw_bytes_of(part->small, part->small_len)
+                         : kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start);
+}
+
+#endif

@@ -1,0 +1,274 @@
+/* split.c - keys become chains, one for each part.
+ *
+ *   keys        0:a   1:b   2:c   3:a        a and c in slot 7, b in slot 9
+ *   key_part    0     1     0     0
+ *   key_next    2     -     3     -          part 0: first 0, last 3    part 1: first 1, last 1
+ *
+ * INVARIANTS
+ * I1  between requests part_of_slot is all 0.
+ * I2  a part's keys are in the order of the request.
+ *
+ * Cost: O(keys), whatever their number and the number of parts.
+ */
+#include "proxy/gather/split.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum {
+    KEYS_KEPT_MAX = 4096, /* room that kw_split_trim() leaves */
+    BULK_EXTRA_BYTES = 26 /* $, a 64-bit number, CR LF twice */
+};
+
+static bool split_begin(struct kw_split *split, const struct kw_command *command,
+                        const struct kw_bytes *argv, size_t argc);
+static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot);
+static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key);
+static struct kw_bytes split_key(const struct kw_split *split, uint32_t key);
+static uint32_t split_table_size(uint32_t keys_count);
+static char *put_number(char *at, char prefix, size_t value);
+static char *put_bulk(char *at, struct kw_bytes bytes);
+
+struct kw_split *kw_split_new(uint64_t seed)
+{
+    struct kw_split *split = kw_alloc_zero(1, sizeof *split);
+
+    split->seed = seed;
+    return split;
+}
+
+void kw_split_free(struct kw_split **split)
+{
+    kw_free((*split)->parts);
+    kw_free((*split)->key_next);
+    kw_free((*split)->key_part);
+    kw_free(*split);
+    *split = NULL;
+}
+
+void kw_split_trim(struct kw_split *split)
+{
+    if (split->keys_size > KEYS_KEPT_MAX || split->parts_size > KEYS_KEPT_MAX) {
+        kw_free(split->parts);
+        kw_free(split->key_next);
+        kw_free(split->key_part);
+        split->parts = NULL;
+        split->key_next = NULL;
+        split->key_part = NULL;
+        split->keys_size = 0;
+        split->parts_size = 0;
+    }
+}
+
+bool kw_split_by_slot(struct kw_split *split, const struct kw_command *command,
+                      const struct kw_bytes *argv, size_t argc)
+{
+    if (!split_begin(split, command, argv, argc)) {
+        return false;
+    }
+    for (uint32_t key = 0; key < split->run.count; key++) {
+        uint16_t slot = kw_slot_of_key(split_key(split, key));
+        if (split->part_of_slot[slot] == 0) {
+            split_add_part(split, slot);
+            split->part_of_slot[slot] = (uint16_t)split->parts_count;
+        }
+        split_add_key(split, split->part_of_slot[slot] - 1u, key);
+    }
+    if (split->parts_count == 1) {
+        kw_split_clear(split);
+        return false;
+    }
+    return true;
+}
+
+bool kw_split_by_key(struct kw_split *split, const struct kw_command *command,
+                     const struct kw_bytes *argv, size_t argc)
+{
+    if (!split_begin(split, command, argv, argc)) {
+        return false;
+    }
+    uint16_t slot = kw_slot_of_key(split_key(split, 0));
+    uint32_t size = split_table_size(split->run.count);
+    uint32_t *table = kw_alloc_zero(size, sizeof *table); /* parts by key, number + 1 */
+    for (uint32_t key = 0; key < split->run.count; key++) {
+        struct kw_bytes name = split_key(split, key);
+        uint32_t at = (uint32_t)kw_hash(name, split->seed) & (size - 1);
+        while (table[at] != 0 &&
+               !kw_bytes_equal(split_key(split, split->parts[table[at] - 1].first), name)) {
+            at = (at + 1) & (size - 1);
+        }
+        if (table[at] == 0) {
+            split_add_part(split, slot);
+            table[at] = split->parts_count;
+        }
+        split_add_key(split, table[at] - 1, key);
+    }
+    kw_free(table);
+    if (split->parts_count == 1) {
+        kw_split_clear(split);
+        return false;
+    }
+    return true;
+}
+
+/* A power of two, at least twice the number of keys. */
+static uint32_t split_table_size(uint32_t keys_count)
+{
+    uint32_t size = 16;
+
+    while (size < keys_count * 2) {
+        size *= 2;
+    }
+    return size;
+}
+
+void kw_split_clear(struct kw_split *split)
+{
+    for (uint32_t i = 0; i < split->parts_count; i++) {
+        split->part_of_slot[split->parts[i].slot] = 0; /* I1 */
+    }
+    split->parts_count = 0;
+}
+
+bool kw_split_is_conditional(const struct kw_split *split)
+{
+    if (split->command->merge != KW_MERGE_AND) {
+        return false;
+    }
+    for (uint32_t i = split->run.first + split->run.count * split->run.step; i < split->argc; i++) {
+        if (kw_bytes_equal_nocase(split->argv[i], KW_BYTES("nx")) ||
+            kw_bytes_equal_nocase(split->argv[i], KW_BYTES("xx"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t kw_split_len(const struct kw_split *split, const struct kw_split_part *part)
+{
+    return split->outer_len + part->len;
+}
+
+size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *part, char *out)
+{
+    const struct kw_key_run *run = &split->run;
+    uint32_t behind = run->first + run->count * run->step;
+    bool has_count = split->command->keys[0].find == KW_FIND_NUMKEYS;
+    char number[KW_TEXT_INT_MAX];
+    char *at = out;
+
+    at = put_number(
+        at, '*', (size_t)run->first + (size_t)part->keys_count * run->step + split->argc - behind);
+    for (uint32_t i = 0; i < run->first; i++) {
+        struct kw_bytes word = split->argv[i];
+        if (has_count && i == split->command->keys[0].begin) {
+            word = kw_bytes_of(number, kw_text_from_int(part->keys_count, number));
+        }
+        at = put_bulk(at, word);
+    }
+    for (uint32_t key = part->first; key != KW_SPLIT_NONE; key = split->key_next[key]) {
+        const struct kw_bytes *words = &split->argv[run->first + key * run->step];
+        for (uint32_t i = 0; i < run->step; i++) {
+            at = put_bulk(at, words[i]);
+        }
+    }
+    for (uint32_t i = behind; i < split->argc; i++) {
+        at = put_bulk(at, split->argv[i]);
+    }
+    return (size_t)(at - out);
+}
+
+/* Find the keys and make room. False when there are not two of them. */
+static bool split_begin(struct kw_split *split, const struct kw_command *command,
+                        const struct kw_bytes *argv, size_t argc)
+{
+    struct kw_keys keys;
+
+    KW_ASSERT(split->parts_count == 0); /* I1 */
+    if (kw_keys_find(command, argv, argc, &keys) != KW_KEYS_OK || keys.count < 2 ||
+        keys.runs_count != 1) {
+        return false;
+    }
+    split->command = command;
+    split->argv = argv;
+    split->argc = (uint32_t)argc;
+    split->run = keys.runs[0];
+    if (keys.count > split->keys_size) {
+        split->keys_size = keys.count < 64 ? 64 : keys.count;
+        split->key_next = kw_realloc(split->key_next, split->keys_size * sizeof *split->key_next);
+        split->key_part = kw_realloc(split->key_part, split->keys_size * sizeof *split->key_part);
+    }
+    uint32_t behind = split->run.first + split->run.count * split->run.step;
+    split->outer_len = BULK_EXTRA_BYTES;
+    for (uint32_t i = 0; i < split->run.first; i++) {
+        split->outer_len += argv[i].len + BULK_EXTRA_BYTES;
+    }
+    for (uint32_t i = behind; i < argc; i++) {
+        split->outer_len += argv[i].len + BULK_EXTRA_BYTES;
+    }
+    return true;
+}
+
+static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot)
+{
+    if (split->parts_count == split->parts_size) {
+        split->parts_size = split->parts_size == 0 ? 64 : split->parts_size * 2;
+        split->parts = kw_realloc(split->parts, split->parts_size * sizeof *split->parts);
+    }
+    struct kw_split_part *part = &split->parts[split->parts_count++];
+    *part = (struct kw_split_part){.slot = slot, .first = KW_SPLIT_NONE};
+    return part;
+}
+
+static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key)
+{
+    struct kw_split_part *part = &split->parts[part_index];
+
+    if (part->first == KW_SPLIT_NONE) {
+        part->first = key;
+    } else {
+        split->key_next[part->last] = key; /* I2 */
+    }
+    part->last = key;
+    part->keys_count++;
+    for (uint32_t i = 0; i < split->run.step; i++) {
+        part->len +=
+            split->argv[split->run.first + key * split->run.step + i].len + BULK_EXTRA_BYTES;
+    }
+    split->key_next[key] = KW_SPLIT_NONE;
+    split->key_part[key] = part_index;
+}
+
+static struct kw_bytes split_key(const struct kw_split *split, uint32_t key)
+{
+    return split->argv[split->run.first + key * split->run.step];
+}
+
+static char *put_bulk(char *at, struct kw_bytes bytes)
+{
+    at = put_number(at, '$', bytes.len);
+    memcpy(at, bytes.data, bytes.len);
+    at += bytes.len;
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+/* Most numbers here have one digit or two. */
+static char *put_number(char *at, char prefix, size_t value)
+{
+    *at++ = prefix;
+    if (value < 10) {
+        *at++ = (char)('0' + value);
+    } else if (value < 100) {
+        *at++ = (char)('0' + value / 10);
+        *at++ = (char)('0' + value % 10);
+    } else {
+        at += kw_text_from_int((int64_t)value, at);
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}

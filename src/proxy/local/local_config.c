@@ -1,0 +1,193 @@
+/* local_config.c - CONFIG GET, SET, REWRITE, RESETSTAT.
+ *
+ * CONFIG SET changes the snapshot of the whole process (config/board.h), then an errand has each
+ * worker take it: when the client gets its OK all workers have. What belongs to the servers is
+ * refused, but for notify-keyspace-events, which applications set: that goes to all masters.
+ */
+#include "proxy/local/local_config.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/board.h"
+#include "config/describe.h"
+#include "config/rewrite.h"
+#include "proxy/gather/gather.h"
+#include "proxy/reply.h"
+#include "proxy/round.h"
+#include "stats/tally.h"
+
+struct pairs {
+    struct kw_buf values;
+    size_t count;
+    unsigned databases; /* as the servers say; 0: not known yet */
+    bool is_cluster;    /* for a client of the cluster personality */
+};
+
+enum { KEYSPACE_EVENTS_MAX_BYTES = 64 }; /* all letters there are, twice */
+
+static enum kw_verdict set_everywhere(struct kw_client *client);
+static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
+static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
+                                  struct kw_bytes name, const struct kw_blob *why);
+static void take_visit(struct kw_proxy *proxy, struct kw_errand *errand);
+static void round_free(struct kw_round *round);
+static char *text_of(struct kw_bytes bytes);
+
+enum kw_verdict kw__local_config_get(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    const struct kw_learned *learned = client->proxy->learned;
+    struct pairs pairs = {
+        .is_cluster = client->is_cluster,
+        .databases = learned != NULL ? kw_learned_databases(learned) : 0,
+    };
+
+    (void)command;
+    kw_buf_init(&pairs.values, client->proxy->chunks);
+    (void)kw_config_get(client->proxy->config, argv->items + 2, argv->count - 2, on_value, &pairs);
+    kw_reply_map(buf, pairs.count, client->proto);
+    kw_buf_append_buf(buf, &pairs.values);
+    return KW_ANSWERED;
+}
+
+enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_command *command)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    struct kw_config_board *board = kw_crew_board(client->proxy->crew);
+    struct kw_blob why = {0};
+    size_t at = 0;
+
+    if (argv->count % 2 != 0) {
+        return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
+    }
+    if (argv->count == 4 &&
+        kw_bytes_equal_nocase(argv->items[2], KW_BYTES("notify-keyspace-events"))) {
+        return set_everywhere(client);
+    }
+    enum kw_config_change change =
+        kw_config_board_set(board, argv->items + 2, (argv->count - 2) / 2, &at, &why);
+    if (change != KW_CONFIG_CHANGED) {
+        enum kw_verdict verdict = refuse_set(client, change, argv->items[2 + at], &why);
+        kw_blob_deinit(&why);
+        return verdict;
+    }
+    struct kw_round *round = kw_alloc_zero(1, sizeof *round);
+    round->errand.visit = take_visit;
+    round->on_end = round_free;
+    return kw_round_start(client, command, round);
+}
+
+enum kw_verdict kw__local_config_rewrite(struct kw_client *client, const struct kw_command *command,
+                                         struct kw_buf *buf)
+{
+    const struct kw_config *config = client->proxy->config;
+    struct kw_blob why = {0};
+
+    (void)command;
+    if (config->config_file[0] == '\0' || strcmp(config->config_file, "-") == 0) {
+        kw_reply_error(buf, KW_ERROR_NO_CONFIG_FILE);
+        return KW_REFUSED;
+    }
+    if (kw_config_rewrite(config, &why) != KW_OK) {
+        kw_log(KW_LOG_WARNING, "CONFIG REWRITE failed: %.*s", (int)why.len, why.data);
+        kw_reply_error_bytes(buf, KW_ERROR_REWRITE, kw_blob_bytes(&why));
+        kw_blob_deinit(&why);
+        return KW_REFUSED;
+    }
+    kw_log(KW_LOG_NOTICE, "CONFIG REWRITE: %s is written", config->config_file);
+    kw_reply_status(buf, KW_BYTES("OK"));
+    return KW_ANSWERED;
+}
+
+enum kw_verdict kw__local_config_resetstat(struct kw_client *client,
+                                           const struct kw_command *command, struct kw_buf *buf)
+{
+    (void)command;
+    kw_stats_reset(client->proxy->hub);
+    kw_tally_reset(client->proxy->hub);
+    kw_reply_status(buf, KW_BYTES("OK"));
+    return KW_ANSWERED;
+}
+
+static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
+{
+    struct pairs *pairs = arg;
+
+    kw_reply_bulk(&pairs->values, name);
+    if (pairs->databases > 0 && kw_bytes_equal(name, KW_BYTES("databases"))) {
+        char number[KW_TEXT_INT_MAX];
+        kw_reply_bulk(&pairs->values,
+                      kw_bytes_of(number, kw_text_from_int(pairs->databases, number)));
+    } else if (pairs->is_cluster && kw_bytes_equal(name, KW_BYTES("cluster-enabled"))) {
+        kw_reply_bulk(&pairs->values, KW_BYTES("yes"));
+    } else {
+        kw_reply_bulk(&pairs->values, value);
+    }
+    pairs->count++;
+}
+
+static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
+                                  struct kw_bytes name, const struct kw_blob *why)
+{
+    char *name_text = text_of(name);
+    char *why_text = text_of(kw_blob_bytes(why));
+    enum kw_error error = change == KW_CONFIG_REFUSED  ? KW_ERROR_CONFIG_SET
+                          : kw_config_is_servers(name) ? KW_ERROR_CONFIG_SERVERS
+                                                       : KW_ERROR_CONFIG_UNKNOWN;
+
+    enum kw_verdict verdict = kw_reply_refuse(client, error, name_text, why_text);
+    kw_free(name_text);
+    kw_free(why_text);
+    return verdict;
+}
+
+/* At all masters: applications set it themselves before they subscribe to events of keys. */
+static enum kw_verdict set_everywhere(struct kw_client *client)
+{
+    struct kw_proxy *proxy = client->proxy;
+    const struct kw_argv *argv = &proxy->argv;
+    struct kw_buf wire;
+
+    if (proxy->config_everywhere == NULL) {
+        proxy->config_everywhere = kw_alloc(sizeof *proxy->config_everywhere);
+        *proxy->config_everywhere = *kw_command_find_full(KW_BYTES("config|set"));
+        proxy->config_everywhere->route = KW_ROUTE_ALL_SHARDS;
+        proxy->config_everywhere->local = KW_LOCAL_NONE;
+        proxy->config_everywhere->merge = KW_MERGE_ALL_SUCCEEDED;
+    }
+    if (argv->items[3].len > KEYSPACE_EVENTS_MAX_BYTES) {
+        return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, "notify-keyspace-events",
+                               "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    }
+    kw_buf_init(&wire, proxy->chunks);
+    kw_write_command(&wire, argv->items, argv->count); /* small: one chunk */
+    enum kw_verdict verdict =
+        kw_gather_start(client, proxy->config_everywhere,
+                        kw_bytes_of(wire.head->data + wire.head->start, wire.len));
+    kw_buf_reset(&wire);
+    if (verdict == KW_NEXT) {
+        return kw_reply_refuse(client, KW_ERROR_NO_TOPOLOGY, NULL, NULL);
+    }
+    return verdict;
+}
+
+static void take_visit(struct kw_proxy *proxy, struct kw_errand *errand)
+{
+    (void)errand;
+    kw_proxy_reconfigure(proxy, kw_config_board_get(kw_crew_board(proxy->crew)));
+}
+
+static void round_free(struct kw_round *round)
+{
+    kw_free(round);
+}
+
+static char *text_of(struct kw_bytes bytes)
+{
+    char *text = kw_alloc(bytes.len + 1);
+
+    memcpy(text, bytes.data, bytes.len);
+    text[bytes.len] = '\0';
+    return text;
+}

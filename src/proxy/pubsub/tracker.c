@@ -1,0 +1,509 @@
+/* tracker.c - CLIENT TRACKING and its kin, with redis's own checks and texts.
+ *
+ *   TRACKING ON --checked--> does the client of REDIRECT exist? --> are the feeds there? --> +OK,
+ *                              on an errand to all workers               else pending
+ *
+ * Nothing changes before all is checked. While the answer is under way it is the client's only
+ * request: what is behind it waits, as nobody knows yet whether it is to be remembered.
+ *
+ * Deviations from a server: NOLOOP is taken note of, but own writes are told as well; keys that a
+ * script reads without naming them are not remembered.
+ */
+#include "proxy/pubsub/tracker.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "command/keys.h"
+#include "net/timer.h"
+#include "proxy/pubsub/referral.h"
+#include "proxy/pubsub/tap.h"
+#include "proxy/reply.h"
+
+/* What a CLIENT TRACKING asks for. */
+struct wish {
+    struct kw_request *request; /* that is to be answered */
+    uint64_t redirect_id;
+    struct kw_prefix *prefixes; /* owned */
+    uint32_t prefixes_count;
+    bool is_on;
+    bool is_bcast;
+    bool is_optin;
+    bool is_optout;
+    bool is_noloop;
+};
+
+static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw_command *command);
+static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_error *error);
+static void wish_decide(struct wish *wish, struct kw_client *client);
+static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line);
+static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
+                         struct kw_buf *line);
+static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *b);
+static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
+                          const struct kw_prefix *b);
+static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_there,
+                                   bool is_dropped);
+static void wish_grant(struct wish *wish, struct kw_client *client);
+static void wish_free(struct wish *wish);
+static void tracker_add_prefix(struct kw_tracker *tracker, struct kw_prefix *prefix);
+static void tracker_turn_on(struct kw_tracker *tracker);
+static void tracker_answer(struct kw_tracker *tracker, const char *refused_by);
+static enum kw_verdict caching(struct kw_client *client);
+static void tracking_info(struct kw_client *client, struct kw_buf *buf);
+
+enum kw_verdict kw_tracker_start(struct kw_client *client, const struct kw_command *command,
+                                 struct kw_bytes wire)
+{
+    struct kw_bytes name = kw_bytes_of(command->name, command->name_len);
+
+    (void)wire;
+    if (client->oldest != NULL) {
+        return KW_WAITING;
+    }
+    if (kw_bytes_equal(name, KW_BYTES("client|tracking"))) {
+        return tracking_on_off(client, command);
+    }
+    if (kw_bytes_equal(name, KW_BYTES("client|caching"))) {
+        return caching(client);
+    }
+    struct kw_buf *buf = kw_reply_begin(client);
+    if (kw_bytes_equal(name, KW_BYTES("client|getredir"))) {
+        kw_reply_int(buf, kw_tracker_redirect(client));
+    } else {
+        tracking_info(client, buf);
+    }
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
+
+enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_command *command,
+                                 struct kw_bytes wire)
+{
+    struct kw_tracker *tracker = client->tracker;
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    (void)wire;
+    if (tracker == NULL || tracker->request != NULL) {
+        return KW_WAITING; /* CLIENT TRACKING ON is under way */
+    }
+    bool is_read = (command->flags & KW_COMMAND_READ) != 0 || command->group == KW_GROUP_SCRIPTING;
+    bool is_about_client =
+        kw_bytes_start_with(kw_bytes_of_text(command->name), KW_BYTES("client|"));
+    struct kw_keys keys;
+    bool is_wanted = tracker->is_optin    ? tracker->is_caching
+                     : tracker->is_optout ? !tracker->is_caching
+                                          : !tracker->is_bcast;
+    if (is_read && is_wanted &&
+        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_NONE) {
+        for (uint32_t i = 0; i < keys.count; i++) {
+            kw_tracking_remember(client->proxy->tracking, tracker,
+                                 argv->items[kw_keys_at(&keys, i)]);
+        }
+    }
+    if (!is_about_client && (client->modes & KW_MODE_MULTI) == 0) {
+        tracker->is_caching = false;
+    }
+    return KW_NEXT;
+}
+
+int64_t kw_tracker_redirect(const struct kw_client *client)
+{
+    return client->tracker == NULL ? -1 : (int64_t)client->tracker->redirect_id;
+}
+
+void kw_tracker_drop(struct kw_client *client)
+{
+    struct kw_tracker *tracker = client->tracker;
+
+    if (tracker == NULL) {
+        return;
+    }
+    struct kw_request *request = tracker->request;
+    kw_tracking_forget(client->proxy->tracking, tracker);
+    KW_STAT_ADD(client->proxy->stats, clients_tracking, kw_list_is_linked(&tracker->all) ? -1 : 0);
+    kw_list_remove(&tracker->all);
+    kw_list_remove(&tracker->pending);
+    for (uint32_t i = 0; i < tracker->prefixes_count; i++) {
+        kw_free(tracker->prefixes[i].data);
+    }
+    kw_free(tracker->prefixes);
+    kw_free(tracker);
+    client->tracker = NULL;
+    client->modes &= ~KW_MODE_TRACKING;
+    if (request != NULL) {
+        kw_reply_finish(request);
+    }
+}
+
+void kw_trackers_advance(struct kw_tracking *tracking)
+{
+    const char *refused_by = NULL;
+
+    if (kw_list_is_empty(&tracking->pending) ||
+        !(kw_taps_are_settled(tracking, &refused_by) || tracking->is_stopped)) {
+        return;
+    }
+    while (!kw_list_is_empty(&tracking->pending)) {
+        tracker_answer(KW_LIST_ENTRY(tracking->pending.next, struct kw_tracker, pending),
+                       refused_by);
+    }
+}
+
+void kw_trackers_on_redirect_gone(struct kw_tracking *tracking, uint64_t client_id)
+{
+    for (struct kw_list *at = tracking->trackers.next; at != &tracking->trackers; at = at->next) {
+        struct kw_tracker *tracker = KW_LIST_ENTRY(at, struct kw_tracker, all);
+        struct kw_client *client = tracker->client;
+        if (tracker->redirect_id != client_id || tracker->is_redirect_broken) {
+            continue;
+        }
+        tracker->is_redirect_broken = true;
+        if (client->proto == 3) {
+            struct kw_buf *buf = kw_reply_begin_push(client);
+            size_t before = buf->len;
+            kw_buf_append_bytes(buf, KW_BYTES(">2\r\n$21\r\ntracking-redir-broken\r\n"));
+            kw_reply_int(buf, (int64_t)client_id);
+            kw_reply_end_push(client, buf, buf->len - before);
+        }
+    }
+}
+
+static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw_command *command)
+{
+    struct wish wish = {0};
+    enum kw_error error = KW_ERROR_SYNTAX;
+
+    if (!client->proxy->backend->has_topology &&
+        kw_loop_now_ms(client->proxy->loop) < client->proxy->patient_until_ms) {
+        return KW_WAITING; /* just started: the feeds have nowhere to go yet */
+    }
+    if (!wish_read(&wish, &client->proxy->argv, &error)) {
+        wish_free(&wish);
+        return kw_reply_refuse(client, error, NULL, NULL);
+    }
+    wish.request = kw_reply_defer(client, command);
+    if (wish.redirect_id == 0) {
+        wish_decide(&wish, client);
+        return KW_SENT;
+    }
+    client->modes |= KW_MODE_TRACKING; /* what is behind this waits */
+    struct wish *asked = kw_alloc(sizeof *asked);
+    *asked = wish;
+    kw_referral_ask(client->proxy, wish.redirect_id, wish_on_redirect_known, asked);
+    return KW_SENT;
+}
+
+/* Read the options. False with *error when they are no options. */
+static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_error *error)
+{
+    const struct kw_bytes *items = argv->items;
+
+    for (size_t i = 3; i < argv->count; i++) {
+        bool has_more = i + 1 < argv->count;
+        int64_t id = 0;
+        if (kw_bytes_equal_nocase(items[i], KW_BYTES("redirect")) && has_more) {
+            if (wish->redirect_id != 0) {
+                *error = KW_ERROR_TRACKING_TWO_REDIRECTS;
+                return false;
+            }
+            if (kw_text_to_int(items[++i], &id) != KW_OK) {
+                *error = KW_ERROR_NOT_INTEGER;
+                return false;
+            }
+            wish->redirect_id = (uint64_t)id;
+        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("bcast"))) {
+            wish->is_bcast = true;
+        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("optin"))) {
+            wish->is_optin = true;
+        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("optout"))) {
+            wish->is_optout = true;
+        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("noloop"))) {
+            wish->is_noloop = true;
+        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("prefix")) && has_more) {
+            i++;
+            wish->prefixes =
+                kw_realloc(wish->prefixes, (wish->prefixes_count + 1) * sizeof wish->prefixes[0]);
+            struct kw_prefix *prefix = &wish->prefixes[wish->prefixes_count++];
+            prefix->len = items[i].len;
+            prefix->data = kw_alloc(items[i].len + 1);
+            memcpy(prefix->data, items[i].data, items[i].len);
+        } else {
+            return false;
+        }
+    }
+    wish->is_on = kw_bytes_equal_nocase(items[2], KW_BYTES("on"));
+    return wish->is_on || kw_bytes_equal_nocase(items[2], KW_BYTES("off"));
+}
+
+/* Grant WISH, or not; it is used up, and its request answered sooner or later. */
+static void wish_decide(struct wish *wish, struct kw_client *client)
+{
+    struct kw_request *request = wish->request;
+    struct kw_buf line;
+
+    kw_buf_init(&line, client->proxy->chunks);
+    if (!wish->is_on) {
+        kw_tracker_drop(client);
+        kw_reply_status(&line, KW_BYTES("OK"));
+    } else if (wish_fits(wish, client, &line) && prefixes_fit(wish, client, &line)) {
+        wish_grant(wish, client);
+        return;
+    }
+    wish_free(wish);
+    kw_reply_pass(request, kw_bytes_of(line.head->data + line.head->start, line.len));
+    kw_buf_reset(&line);
+    kw_reply_finish(request);
+}
+
+/* Do the options go together, and with what CLIENT has? False with the error in LINE. */
+static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line)
+{
+    const struct kw_tracker *tracker = client->tracker;
+    enum kw_error error = KW_ERROR_COUNT;
+
+    if (!wish->is_bcast && wish->prefixes_count > 0) {
+        error = KW_ERROR_TRACKING_PREFIX;
+    } else if (tracker != NULL && tracker->is_bcast != wish->is_bcast) {
+        error = KW_ERROR_TRACKING_SWITCH_BCAST;
+    } else if (wish->is_bcast && (wish->is_optin || wish->is_optout)) {
+        error = KW_ERROR_TRACKING_BCAST_OPT;
+    } else if (wish->is_optin && wish->is_optout) {
+        error = KW_ERROR_TRACKING_BOTH_OPT;
+    } else if (tracker != NULL &&
+               ((wish->is_optin && tracker->is_optout) || (wish->is_optout && tracker->is_optin))) {
+        error = KW_ERROR_TRACKING_SWITCH_OPT;
+    }
+    if (error != KW_ERROR_COUNT) {
+        kw_reply_error(line, error);
+    }
+    return error == KW_ERROR_COUNT;
+}
+
+static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
+                         struct kw_buf *line)
+{
+    const struct kw_tracker *tracker = client->tracker;
+
+    for (uint32_t i = 0; i < wish->prefixes_count; i++) {
+        const struct kw_prefix *prefix = &wish->prefixes[i];
+        for (uint32_t n = 0; tracker != NULL && n < tracker->prefixes_count; n++) {
+            if (prefixes_overlap(prefix, &tracker->prefixes[n])) {
+                write_overlap(line, KW_ERROR_TRACKING_OVERLAP, prefix, &tracker->prefixes[n]);
+                return false;
+            }
+        }
+        for (uint32_t n = i + 1; n < wish->prefixes_count; n++) {
+            if (prefixes_overlap(prefix, &wish->prefixes[n])) {
+                write_overlap(line, KW_ERROR_TRACKING_OVERLAP_GIVEN, prefix, &wish->prefixes[n]);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *b)
+{
+    return memcmp(a->data, b->data, a->len < b->len ? a->len : b->len) == 0;
+}
+
+static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
+                          const struct kw_prefix *b)
+{
+    char first[128];
+    char second[128];
+
+    kw_text_printable(kw_bytes_of(a->data, a->len), first, sizeof first);
+    kw_text_printable(kw_bytes_of(b->data, b->len), second, sizeof second);
+    kw_reply_error_text(line, error, first, second);
+}
+
+/* The errand is back. */
+static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_there, bool is_dropped)
+{
+    struct wish *wish = arg;
+    struct kw_request *request = wish->request;
+    struct kw_client *client = request->client;
+
+    (void)home;
+    client->modes &= client->tracker == NULL ? ~KW_MODE_TRACKING : ~0u;
+    if (client->is_gone || is_dropped) {
+        wish_free(wish);
+        kw_reply_finish(request);
+    } else if (!is_there) {
+        wish_free(wish);
+        kw_reply_fail(request, KW_ERROR_TRACKING_NO_REDIRECT, NULL);
+    } else {
+        wish_decide(wish, client);
+    }
+    kw_free(wish);
+}
+
+/* All is checked: CLIENT gets what WISH says, once the feeds are there. */
+static void wish_grant(struct wish *wish, struct kw_client *client)
+{
+    struct kw_tracking *tracking = kw_tracking_of(client->proxy);
+    struct kw_tracker *tracker = client->tracker;
+    struct kw_prefix everything = {.data = NULL, .len = 0};
+
+    if (tracker == NULL) {
+        tracker = kw_alloc_zero(1, sizeof *tracker);
+        tracker->client = client;
+        kw_list_init(&tracker->all);
+        kw_list_init(&tracker->pending);
+        kw_list_init(&tracker->reads);
+        client->tracker = tracker;
+    }
+    client->modes |= KW_MODE_TRACKING;
+    tracker->redirect_id = wish->redirect_id;
+    tracker->is_bcast = wish->is_bcast;
+    tracker->is_optin = wish->is_optin;
+    tracker->is_optout = wish->is_optout;
+    tracker->is_noloop = wish->is_noloop;
+    tracker->is_redirect_broken = false;
+    for (uint32_t i = 0; i < wish->prefixes_count; i++) {
+        tracker_add_prefix(tracker, &wish->prefixes[i]); /* takes its bytes */
+    }
+    if (wish->is_bcast && wish->prefixes_count == 0) {
+        everything.data = kw_alloc(1);
+        tracker_add_prefix(tracker, &everything);
+    }
+    wish_free(wish);
+    tracker->request = wish->request;
+    kw_list_append(&tracking->pending, &tracker->pending);
+    kw_taps_align(tracking);
+    if (!kw_timer_is_running(tracking->timer)) {
+        kw_taps_align_soon(tracking);
+    }
+    kw_trackers_advance(tracking);
+}
+
+static void wish_free(struct wish *wish)
+{
+    for (uint32_t i = 0; i < wish->prefixes_count; i++) {
+        kw_free(wish->prefixes[i].data);
+    }
+    kw_free(wish->prefixes);
+    wish->prefixes = NULL;
+    wish->prefixes_count = 0;
+}
+
+/* Insert PREFIX in order, unless it is there; its bytes are taken. */
+static void tracker_add_prefix(struct kw_tracker *tracker, struct kw_prefix *prefix)
+{
+    uint32_t at = 0;
+    int order = 1;
+
+    for (; at < tracker->prefixes_count; at++) {
+        const struct kw_prefix *other = &tracker->prefixes[at];
+        size_t len = prefix->len < other->len ? prefix->len : other->len;
+        order = memcmp(prefix->data, other->data, len);
+        order = order != 0 ? order : (prefix->len > other->len) - (prefix->len < other->len);
+        if (order <= 0) {
+            break;
+        }
+    }
+    if (order == 0) {
+        kw_free(prefix->data);
+        prefix->data = NULL;
+        return;
+    }
+    tracker->prefixes =
+        kw_realloc(tracker->prefixes, (tracker->prefixes_count + 1) * sizeof tracker->prefixes[0]);
+    memmove(&tracker->prefixes[at + 1], &tracker->prefixes[at],
+            (tracker->prefixes_count - at) * sizeof tracker->prefixes[0]);
+    tracker->prefixes[at] = *prefix;
+    tracker->prefixes_count++;
+    prefix->data = NULL;
+}
+
+/* The feeds are there, or a node will not have it (REFUSED_BY), or everything ends. */
+static void tracker_answer(struct kw_tracker *tracker, const char *refused_by)
+{
+    struct kw_client *client = tracker->client;
+    struct kw_tracking *tracking = client->proxy->tracking;
+    struct kw_request *request = tracker->request;
+
+    kw_list_remove(&tracker->pending);
+    tracker->request = NULL;
+    if (refused_by != NULL || tracking->is_stopped) {
+        kw_tracker_drop(client);
+        kw_reply_fail(request, KW_ERROR_TRACKING_NODE, refused_by);
+        return;
+    }
+    tracker_turn_on(tracker);
+    kw_reply_pass(request, KW_BYTES("+OK\r\n"));
+    kw_reply_finish(request);
+}
+
+static void tracker_turn_on(struct kw_tracker *tracker)
+{
+    if (!kw_list_is_linked(&tracker->all)) {
+        KW_STAT_ADD(tracker->client->proxy->stats, clients_tracking, 1);
+        kw_list_append(&tracker->client->proxy->tracking->trackers, &tracker->all);
+    }
+}
+
+static enum kw_verdict caching(struct kw_client *client)
+{
+    struct kw_tracker *tracker = client->tracker;
+    struct kw_bytes word = client->proxy->argv.items[2];
+
+    if (tracker == NULL) {
+        return kw_reply_refuse(client, KW_ERROR_CACHING_OFF, NULL, NULL);
+    }
+    bool is_yes = kw_bytes_equal_nocase(word, KW_BYTES("yes"));
+    if (!is_yes && !kw_bytes_equal_nocase(word, KW_BYTES("no"))) {
+        return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
+    }
+    if (is_yes && !tracker->is_optin) {
+        return kw_reply_refuse(client, KW_ERROR_CACHING_YES, NULL, NULL);
+    }
+    if (!is_yes && !tracker->is_optout) {
+        return kw_reply_refuse(client, KW_ERROR_CACHING_NO, NULL, NULL);
+    }
+    tracker->is_caching = true;
+    kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
+
+static void tracking_info(struct kw_client *client, struct kw_buf *buf)
+{
+    static const struct kw_tracker none;
+    const struct kw_tracker *tracker = client->tracker == NULL ? &none : client->tracker;
+    const struct {
+        bool is_set;
+        const char *name;
+    } flags[] = {
+        {client->tracker == NULL, "off"},
+        {client->tracker != NULL, "on"},
+        {tracker->is_bcast, "bcast"},
+        {tracker->is_optin, "optin"},
+        {tracker->is_optin && tracker->is_caching, "caching-yes"},
+        {tracker->is_optout, "optout"},
+        {tracker->is_optout && tracker->is_caching, "caching-no"},
+        {tracker->is_noloop, "noloop"},
+        {tracker->is_redirect_broken, "broken_redirect"},
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        count += flags[i].is_set ? 1 : 0;
+    }
+    kw_reply_map(buf, 3, client->proto);
+    kw_reply_bulk(buf, KW_BYTES("flags"));
+    kw_reply_set(buf, count, client->proto);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (flags[i].is_set) {
+            kw_reply_bulk(buf, kw_bytes_of_text(flags[i].name));
+        }
+    }
+    kw_reply_bulk(buf, KW_BYTES("redirect"));
+    kw_reply_int(buf, kw_tracker_redirect(client));
+    kw_reply_bulk(buf, KW_BYTES("prefixes"));
+    kw_reply_array(buf, tracker->prefixes_count);
+    for (uint32_t i = 0; i < tracker->prefixes_count; i++) {
+        kw_reply_bulk(buf, kw_bytes_of(tracker->prefixes[i].data, tracker->prefixes[i].len));
+    }
+}

@@ -1,0 +1,459 @@
+/* transaction.c - MULTI, EXEC, DISCARD.
+ *
+ *   MULTI -> run = "MULTI"          each command: run += its bytes, "+QUEUED"
+ *   EXEC  -> run += "EXEC"  --one call, n + 2 replies-->  +OK, +QUEUED ..., the reply to EXEC
+ *
+ * A command is refused when it is queued just as a server would: unknown, wrong count, not allowed
+ * inside MULTI, keys of other slots. Then EXEC says EXECABORT, and nothing was sent.
+ *
+ * When the slot has moved, the node refuses a queued command, and therefore EXEC; or it refuses
+ * EXEC. Nothing was executed then, so the whole run is sent again where the first refusal points
+ * to. Behind ASKING a whole run is asked: a server drops that flag with the first command outside
+ * of MULTI (seen with redis 7.0).
+ *
+ * INVARIANTS
+ * I1  KW_MODE_MULTI is set exactly while the client's transaction has a run.
+ * I2  what was refused inside MULTI flags the transaction: a flagged one is never sent.
+ * I3  a run that was written whole and got no reply to EXEC is not sent again, unless it only reads
+ *     or a refusal of one of its commands has come (R2).
+ */
+#include "proxy/session/transaction.h"
+
+#include "backend/link.h"
+#include "backend/node.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "command/keys.h"
+#include "proxy/redirect.h"
+#include "proxy/reply.h"
+#include "proxy/request.h"
+#include "proxy/resend.h"
+#include "proxy/route.h"
+#include "proxy/session/watch.h"
+
+enum {
+    RUN_FIRST_BYTES = 512 /* most transactions fit */
+};
+
+static enum kw_verdict transaction_multi(struct kw_client *client);
+static enum kw_verdict transaction_exec(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict transaction_send(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict transaction_discard(struct kw_client *client);
+static enum kw_verdict transaction_queue(struct kw_client *client, const struct kw_command *command,
+                                         struct kw_bytes wire);
+static bool is_named(const struct kw_command *command, const char *name);
+static bool may_queue(const struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command);
+static bool slot_agrees(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict say(struct kw_client *client, struct kw_bytes reply);
+static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part);
+static bool run_redirected(struct kw_request *request, const struct kw_reply_part *part);
+static void run_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                        bool was_sent);
+
+static const struct kw_call_user run_user = {run_on_reply, run_on_fail};
+
+enum kw_verdict kw_transaction_check(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire)
+{
+    if (command->session == KW_SESSION_TRANSACTION || command->local == KW_LOCAL_QUIT ||
+        command->local == KW_LOCAL_RESET) {
+        return KW_NEXT;
+    }
+    if (is_named(command, "watch")) {
+        kw_reply_error(kw_reply_begin(client), KW_ERROR_MULTI_WATCH);
+        kw_reply_end(client);
+        return KW_ANSWERED; /* as a server: the transaction goes on */
+    }
+    return transaction_queue(client, command, wire);
+}
+
+enum kw_verdict kw_transaction_start(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire)
+{
+    (void)wire;
+    if (is_named(command, "multi")) {
+        return transaction_multi(client);
+    }
+    return is_named(command, "exec") ? transaction_exec(client, command)
+                                     : transaction_discard(client);
+}
+
+bool kw_transaction_ends_by(const struct kw_command *command)
+{
+    return is_named(command, "exec");
+}
+
+enum kw_verdict kw_transaction_abort(struct kw_client *client)
+{
+    kw_transaction_drop(client);
+    return kw_reply_refuse(client, KW_ERROR_EXECABORT_BECAUSE,
+                           "wrong number of arguments for 'exec' command", NULL);
+}
+
+void kw_transaction_flag(struct kw_client *client)
+{
+    client->transaction->is_flagged = true; /* I2 */
+}
+
+void kw_transaction_drop(struct kw_client *client)
+{
+    struct kw_transaction *transaction = client->transaction;
+
+    if (transaction == NULL || transaction->is_executing || transaction->is_answering) {
+        return; /* EXEC has left, WATCH is just being answered: they end it */
+    }
+    if (transaction->watch.request != NULL) {
+        transaction->is_watching = false;    /* the link goes */
+        kw_leased_drop(&transaction->watch); /* a WATCH is under way: ends there */
+        return;
+    }
+    kw_watch_release(transaction);
+    kw__transaction_free(client);
+}
+
+int kw_transaction_queued(const struct kw_client *client)
+{
+    return (client->modes & KW_MODE_MULTI) != 0 ? (int)client->transaction->count : -1;
+}
+
+unsigned kw_transaction_watched(const struct kw_client *client)
+{
+    return client->transaction != NULL ? client->transaction->watched_count : 0;
+}
+
+size_t kw_transaction_bytes(const struct kw_client *client)
+{
+    const struct kw_transaction *transaction = client->transaction;
+
+    return transaction == NULL || transaction->run == NULL ? 0 : transaction->run->cap;
+}
+
+struct kw_transaction *kw__transaction_of(struct kw_client *client)
+{
+    if (client->transaction == NULL) {
+        struct kw_transaction *transaction = kw_alloc_zero(1, sizeof *transaction);
+        kw_leased_init(&transaction->watch, client, &kw__watch_user);
+        transaction->slot = KW_SLOT_NONE;
+        client->transaction = transaction;
+    }
+    return client->transaction;
+}
+
+void kw__transaction_free(struct kw_client *client)
+{
+    kw_chunk_unref(&client->transaction->run);
+    kw_free(client->transaction);
+    client->transaction = NULL;
+    client->modes &= ~KW_MODE_MULTI; /* I1 */
+}
+
+static enum kw_verdict transaction_multi(struct kw_client *client)
+{
+    if ((client->modes & KW_MODE_MULTI) != 0) {
+        kw_reply_error(kw_reply_begin(client), KW_ERROR_MULTI_NESTED);
+        kw_reply_end(client);
+        return KW_ANSWERED; /* as a server: the transaction goes on */
+    }
+    struct kw_transaction *transaction = kw__transaction_of(client);
+    transaction->run = kw_chunk_get(client->proxy->chunks, RUN_FIRST_BYTES);
+    transaction->count = 0;
+    transaction->is_flagged = false;
+    transaction->is_read_only = true;
+    transaction->slot = transaction->is_watching ? transaction->watch_slot : KW_SLOT_NONE;
+    client->modes |= KW_MODE_MULTI; /* I1 */
+    kw__run_append(client, KW_BYTES("*1\r\n$5\r\nMULTI\r\n"));
+    return say(client, KW_BYTES("+OK\r\n"));
+}
+
+static enum kw_verdict transaction_exec(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_transaction *transaction = client->transaction;
+
+    if ((client->modes & KW_MODE_MULTI) == 0) {
+        return kw_reply_refuse(client, KW_ERROR_EXEC_WITHOUT_MULTI, NULL, NULL);
+    }
+    if (transaction->is_flagged) {
+        kw_transaction_drop(client);
+        return kw_reply_refuse(client, KW_ERROR_EXECABORT, NULL, NULL); /* I2 */
+    }
+    if (transaction->is_watching || transaction->is_watch_lost) {
+        return kw_watch_exec(client, transaction, command);
+    }
+    if (transaction->count == 0) {
+        kw_transaction_drop(client);
+        return say(client, KW_BYTES("*0\r\n"));
+    }
+    enum kw_verdict verdict = transaction_send(client, command);
+    if (verdict != KW_WAITING) {
+        kw_transaction_drop(client);
+    }
+    return verdict;
+}
+
+/* The run is whole: onto the client's shared link to the node of its slot. */
+static enum kw_verdict transaction_send(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_transaction *transaction = client->transaction;
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_target target = {.slot = transaction->slot, .has_several_keys = true};
+    struct kw_link *link = NULL;
+
+    if (target.slot == KW_SLOT_NONE) {
+        target.slot = 0; /* any node will do, but always the same one */
+    }
+    enum kw_verdict verdict = kw_route_slot(client, &target);
+    if (verdict == KW_NEXT && kw_request_must_wait(client, command, &target)) {
+        verdict = KW_WAITING;
+    }
+    if (verdict != KW_NEXT) {
+        return verdict;
+    }
+    enum kw_status status = kw_node_link(target.node, client->proto, client->db, client->id, &link);
+    if (status == KW_AGAIN) {
+        return KW_WAITING;
+    }
+    struct kw_request *request = NULL;
+    if (status == KW_OK) {
+        status = kw__run_append(client, KW_BYTES("*1\r\n$4\r\nEXEC\r\n")) ? KW_OK : KW_E_MEMORY;
+    }
+    if (status == KW_OK) {
+        struct kw_chunk *run = transaction->run;
+        request = kw_pool_get(&proxy->requests);
+        kw__request_init(request, client, KW_REQUEST_INFLIGHT);
+        request->call.user = &run_user;
+        request->call.replies_count = transaction->count + 2;
+        request->command = command;
+        request->slot = target.slot;
+        request->is_barrier = true;
+        status = kw_link_send(link, &request->call, kw_bytes_of(run->data, run->end), run);
+    }
+    if (status != KW_OK) {
+        if (request != NULL) {
+            kw_pool_put(&proxy->requests, request);
+        }
+        return kw_reply_refuse(client, kw_resend_error(status), target.node->name, NULL);
+    }
+    request->run = kw_alloc_zero(1, sizeof *request->run);
+    request->run->is_read_only = transaction->is_read_only;
+    kw_reply_expect(request);
+    KW_STAT_ADD(proxy->stats, transactions, 1);
+    return KW_SENT;
+}
+
+static enum kw_verdict transaction_discard(struct kw_client *client)
+{
+    if ((client->modes & KW_MODE_MULTI) == 0) {
+        return kw_reply_refuse(client, KW_ERROR_DISCARD_WITHOUT_MULTI, NULL, NULL);
+    }
+    kw_transaction_drop(client);
+    return say(client, KW_BYTES("+OK\r\n"));
+}
+
+static enum kw_verdict transaction_queue(struct kw_client *client, const struct kw_command *command,
+                                         struct kw_bytes wire)
+{
+    struct kw_transaction *transaction = client->transaction;
+    uint64_t max_bytes = client->proxy->config->client_query_buffer_limit_bytes;
+
+    if ((command->flags & KW_COMMAND_NO_MULTI) != 0) {
+        return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
+    }
+    if (!may_queue(client, command)) {
+        return refuse_to_queue(client, command);
+    }
+    if (!slot_agrees(client, command)) {
+        return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
+    }
+    if (!transaction->is_flagged) { /* else nobody will need it */
+        if (transaction->run->end + wire.len > max_bytes) {
+            return kw_reply_refuse(client, KW_ERROR_MULTI_TOO_BIG, NULL, NULL);
+        }
+        if (!kw__run_append(client, wire)) {
+            return kw_reply_refuse(client, KW_ERROR_OUT_OF_MEMORY, NULL, NULL);
+        }
+        transaction->count++;
+        transaction->is_read_only = transaction->is_read_only && kw_command_may_retry(command);
+    }
+    return say(client, KW_BYTES("+QUEUED\r\n"));
+}
+
+static bool is_named(const struct kw_command *command, const char *name)
+{
+    return strcmp(command->name, name) == 0;
+}
+
+/* Does it mean the same inside a run at one node as it does alone? */
+static bool may_queue(const struct kw_client *client, const struct kw_command *command)
+{
+    static const char *const locals[] = {"ping", "echo", "time", "lolwut"};
+    int64_t index = 0;
+
+    switch (command->route) {
+    case KW_ROUTE_ONE_SLOT:
+    case KW_ROUTE_SPLIT:
+    case KW_ROUTE_ANY_SHARD:
+        return true;
+    case KW_ROUTE_SESSION:
+        return command->session == KW_SESSION_PUBLISH || command->session == KW_SESSION_BLOCK ||
+               command->session == KW_SESSION_WAIT ||
+               command->session == KW_SESSION_WATCH; /* UNWATCH: a run that blocks doesn't wait */
+    case KW_ROUTE_LOCAL:
+        for (size_t i = 0; i < sizeof locals / sizeof locals[0]; i++) {
+            if (is_named(command, locals[i])) {
+                return true;
+            }
+        }
+        return command->local == KW_LOCAL_SELECT &&
+               kw_text_to_int(client->proxy->argv.items[1], &index) == KW_OK && index == client->db;
+    case KW_ROUTE_REFUSED:
+    case KW_ROUTE_ALL_SHARDS:
+    case KW_ROUTE_ALL_NODES:
+    case KW_ROUTE_SCAN:
+    case KW_ROUTE_SLOT_NUMBER:
+        return false;
+    }
+    KW_UNREACHABLE();
+}
+
+static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command)
+{
+    char name[KW_COMMAND_NAME_MAX + 1];
+    size_t i = 0;
+
+    if (command->local == KW_LOCAL_SELECT) {
+        return kw_reply_refuse(client, KW_ERROR_DB_INDEX, NULL, NULL);
+    }
+    for (; command->name[i] != '\0'; i++) {
+        name[i] = command->name[i] == '|' ? ' ' : command->name[i];
+    }
+    name[i] = '\0';
+    return kw_reply_refuse(client, KW_ERROR_MULTI_REFUSED, name, NULL);
+}
+
+/* Are COMMAND's keys of the transaction's slot? The first ones decide which it is. */
+static bool slot_agrees(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_transaction *transaction = client->transaction;
+    const struct kw_argv *argv = &client->proxy->argv;
+    struct kw_keys keys;
+    uint16_t slot = KW_SLOT_NONE;
+
+    (void)kw_keys_find(command, argv->items, argv->count, &keys);
+    if (keys.count == 0) {
+        return true; /* none, or the node will say what is wrong with them */
+    }
+    bool is_same = kw_route_keys_agree(argv, &keys, &slot) &&
+                   (transaction->slot == KW_SLOT_NONE || transaction->slot == slot);
+    if (!is_same && !kw_route_is_plain(client->proxy)) {
+        return false;
+    }
+    transaction->slot = slot;
+    return true;
+}
+
+bool kw__run_append(struct kw_client *client, struct kw_bytes bytes)
+{
+    struct kw_chunk **run = &client->transaction->run;
+
+    if ((*run)->cap - (*run)->end < bytes.len) {
+        size_t more = bytes.len > (*run)->cap ? bytes.len : (*run)->cap;
+        if (kw_chunk_grow(run, more) != KW_OK) {
+            return false;
+        }
+    }
+    memcpy((*run)->data + (*run)->end, bytes.data, bytes.len);
+    (*run)->end += bytes.len;
+    return true;
+}
+
+static enum kw_verdict say(struct kw_client *client, struct kw_bytes reply)
+{
+    kw_buf_append_bytes(kw_reply_begin(client), reply);
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
+
+static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part)
+{
+    struct kw_request *request = (struct kw_request *)call;
+
+    if (part->replies_left > 0) {
+        (void)kw__run_note(request->run, part);
+        return;
+    }
+    if (part->type == '-' && part->is_first && part->is_last && run_redirected(request, part)) {
+        return;
+    }
+    kw_request_pass(request, part, call->link);
+}
+
+struct kw_bytes kw__run_note(struct kw_run *run, const struct kw_reply_part *part)
+{
+    static const struct kw_bytes because = {"-EXECABORT Transaction discarded because of: ",
+                                            sizeof "-EXECABORT Transaction discarded because of: " -
+                                                1};
+    struct kw_bytes line = part->bytes;
+
+    if (part->replies_left > 0) {
+        if (part->type == '-' && part->is_first && part->is_last && run->error_len == 0 &&
+            line.len <= sizeof run->error) {
+            memcpy(run->error, line.data, line.len);
+            run->error_len = (uint8_t)line.len;
+        }
+    } else if (kw_bytes_start_with(line, because) && line.len <= sizeof run->error) {
+        run->error_len = (uint8_t)(line.len - because.len + 1); /* "-READONLY ..." from within */
+        run->error[0] = '-';
+        memcpy(run->error + 1, line.data + because.len, run->error_len - 1u);
+    } else if (!kw_bytes_start_with(line, KW_BYTES("-EXECABORT"))) {
+        return line; /* EXEC's own */
+    }
+    return kw_bytes_of(run->error, run->error_len);
+}
+
+bool kw__run_lacks_multi(const struct kw_reply_part *part)
+{
+    struct kw_bytes text = kw_bytes_of_text(kw_error_text(KW_ERROR_EXEC_WITHOUT_MULTI));
+
+    return part->type == '-' && part->is_first &&
+           kw_bytes_start_with(kw_bytes_of(part->bytes.data + 1, part->bytes.len - 1), text);
+}
+
+/* EXEC was refused: because of where it was asked? */
+static bool run_redirected(struct kw_request *request, const struct kw_reply_part *part)
+{
+    struct kw_run *run = request->run;
+    struct kw_bytes line = kw__run_note(run, part);
+    struct kw_redirect redirect;
+    char text[sizeof run->error];
+
+    if (kw__run_lacks_multi(part)) {
+        KW_STAT_ADD(request->client->proxy->stats, results_unknown, 1);
+        kw_reply_fail(request, KW_ERROR_UNKNOWN_RESULT, part->node->name); /* MULTI was refused */
+        return true;
+    }
+    if (line.len < 3 || !kw_redirect_classify(line, request->slot, &redirect)) {
+        return false; /* an error that is the client's */
+    }
+    size_t text_len = line.len - 3 < sizeof text ? line.len - 3 : sizeof text - 1;
+    memcpy(text, line.data + 1, text_len); /* kept: what follows may free the run */
+    text[text_len] = '\0';
+    run->error_len = 0;
+    if (kw_request_redirected(request, part->node, line)) {
+        KW_STAT_ADD(request->client->proxy->stats, transactions_replayed, 1);
+        return true;
+    }
+    kw_reply_fail(request, KW_ERROR_EXECABORT_BECAUSE, text); /* its time is over */
+    return true;
+}
+
+static void run_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
+                        bool was_sent)
+{
+    struct kw_request *request = (struct kw_request *)call;
+    struct kw_run *run = request->run;
+    bool may_retry = !was_sent || run->is_read_only || run->error_len > 0; /* I3 */
+
+    run->error_len = 0;
+    kw_request_lost(request, link, status, was_sent, may_retry);
+}
