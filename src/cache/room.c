@@ -7,9 +7,10 @@
  * worker has ticked, so room is made ahead: whoever puts evicts until live bytes and the new
  * entry are within the budget. When the arena refuses all the same (pages torn by a change of
  * sizes, much removed within one tick), the budget falls a little, then by up to an eighth, at
- * most once in a grace period, until pages have come together; then it rises again within seconds. So fragmentation
- * costs what it costs today, no reserve for its worst day. That day is a cache full of tiny entries
- * that is to hold large ones from now on: nearly all of them must go before pages are free.
+ * most once in a grace period, until pages have come together; then it rises again within seconds.
+ * So fragmentation costs what it costs today, no reserve for its worst day. That day is a cache
+ * full of tiny entries that is to hold large ones from now on: nearly all of them must go before
+ * pages are free.
  *
  * INVARIANTS
  * M1  live_bytes is the sum of blocks that are not retired; each is counted as the allocator
