@@ -31,15 +31,17 @@ struct kw_request {
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
-    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
     uint64_t started_us;      /* of the loop: when it was put in the queue */
-    uint64_t due_ms;          /* RETRYING: when to try again */
+    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
+    struct kw_list retrying;  /* in proxy->retrying */
+
+    /* zero, but for few; kw__request_init() clears from here on */
     struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
     struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
     struct kw_run *run;       /* EXEC's: owned; transaction.c */
-    struct kw_list retrying;  /* in proxy->retrying */
     struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
+    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
+    uint64_t due_ms;          /* RETRYING: when to try again */
     uint32_t part;            /* of a part: its number in the gather */
     uint32_t keys_count;      /* of a part: how many keys it is about */
     uint16_t slot;

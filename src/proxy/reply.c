@@ -28,6 +28,7 @@ static void reply_expect(struct kw_request *request);
 static void reply_retire(struct kw_request *request);
 static struct kw_buf *reply_push_behind(struct kw_request *request);
 static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes);
+static void reply_release_rest(struct kw_request *request);
 static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
@@ -193,6 +194,24 @@ void kw_reply_finish(struct kw_request *request)
     client->inflight_bytes -= request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
     kw_call_release(&request->call);
+    if (__builtin_expect(!kw__request_is_plain(request), 0)) {
+        reply_release_rest(request);
+    }
+    if (!client->stream.is_reading) {
+        kw__client_resume_later(client); /* waiting, throttled, closing or gone */
+    }
+    if (request->is_part) {
+        kw_gather_on_part(request->gather);
+    } else if (reply_is_in_turn(request)) {
+        reply_advance(client);
+    }
+}
+
+/* What only few requests hold. */
+static void reply_release_rest(struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+
     kw_list_remove(&request->retrying);
     kw_node_release(&request->to_node);
     if (request->leased != NULL) {
@@ -206,14 +225,6 @@ void kw_reply_finish(struct kw_request *request)
         request->is_redirecting = false;
         client->redirecting_count--;
         kw__client_resume_later(client);
-    }
-    if (!client->stream.is_reading) {
-        kw__client_resume_later(client); /* waiting, throttled, closing or gone */
-    }
-    if (request->is_part) {
-        kw_gather_on_part(request->gather);
-    } else if (reply_is_in_turn(request)) {
-        reply_advance(client);
     }
 }
 
