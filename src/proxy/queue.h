@@ -31,9 +31,9 @@ struct kw_request {
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    uint64_t started_us;      /* of the loop: when it was put in the queue */
-    struct kw_buf parked;     /* reply bytes that wait for older requests ... */
-    struct kw_list retrying;  /* in proxy->retrying */
+    uint64_t started_us;     /* of the loop: when it was put in the queue */
+    struct kw_buf parked;    /* reply bytes that wait for older requests ... */
+    struct kw_list retrying; /* in proxy->retrying */
 
     /* zero, but for few; kw__request_init() clears from here on */
     struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
