@@ -70,9 +70,16 @@ void *kw_try_realloc(void *pointer, size_t size_bytes)
 
 char *kw_text_copy(const char *text)
 {
-    size_t size_bytes = strlen(text) + 1;
+    return kw_text_copy_bytes(kw_bytes_of_text(text));
+}
 
-    return memcpy(kw_alloc(size_bytes), text, size_bytes);
+char *kw_text_copy_bytes(struct kw_bytes bytes)
+{
+    char *copy = kw_alloc(bytes.len + 1);
+
+    memcpy(copy, bytes.data, bytes.len);
+    copy[bytes.len] = '\0';
+    return copy;
 }
 
 void kw_free(void *pointer)

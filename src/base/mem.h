@@ -9,6 +9,8 @@
 #ifndef KW_BASE_MEM_H
 #define KW_BASE_MEM_H
 
+#include "base/bytes.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +34,9 @@ void *kw_try_realloc(void *pointer, size_t size_bytes);
 
 /* A copy of the NUL-terminated TEXT. */
 char *kw_text_copy(const char *text) __attribute__((malloc, returns_nonnull));
+
+/* A copy of BYTES with a NUL behind it. */
+char *kw_text_copy_bytes(struct kw_bytes bytes) __attribute__((malloc, returns_nonnull));
 
 /* Give POINTER back; NULL is allowed. */
 void kw_free(void *pointer);

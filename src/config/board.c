@@ -27,7 +27,6 @@ static enum kw_config_change pair_set(struct kw_config *config, const struct kw_
                                       struct kw_blob *why);
 static void explain(const struct kw__option *option, const char *value, struct kw_blob *why);
 static void explain_limits(const char *value, struct kw_blob *why);
-static char *text_of(struct kw_bytes bytes);
 static void board_hang(struct kw_config_board *board, struct kw_config *taken);
 
 struct kw_config_board *kw_config_board_new(struct kw_config *config)
@@ -148,7 +147,7 @@ static enum kw_config_change pair_set(struct kw_config *config, const struct kw_
 {
     const struct kw__option *option = kw__option_find(pair[0]);
     struct kw__text own_words = {0};
-    char *value = text_of(pair[1]);
+    char *value = kw_text_copy_bytes(pair[1]);
     const char *values[] = {value};
 
     enum kw_status status = kw__option_set(option, config, values, 1, &own_words);
@@ -229,15 +228,6 @@ static void explain_limits(const char *value, struct kw_blob *why)
                                   "configuration."
                                 : "Invalid client class specified in buffer limit configuration.");
     kw_file_words_deinit(&words);
-}
-
-static char *text_of(struct kw_bytes bytes)
-{
-    char *text = kw_alloc(bytes.len + 1);
-
-    memcpy(text, bytes.data, bytes.len);
-    text[bytes.len] = '\0';
-    return text;
 }
 
 static void board_hang(struct kw_config_board *board, struct kw_config *taken)

@@ -33,7 +33,6 @@ static bool kill_option(struct kw_client *client, struct kill *kill, struct kw_b
                         struct kw_bytes value);
 static bool kill_number(struct kw_client *client, struct kw_bytes value, enum kw_error not_a_number,
                         enum kw_error not_positive, uint64_t *number);
-static char *text_of(struct kw_bytes bytes);
 static void kill_visit(struct kw_proxy *proxy, struct kw_errand *errand);
 static void kill_answer(struct kw_client *client, struct kw_round *round, struct kw_buf *buf);
 static void kill_end(struct kw_round *round);
@@ -63,7 +62,7 @@ static bool kill_parse(struct kw_client *client, struct kill *kill)
 
     if (argv->count == 3) {
         kill->is_old = true;
-        kill->filter.address = text_of(argv->items[2]);
+        kill->filter.address = kw_text_copy_bytes(argv->items[2]);
         return true;
     }
     kill->filter.self_id = client->id; /* SKIPME yes */
@@ -109,12 +108,12 @@ static bool kill_option(struct kw_client *client, struct kill *kill, struct kw_b
     }
     if (kw_bytes_equal_nocase(option, KW_BYTES("addr"))) {
         kw_free(filter->address);
-        filter->address = text_of(value);
+        filter->address = kw_text_copy_bytes(value);
         return true;
     }
     if (kw_bytes_equal_nocase(option, KW_BYTES("laddr"))) {
         kw_free(filter->local_address);
-        filter->local_address = text_of(value);
+        filter->local_address = kw_text_copy_bytes(value);
         return true;
     }
     if (kw_bytes_equal_nocase(option, KW_BYTES("user"))) {
@@ -150,15 +149,6 @@ static bool kill_number(struct kw_client *client, struct kw_bytes value, enum kw
     }
     *number = (uint64_t)read;
     return true;
-}
-
-static char *text_of(struct kw_bytes bytes)
-{
-    char *text = kw_alloc(bytes.len + 1);
-
-    memcpy(text, bytes.data, bytes.len);
-    text[bytes.len] = '\0';
-    return text;
 }
 
 static void kill_visit(struct kw_proxy *proxy, struct kw_errand *errand)

@@ -80,12 +80,7 @@ bool kw__client_set_text(char **text, struct kw_bytes bytes)
         }
     }
     kw_free(*text);
-    *text = NULL;
-    if (bytes.len > 0) {
-        *text = kw_alloc(bytes.len + 1);
-        memcpy(*text, bytes.data, bytes.len);
-        (*text)[bytes.len] = '\0';
-    }
+    *text = bytes.len > 0 ? kw_text_copy_bytes(bytes) : NULL;
     return true;
 }
 

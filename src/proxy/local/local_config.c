@@ -31,7 +31,6 @@ static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_chang
                                   struct kw_bytes name, const struct kw_blob *why);
 static void take_visit(struct kw_proxy *proxy, struct kw_errand *errand);
 static void round_free(struct kw_round *round);
-static char *text_of(struct kw_bytes bytes);
 
 enum kw_verdict kw__local_config_get(struct kw_client *client, const struct kw_command *command,
                                      struct kw_buf *buf)
@@ -130,8 +129,8 @@ static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
                                   struct kw_bytes name, const struct kw_blob *why)
 {
-    char *name_text = text_of(name);
-    char *why_text = text_of(kw_blob_bytes(why));
+    char *name_text = kw_text_copy_bytes(name);
+    char *why_text = kw_text_copy_bytes(kw_blob_bytes(why));
     enum kw_error error = change == KW_CONFIG_REFUSED  ? KW_ERROR_CONFIG_SET
                           : kw_config_is_servers(name) ? KW_ERROR_CONFIG_SERVERS
                                                        : KW_ERROR_CONFIG_UNKNOWN;
@@ -181,13 +180,4 @@ static void take_visit(struct kw_proxy *proxy, struct kw_errand *errand)
 static void round_free(struct kw_round *round)
 {
     kw_free(round);
-}
-
-static char *text_of(struct kw_bytes bytes)
-{
-    char *text = kw_alloc(bytes.len + 1);
-
-    memcpy(text, bytes.data, bytes.len);
-    text[bytes.len] = '\0';
-    return text;
 }
