@@ -206,10 +206,7 @@ enum kw_status kw_cache_put(struct kw_cache_worker *worker, const struct kw_cach
     status = shard_publish(worker, shard, key, entry);
     pthread_mutex_unlock(&shard->lock);
     if (status != KW_OK) {
-        kw__memory_put(worker, entry, kw__entry_size_of(entry));
-    }
-    if (status == KW_E_MEMORY) {
-        kw__room_refused(worker, shard, KW_SEGMENT_BUCKETS * sizeof(struct kw_bucket));
+        kw__entry_give_up(worker, shard, entry, status);
     }
     return status;
 }
@@ -313,6 +310,15 @@ enum kw_status kw__entry_make(struct kw_cache_worker *worker, const struct kw_ca
     *entry = kw__entry_write(block, key, value, is_long, worker->now_ms);
     kw__count(&worker->puts_count, 1);
     return KW_OK;
+}
+
+void kw__entry_give_up(struct kw_cache_worker *worker, struct kw_shard *shard,
+                       struct kw_entry *entry, enum kw_status status)
+{
+    kw__memory_put(worker, entry, kw__entry_size_of(entry));
+    if (status == KW_E_MEMORY) {
+        kw__room_refused(worker, shard, KW_SEGMENT_BUCKETS * sizeof(struct kw_bucket));
+    }
 }
 
 void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,

@@ -71,10 +71,7 @@ enum kw_status kw_cache_fill_begin(struct kw_cache_worker *worker, const struct 
     }
     pthread_mutex_unlock(&shard->lock);
     if (status != KW_OK) {
-        kw__memory_put(worker, entry, kw__entry_size_of(entry));
-    }
-    if (status == KW_E_MEMORY) {
-        kw__room_refused(worker, shard, KW_SEGMENT_BUCKETS * sizeof(struct kw_bucket));
+        kw__entry_give_up(worker, shard, entry, status);
     }
     return status;
 }

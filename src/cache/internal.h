@@ -139,6 +139,10 @@ KW_CHECK enum kw_status kw__entry_make(struct kw_cache_worker *worker,
                                        const struct kw_cache_key *key,
                                        const struct kw_cache_value *value, struct kw_entry **entry);
 
+/* Without a lock: ENTRY, just made for SHARD, was not published, and STATUS says why. */
+void kw__entry_give_up(struct kw_cache_worker *worker, struct kw_shard *shard,
+                       struct kw_entry *entry, enum kw_status status);
+
 static inline bool kw__domain_is_open(const struct kw_cache *cache, uint16_t domain)
 {
     return domain < KW_CACHE_DOMAINS &&
