@@ -5,7 +5,7 @@
  * torn by fragmentation, never exceed the ceiling. A block that would need more is refused.
  *
  * Thread: any; a tray belongs to one thread. Memory: blocks are the caller's until given back; a
- *         range stays mapped until kw_arena_free(), so a late reader of a freed block reads
+ *         range stays mapped until kw_arena_deinit(), so a late reader of a freed block reads
  *         nonsense but never faults.
  * See also: mem.h (the heap of everything else).
  */

@@ -326,7 +326,6 @@ bool kw_command_is_offered(const struct kw_command *command)
         return command->local == KW_LOCAL_CONTAINER ? has_offered_subcommand(command)
                                                     : command->local != KW_LOCAL_NONE;
     case KW_ROUTE_REFUSED:
-    case KW_ROUTE_ALL_NODES: /* not built yet, see kw_admit() */
         return false;
     case KW_ROUTE_SESSION:
         return command->session != KW_SESSION_STATE && command->session != KW_SESSION_CURSOR;

@@ -119,8 +119,6 @@ static const char *where_it_goes(const struct kw_command *command)
         return "goes to every master, the replies become one";
     case KW_ROUTE_ANY_SHARD:
         return "goes to one of the masters";
-    case KW_ROUTE_ALL_NODES:
-        return "goes to every node, the replies become one";
     case KW_ROUTE_SCAN:
         return "goes from master to master";
     case KW_ROUTE_SLOT_NUMBER:

@@ -29,8 +29,6 @@ enum kw_route {
     KW_ROUTE_ALL_SHARDS,
     /* One call to any master: each would answer the same, or the node fans out by itself. */
     KW_ROUTE_ANY_SHARD,
-    /* One call to each node, replicas too; the replies are merged. */
-    KW_ROUTE_ALL_NODES,
     /* SCAN: shards are walked one after the other, the cursor says which one is next. */
     KW_ROUTE_SCAN,
     /* The third argument is a slot number (CLUSTER COUNTKEYSINSLOT): to that slot's node. */
@@ -48,7 +46,7 @@ enum kw_local {
      * answer is the unknown-subcommand error. (COMMAND, which works alone, is KW_LOCAL_COMMAND.)
      */
     KW_LOCAL_CONTAINER,
-    KW_LOCAL_HELP, /* <container> HELP: kw_describe_help() */
+    KW_LOCAL_HELP, /* <container> HELP: kw_describe() */
     KW_LOCAL_PING,
     KW_LOCAL_ECHO,
     KW_LOCAL_QUIT,

@@ -151,7 +151,6 @@ static enum kw_verdict request_start_other(struct kw_client *client,
     case KW_ROUTE_SPLIT:
     case KW_ROUTE_ALL_SHARDS:
     case KW_ROUTE_ANY_SHARD:
-    case KW_ROUTE_ALL_NODES:
     case KW_ROUTE_SCAN:
         return kw_gather_start(client, command, wire);
     case KW_ROUTE_SESSION:

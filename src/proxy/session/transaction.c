@@ -308,7 +308,6 @@ static bool may_queue(const struct kw_client *client, const struct kw_command *c
                kw_text_to_int(client->proxy->argv.items[1], &index) == KW_OK && index == client->db;
     case KW_ROUTE_REFUSED:
     case KW_ROUTE_ALL_SHARDS:
-    case KW_ROUTE_ALL_NODES:
     case KW_ROUTE_SCAN:
     case KW_ROUTE_SLOT_NUMBER:
         return false;

@@ -172,7 +172,6 @@ KW_TEST(command_rows_have_policies_that_fit_each_other)
         check(row, row->route != KW_ROUTE_SPLIT || (has_keys && row->merge != KW_MERGE_NONE),
               "SPLIT needs keys and MERGE");
         check(row, row->route != KW_ROUTE_ALL_SHARDS || row->merge != KW_MERGE_NONE, "MERGE");
-        check(row, row->route != KW_ROUTE_ALL_NODES || row->merge != KW_MERGE_NONE, "MERGE");
         check(row, row->route != KW_ROUTE_SESSION || row->session != KW_SESSION_NONE, "SESSION");
         check(row,
               row->cache != KW_CACHE_EACH_KEY && row->cache != KW_CACHE_WHOLE_REPLY ? true
