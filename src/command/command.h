@@ -134,7 +134,7 @@ struct kw_command {
     /* read when there is more than one call, or a cache */
     enum kw_merge merge;
     enum kw_session session;
-    enum kw_cache cache;
+    enum kw_caching cache;
 
     /* read only to describe the command */
     enum kw_group group;

@@ -166,7 +166,7 @@ enum kw_session {
 };
 
 /* What the near cache may do with a request. */
-enum kw_cache {
+enum kw_caching {
     KW_CACHE_NO = 0,          /* neither stored nor able to make stored replies stale */
     KW_CACHE_EACH_KEY,        /* answered from the values of single keys (GET, MGET, EXISTS) */
     KW_CACHE_WHOLE_REPLY,     /* the reply may be stored under the whole request, by its one key */

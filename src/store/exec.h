@@ -1,0 +1,49 @@
+/* exec.h - how a command of the store is written: a function of one struct.
+ *
+ * A command parses its arguments first, then looks its keys up, then changes them, then replies;
+ * so an error never leaves half a change behind. It replies exactly once.
+ *
+ *     static void run_strlen(struct kw_exec *exec)
+ *     {
+ *         struct kw_bytes value;
+ *         switch (kw_key_string(exec, exec->argv[1], &value)) { ... }
+ *     }
+ *
+ * Each family has a file of commands (hash_commands.c ...) and its rows in commands.def of this
+ * room: KW_STORE_COMMAND("hset", run_hset, how it takes its stripes).
+ *
+ * Thread: the worker's. Memory: everything in here is borrowed until the command ends.
+ */
+#ifndef KW_STORE_EXEC_H
+#define KW_STORE_EXEC_H
+
+#include "resp/errors.h"
+#include "resp/writer.h"
+#include "store/store.h"
+
+struct kw_exec {
+    struct kw_store_worker *worker;
+    const struct kw_command *command;
+    const struct kw_bytes *argv; /* argv[0] is the name */
+    size_t argc;
+    struct kw_buf *out;
+    uint64_t now_ms; /* of the wall clock; the same for all commands of a batch */
+    int proto;       /* 2 or 3 */
+    bool is_batched; /* inside EXEC: nothing blocks */
+    bool has_failed; /* set by kw_exec_error() */
+    bool blocks;     /* set by kw_exec_block() */
+};
+
+typedef void kw_exec_run(struct kw_exec *exec);
+
+/* Answer with ERROR; TEXT for its %s, or NULL. */
+void kw_exec_error(struct kw_exec *exec, enum kw_error error, const char *text);
+
+/* Blocking commands with nothing to pop: the client waits (or, in a batch, gets a null array). */
+void kw_exec_block(struct kw_exec *exec);
+
+/* Arguments, with redis's error when they are none: false, and the error is written. */
+bool kw_exec_int(struct kw_exec *exec, struct kw_bytes bytes, int64_t *value);
+bool kw_exec_double(struct kw_exec *exec, struct kw_bytes bytes, double *value);
+
+#endif

@@ -1,0 +1,105 @@
+/* store.h - the embedded store: keys and values of this process, and the commands on them.
+ *
+ * One store is shared by all workers; a command runs at once, on the worker that read it. Plain
+ * strings are found without a lock; everything else holds the stripes of its keys while it runs
+ * (a stripe is one of a few hundred locks, chosen by a name's hash). A transaction holds the
+ * stripes of all its keys from its first command to its last.
+ *
+ * Thread: a kw_store_worker belongs to one thread; kw_store_new(), _free(), _join() and _leave()
+ *         are for the thread that owns the store.
+ * Memory: keys, values and what they are made of count towards memory_max_bytes.
+ * See also: exec.h (how a command is written), keyspace.h (what it asks of keys),
+ *           cache/cache.h (what is underneath), README.md (the rules).
+ */
+#ifndef KW_STORE_STORE_H
+#define KW_STORE_STORE_H
+
+#include "base/buf.h"
+#include "cache/cache.h"
+#include "command/command.h"
+#include "resp/request_parser.h"
+
+struct kw_store;
+struct kw_store_worker;
+
+/* Why a key is spoken of; the letters of notify-keyspace-events. */
+enum kw_store_class {
+    KW_STORE_GENERIC = 0, /* g */
+    KW_STORE_STRING,      /* $ */
+    KW_STORE_LIST,        /* l */
+    KW_STORE_SET,         /* s */
+    KW_STORE_HASH,        /* h */
+    KW_STORE_ZSET,        /* z */
+    KW_STORE_EXPIRED,     /* x */
+    KW_STORE_EVICTED,     /* e */
+    KW_STORE_NEW          /* n */
+};
+
+/* What happens to keys, for whoever tells clients of it: tracking, notifications, those who block.
+ * Runs on the worker that did it, while stripes are held: it may only make a note.
+ */
+struct kw_store_watcher {
+    void (*on_event)(void *user, enum kw_store_class class, const char *event,
+                     struct kw_bytes name); /* class and event as redis notifies them */
+    void (*on_changed)(void *user, struct kw_bytes name); /* its value is another one, or gone */
+    void (*on_ready)(void *user, struct kw_bytes name); /* a list or sorted set has got elements */
+    void (*on_flushed)(void *user);                     /* every key is gone */
+    void *user;
+};
+
+struct kw_store_options {
+    size_t memory_max_bytes;
+    enum kw_cache_policy policy;
+    bool is_timed_only; /* volatile-*: only keys with a deadline are evicted */
+    bool has_huge_pages;
+    bool is_locked;
+    unsigned workers_max;
+};
+
+enum kw_store_outcome {
+    KW_STORE_DONE = 0, /* one reply is written */
+    KW_STORE_FAILED,   /* one reply is written, an error */
+    KW_STORE_BLOCKS,   /* nothing is written, nothing changed: it waits for a key (BLPOP ...) */
+    KW_STORE_LACKS     /* nothing is written: no such command here */
+};
+
+/* Returns KW_OK; KW_E_INVALID for options that can't be; KW_E_SYSTEM when the system refuses. */
+KW_CHECK enum kw_status kw_store_new(const struct kw_store_options *options,
+                                     struct kw_store **store);
+void kw_store_free(struct kw_store **store);
+
+/* A worker's access. WATCHER is copied; its functions may be NULL. NOW is the wall clock's. */
+struct kw_store_worker *kw_store_join(struct kw_store *store,
+                                      const struct kw_store_watcher *watcher, uint64_t now_ms);
+void kw_store_leave(struct kw_store_worker **worker);
+
+/* As kw_cache_tick() and kw_cache_rest(): once a loop's tick, and before sleeping. */
+void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms);
+void kw_store_rest(struct kw_store_worker *worker);
+
+/* Execute ARGV, whose row is COMMAND and whose count fits its arity; the reply goes to OUT in the
+ * PROTO (2 or 3) of the client.
+ */
+enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct kw_command *command,
+                                   const struct kw_argv *argv, int proto, struct kw_buf *out);
+
+/* Several commands as one. _add() each of them, _begin(), kw_store_run() each of them, _end().
+ * Others see all or nothing of it. What would block does not: it is answered as redis does in EXEC.
+ */
+void kw_store_batch_add(struct kw_store_worker *worker, const struct kw_command *command,
+                        const struct kw_argv *argv);
+void kw_store_batch_begin(struct kw_store_worker *worker);
+void kw_store_batch_end(struct kw_store_worker *worker);
+
+/* WATCH: a ticket for NAME as it is now, and whether it is so still (between _batch_begin() and
+ * _end() for certain). Each ticket is given back, by any worker.
+ */
+struct kw_store_ticket;
+struct kw_store_ticket *kw_store_ticket_get(struct kw_store_worker *worker, struct kw_bytes name);
+bool kw_store_ticket_holds(struct kw_store_worker *worker, const struct kw_store_ticket *ticket);
+void kw_store_ticket_put(struct kw_store_worker *worker, struct kw_store_ticket **ticket);
+
+/* True when this store has COMMAND. */
+bool kw_store_offers(const struct kw_command *command);
+
+#endif
