@@ -67,7 +67,7 @@ $(B)/keyway: $(B)/obj/src/main.o $(core_o) $(B)/sources.stamp
 
 $(B)/unit-tests: $(unit_o) $(core_o) $(B)/sources.stamp
 	$(call say,LINK)
-	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lcmocka
+	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lcmocka -lm
 
 $(B)/bench-cache: $(B)/obj/utils/bench/cache.o $(core_o) $(B)/sources.stamp
 	$(call say,LINK)

@@ -1,0 +1,294 @@
+/* hot.c - a sketch of the busiest keys: lines of eight fingerprints with their weights.
+ *
+ *     line   [ f0 f1 f2 f3 f4 f5 f6 f7 | w0 w1 w2 w3 w4 w5 w6 w7 ]       64 bytes, one cache line
+ *
+ * A key belongs to one line. Is it there, its weight changes. Is it not, it takes the place of the
+ * lightest key there with the probability 1 / (lightest + 1), and its weight: so the line's sum is
+ * right on average, a key that comes often gets in soon, and the thousands that come once hardly
+ * ever push out one that is known. (Random admission; beside Count-Min, Space-Saving and
+ * HeavyKeeper it finds more of the hot keys with less memory: a plain heap of the lightest is
+ * displaced by each stranger, and a count that many keys share calls cold keys hot.)
+ *
+ * A write counts against its key, below zero too: what has a large weight of either sign is busy,
+ * and stays known. A walk that may go below zero hardly ever comes up again when there are fewer
+ * than four reads to a write; one that stops at zero would start anew after each write, and a
+ * busy key would be called hot again and again.
+ *
+ * With very many reads (READS_MANY in a window) only one in eight is looked at, on average, and
+ * counts for eight. Chance draws the distance to the next one: a fixed step would see the same
+ * command of each pipeline. Then hot is who was seen twice at least.
+ *
+ * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
+ * taken for one another once in half a million.
+ *
+ * INVARIANTS
+ * H1  A line has no fingerprint twice; 0 marks a free place, and has no weight.
+ * H2  Weights stay within +-WEIGHT_MAX.
+ */
+#include "cache/hot.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+enum {
+    WAYS = 8,
+    LINES = 1024,
+    BAN_WAYS = 4,
+    BAN_LINES = 256,
+    WEIGHT_MAX = 1 << 24,
+    WRITE_WEIGHT = 4,
+    SAMPLE_WEIGHT = 8,
+    READS_MANY = 32 * 1024, /* in a window: below, 20 ns a read are nothing */
+    BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS
+};
+
+struct line {
+    uint32_t fingerprint[WAYS];
+    int32_t weight[WAYS];
+};
+
+struct ban {
+    uint64_t until_ms; /* 0: free */
+    uint32_t fingerprint;
+    uint32_t strikes_count; /* bans one soon after another, this one included */
+};
+
+struct kw_hot {
+    /* set once */
+    uint32_t reads_min;
+    bool is_exact;
+
+    uint64_t chance;      /* state of the generator; never 0 */
+    uint32_t to_read;     /* reads until one is looked at */
+    uint32_t to_hit;      /* hits until one is looked at */
+    int32_t step;         /* what a read that is looked at counts for */
+    uint32_t reads_count; /* in this window */
+    uint64_t now_ms;
+    uint64_t window_end_ms;
+    struct line *lines; /* LINES of them, each in a cache line of its own */
+    struct ban *bans;   /* BAN_LINES of BAN_WAYS */
+};
+
+static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
+static struct line *line_of(const struct kw_hot *hot, uint64_t hash);
+static uint32_t fingerprint_of(uint64_t hash);
+static unsigned line_lightest(const struct line *line);
+static int32_t weight_within(int64_t weight);
+static uint64_t chance_draw(struct kw_hot *hot);
+static uint32_t chance_distance(struct kw_hot *hot);
+static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes);
+static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash);
+static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash);
+static void hot_age(struct kw_hot *hot, unsigned windows_count);
+
+_Static_assert(sizeof(struct line) == 64, "a look takes one cache line");
+_Static_assert(sizeof(struct line) * LINES + sizeof(struct ban) * BAN_LINES * BAN_WAYS ==
+                   KW_HOT_BYTES,
+               "what hot.h says");
+
+struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms)
+{
+    struct kw_hot *hot = kw_alloc_zero(1, sizeof *hot);
+
+    KW_ASSERT(options->reads_min > 0);
+    hot->reads_min = options->reads_min;
+    hot->is_exact = options->is_exact;
+    hot->chance = options->seed * 0x9E3779B97F4A7C15ULL | 1;
+    hot->to_read = 1;
+    hot->to_hit = 1;
+    hot->step = 1;
+    hot->now_ms = now_ms;
+    hot->window_end_ms = now_ms + KW_HOT_WINDOW_MS;
+    hot->lines = kw_alloc_line(LINES, sizeof *hot->lines);
+    hot->bans = kw_alloc_line((size_t)BAN_LINES * BAN_WAYS, sizeof *hot->bans);
+    return hot;
+}
+
+void kw_hot_free(struct kw_hot **hot)
+{
+    kw_free((*hot)->lines);
+    kw_free((*hot)->bans);
+    kw_free(*hot);
+    *hot = NULL;
+}
+
+bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
+{
+    hot->reads_count++;
+    if (--hot->to_read > 0) {
+        return false;
+    }
+    hot->to_read = hot->step == 1 ? 1 : chance_distance(hot);
+    int32_t weight = hot_add(hot, hash, hot->step);
+    return weight > 0 && (uint32_t)weight >= reads_for(hot, size_bytes) &&
+           !kw_hot_is_banned(hot, hash);
+}
+
+void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
+{
+    if (--hot->to_hit > 0) {
+        return;
+    }
+    hot->to_hit = chance_distance(hot);
+    (void)hot_add(hot, hash, SAMPLE_WEIGHT);
+}
+
+void kw_hot_write(struct kw_hot *hot, uint64_t hash)
+{
+    (void)hot_add(hot, hash, -WRITE_WEIGHT);
+}
+
+void kw_hot_ban(struct kw_hot *hot, uint64_t hash)
+{
+    struct ban *ban = ban_of(hot, hash);
+    uint64_t time_ms = KW_HOT_BAN_MIN_MS;
+
+    if (ban == NULL) {
+        ban = ban_place(hot, hash);
+        *ban = (struct ban){.fingerprint = fingerprint_of(hash)};
+    } else if (hot->now_ms >= ban->until_ms + BAN_MEMORY_MS) {
+        ban->strikes_count = 0;
+    }
+    for (uint32_t i = 0; i < ban->strikes_count && time_ms < KW_HOT_BAN_MAX_MS; i++) {
+        time_ms *= 2;
+    }
+    ban->strikes_count++;
+    ban->until_ms = hot->now_ms + time_ms;
+}
+
+bool kw_hot_is_banned(const struct kw_hot *hot, uint64_t hash)
+{
+    const struct ban *ban = ban_of(hot, hash);
+
+    return ban != NULL && hot->now_ms < ban->until_ms;
+}
+
+void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
+{
+    hot->now_ms = now_ms;
+    if (now_ms < hot->window_end_ms) {
+        return;
+    }
+    uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
+    hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
+    hot_age(hot, windows < 30 ? (unsigned)windows : 30); /* H2: nothing is left after 25 */
+    bool is_sampled = !hot->is_exact && hot->reads_min > 1 && hot->reads_count >= READS_MANY;
+    hot->step = is_sampled ? SAMPLE_WEIGHT : 1;
+    hot->reads_count = 0;
+}
+
+/* WEIGHT more for the key of HASH. Its weight then; for a stranger that was not let in, WEIGHT. */
+static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight)
+{
+    struct line *line = line_of(hot, hash);
+    uint32_t fingerprint = fingerprint_of(hash);
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (line->fingerprint[i] == fingerprint) { /* H1 */
+            line->weight[i] = weight_within((int64_t)line->weight[i] + weight);
+            return line->weight[i];
+        }
+    }
+    unsigned place = line_lightest(line);
+    uint64_t lightest = (uint64_t)abs(line->weight[place]);
+    uint64_t added = (uint64_t)abs(weight);
+    if (lightest > 0 && (chance_draw(hot) >> 32) * (lightest + added) >= added << 32) {
+        return weight;
+    }
+    line->fingerprint[place] = fingerprint;
+    line->weight[place] =
+        weight_within(weight > 0 ? (int64_t)(lightest + added) : -(int64_t)(lightest + added));
+    return weight > 0 ? weight : line->weight[place];
+}
+
+static struct line *line_of(const struct kw_hot *hot, uint64_t hash)
+{
+    return &hot->lines[(hash >> 32) % LINES];
+}
+
+static uint32_t fingerprint_of(uint64_t hash)
+{
+    uint32_t fingerprint = (uint32_t)hash;
+
+    return fingerprint == 0 ? 1 : fingerprint; /* H1 */
+}
+
+static unsigned line_lightest(const struct line *line)
+{
+    unsigned lightest = 0;
+
+    for (unsigned i = 1; i < WAYS; i++) {
+        lightest = abs(line->weight[i]) < abs(line->weight[lightest]) ? i : lightest;
+    }
+    return lightest;
+}
+
+static int32_t weight_within(int64_t weight)
+{
+    if (weight > WEIGHT_MAX) {
+        return WEIGHT_MAX; /* H2 */
+    }
+    return weight < -WEIGHT_MAX ? -WEIGHT_MAX : (int32_t)weight;
+}
+
+/* xorshift64*: its upper half is well mixed. */
+static uint64_t chance_draw(struct kw_hot *hot)
+{
+    hot->chance ^= hot->chance >> 12;
+    hot->chance ^= hot->chance << 25;
+    hot->chance ^= hot->chance >> 27;
+    return hot->chance * 0x2545F4914F6CDD1DULL;
+}
+
+/* 1 to 15, SAMPLE_WEIGHT on average. */
+static uint32_t chance_distance(struct kw_hot *hot)
+{
+    return 1 + (uint32_t)(((chance_draw(hot) >> 32) * (2 * SAMPLE_WEIGHT - 1)) >> 32);
+}
+
+/* The weight that makes a value of this size hot. */
+static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes)
+{
+    uint64_t units = size_bytes <= 1 ? 1 : 1 + (size_bytes - 1) / KW_HOT_SIZE_UNIT;
+    uint64_t reads = units < WEIGHT_MAX ? hot->reads_min * units : WEIGHT_MAX;
+    uint32_t seen_twice = hot->step == 1 ? 1 : 2 * SAMPLE_WEIGHT;
+
+    reads = reads < WEIGHT_MAX ? reads : WEIGHT_MAX;
+    return reads > seen_twice ? (uint32_t)reads : seen_twice;
+}
+
+static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash)
+{
+    struct ban *bans = &hot->bans[(size_t)((hash >> 32) % BAN_LINES) * BAN_WAYS];
+
+    for (unsigned i = 0; i < BAN_WAYS; i++) {
+        if (bans[i].until_ms != 0 && bans[i].fingerprint == fingerprint_of(hash)) {
+            return &bans[i];
+        }
+    }
+    return NULL;
+}
+
+/* Where a new ban goes: over the one that ends, or ended, first. */
+static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash)
+{
+    struct ban *bans = &hot->bans[(size_t)((hash >> 32) % BAN_LINES) * BAN_WAYS];
+    unsigned first = 0;
+
+    for (unsigned i = 1; i < BAN_WAYS; i++) {
+        first = bans[i].until_ms < bans[first].until_ms ? i : first;
+    }
+    return &bans[first];
+}
+
+static void hot_age(struct kw_hot *hot, unsigned windows_count)
+{
+    for (unsigned i = 0; i < LINES; i++) {
+        struct line *line = &hot->lines[i];
+        for (unsigned j = 0; j < WAYS; j++) {
+            line->weight[j] /= 1 << windows_count;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/* hot.h - which keys are read so often, and written so seldom, that caching them pays.
+ *
+ * Each worker has a detector of its own. It sees the hashes of the keys that its clients read and
+ * write, and says of a read whether its key is hot by now. It remembers some 8000 keys in a fixed
+ * piece of memory, the busiest ones; what it says of the others is that they are not hot.
+ *
+ *     weight  what the last seconds say of a key: a read adds 1, a write takes 4 away, and each
+ *             window of a second halves it. A key that is written as often as read is in debt.
+ *     ban     a key whose cached value did not live to be used is left alone for a while.
+ *
+ * Thread: a detector belongs to one thread. Memory: KW_HOT_BYTES and a little more, never grows.
+ * See also: hot.c (how), cache.h (whose hashes these are).
+ */
+#ifndef KW_CACHE_HOT_H
+#define KW_CACHE_HOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kw_hot;
+
+struct kw_hot_options {
+    uint32_t reads_min; /* that make a key of at most KW_HOT_SIZE_UNIT hot; 1: each read does */
+    bool is_exact;      /* look at each read, also when there are very many */
+    uint64_t seed;      /* of chance; the same seed and calls give the same answers */
+};
+
+enum {
+    KW_HOT_BYTES = 80 * 1024,
+    KW_HOT_READS_MIN = 8,    /* for reads_min: one invalidation costs as much as 1 to 6 reads */
+    KW_HOT_SIZE_UNIT = 1024, /* a value of three of these has to be read three times as often */
+    KW_HOT_WINDOW_MS = 1000,
+    KW_HOT_HITS_MIN = 4, /* a value with fewer, when it is invalidated, was not worth its fill */
+    KW_HOT_BAN_MIN_MS = 1000,
+    KW_HOT_BAN_MAX_MS = 64 * 1000
+};
+
+struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms);
+void kw_hot_free(struct kw_hot **hot);
+
+/* The key of HASH was read, and the cache did not have it. True: it is hot, worth a fill.
+ *
+ * size_bytes  of the value, as far as it is known; 0: unknown
+ */
+bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes);
+
+/* The key of HASH was read, and the cache had it: keeps it known as hot until it is invalidated.
+ * Looks at one hit in eight only, on average.
+ */
+void kw_hot_hit(struct kw_hot *hot, uint64_t hash);
+
+/* The key of HASH was written. */
+void kw_hot_write(struct kw_hot *hot, uint64_t hash);
+
+/* The value of HASH was invalidated before it had KW_HOT_HITS_MIN hits: not hot for
+ * KW_HOT_BAN_MIN_MS, and for twice as long each time that this happens again soon.
+ */
+void kw_hot_ban(struct kw_hot *hot, uint64_t hash);
+
+/* For who fills on behalf of other workers: is HASH banned here? */
+bool kw_hot_is_banned(const struct kw_hot *hot, uint64_t hash);
+
+/* It is NOW. Cheap; once a loop's tick. */
+void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms);
+
+#endif

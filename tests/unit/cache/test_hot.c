@@ -1,0 +1,466 @@
+/* Which keys the detector calls hot: on Zipf streams, with writes, over time, banned ones. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "cache/hot.h"
+#include "tests/unit/kw_test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t hash_of(uint64_t key)
+{
+    return kw_hash(kw_bytes_of((const char *)&key, sizeof key), 7);
+}
+
+static uint64_t draw(uint64_t *chance)
+{
+    *chance = *chance * 6364136223846793005ULL + 1442695040888963407ULL;
+    return *chance >> 33;
+}
+
+static struct kw_hot *a_hot(uint32_t reads_min)
+{
+    return kw_hot_new(&(struct kw_hot_options){.reads_min = reads_min, .seed = 4}, 1000);
+}
+
+/* True when the last of COUNT reads of KEY calls it hot. */
+static bool read_times(struct kw_hot *hot, uint64_t key, unsigned count)
+{
+    bool is_hot = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        is_hot = kw_hot_read(hot, hash_of(key), 0);
+    }
+    return is_hot;
+}
+
+/* ---- Zipf streams ---- */
+
+enum { KEYS = 100 * 1000, READS = 1000 * 1000, HOT_READS = 200 };
+
+struct stream {
+    double *until; /* of each key: the part of all reads that go to it or those before it */
+    uint32_t *counts;
+    bool *is_called_hot;
+    uint64_t chance;
+};
+
+static void stream_open(struct stream *stream, double alpha)
+{
+    double sum = 0;
+
+    *stream = (struct stream){.until = kw_alloc_zero(KEYS, sizeof(double)),
+                              .counts = kw_alloc_zero(KEYS, sizeof(uint32_t)),
+                              .is_called_hot = kw_alloc_zero(KEYS, sizeof(bool)),
+                              .chance = 11};
+    for (unsigned i = 0; i < KEYS; i++) {
+        sum += 1 / pow(i + 1, alpha);
+        stream->until[i] = sum;
+    }
+    for (unsigned i = 0; i < KEYS; i++) {
+        stream->until[i] /= sum;
+    }
+}
+
+static void stream_close(struct stream *stream)
+{
+    kw_free(stream->until);
+    kw_free(stream->counts);
+    kw_free(stream->is_called_hot);
+}
+
+static unsigned stream_next(struct stream *stream)
+{
+    double at = (double)draw(&stream->chance) / (double)(1ULL << 31);
+    unsigned low = 0;
+    unsigned high = KEYS - 1;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (stream->until[middle] < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* A key is hot that has HOT_READS of all: the detector must find most, and few others. Those within
+ * a fifth of the limit count for neither.
+ */
+static void expect_found(double alpha, double recall_min, double precision_min)
+{
+    struct kw_hot *hot = a_hot(HOT_READS);
+    struct stream stream;
+    unsigned hot_count = 0;
+    unsigned found_count = 0;
+    unsigned wrong_count = 0;
+
+    stream_open(&stream, alpha);
+    for (unsigned i = 0; i < READS; i++) {
+        unsigned key = stream_next(&stream);
+        stream.counts[key]++;
+        stream.is_called_hot[key] |= kw_hot_read(hot, hash_of(key), 0);
+    }
+    for (unsigned i = 0; i < KEYS; i++) {
+        bool is_hot = stream.counts[i] >= HOT_READS * 6 / 5;
+        hot_count += is_hot;
+        found_count += is_hot && stream.is_called_hot[i];
+        wrong_count += stream.counts[i] < HOT_READS * 4 / 5 && stream.is_called_hot[i];
+    }
+    double recall = (double)found_count / hot_count;
+    double precision = (double)found_count / (found_count + wrong_count);
+    printf("  zipf %.2f: %u hot keys, recall %.4f, precision %.4f\n", alpha, hot_count, recall,
+           precision);
+    assert_true(recall >= recall_min);
+    assert_true(precision >= precision_min);
+    stream_close(&stream);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(hot_keys_of_a_flat_zipf_stream_are_found_and_few_others)
+{
+    expect_found(0.7, 0.98, 0.98);
+}
+
+KW_TEST(hot_keys_of_a_usual_zipf_stream_are_found_and_few_others)
+{
+    expect_found(0.99, 0.99, 0.99);
+}
+
+KW_TEST(hot_keys_of_a_steep_zipf_stream_are_found_and_few_others)
+{
+    expect_found(1.1, 0.99, 0.99);
+}
+
+KW_TEST(hot_keys_are_found_when_most_reads_are_not_looked_at)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    struct stream stream;
+    unsigned wrong_count = 0;
+    uint64_t now_ms = 1000;
+
+    /* 100,000 reads a window: from the second on, one in eight is looked at. */
+    stream_open(&stream, 0.99);
+    for (unsigned i = 0; i < READS; i++) {
+        unsigned key = stream_next(&stream);
+        now_ms += i % 100 == 99;
+        kw_hot_tick(hot, now_ms);
+        stream.counts[key]++;
+        stream.is_called_hot[key] |= kw_hot_read(hot, hash_of(key), 0);
+    }
+
+    for (unsigned i = 0; i < 500; i++) { /* 16 reads a window and more */
+        assert_true(stream.is_called_hot[i]);
+    }
+    for (unsigned i = 50000; i < KEYS; i++) { /* one in six windows, and fewer */
+        wrong_count += stream.is_called_hot[i];
+    }
+    printf("  %u of 50000 cold keys are called hot\n", wrong_count);
+    assert_true(wrong_count < 500);
+    stream_close(&stream);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(keys_that_come_once_are_never_hot)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    unsigned wrong_count = 0;
+
+    for (unsigned i = 0; i < 30000; i++) {
+        wrong_count += kw_hot_read(hot, hash_of(i), 0);
+    }
+    assert_int_equal(wrong_count, 0);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_hot_key_is_found_among_many_that_come_once)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    bool is_hot = false;
+
+    for (unsigned i = 1; i < 200000 && !is_hot; i++) {
+        (void)kw_hot_read(hot, hash_of(i), 0);
+        is_hot = i % 100 == 0 && kw_hot_read(hot, hash_of(0), 0);
+    }
+    assert_true(is_hot);
+    kw_hot_free(&hot);
+}
+
+/* ---- one key ---- */
+
+KW_TEST(a_key_is_hot_from_the_given_number_of_reads_on)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_false(read_times(hot, 1, 7));
+    assert_true(read_times(hot, 1, 1));
+    assert_true(read_times(hot, 1, 1));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(with_one_read_as_the_limit_every_read_key_is_hot)
+{
+    struct kw_hot *hot = a_hot(1);
+
+    for (unsigned i = 0; i < 100000; i++) {
+        kw_hot_tick(hot, 1000 + i / 40); /* also when there are very many reads */
+        assert_true(kw_hot_read(hot, hash_of(i), 0));
+    }
+    kw_hot_free(&hot);
+}
+
+KW_TEST(large_values_must_be_read_more_often)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(read_times(hot, 1, 8));
+    assert_true(kw_hot_read(hot, hash_of(1), 1024));
+    assert_false(kw_hot_read(hot, hash_of(1), 1025));
+    assert_true(read_times(hot, 1, 5));
+    assert_true(kw_hot_read(hot, hash_of(1), 2048));
+    assert_false(kw_hot_read(hot, hash_of(1), SIZE_MAX));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(reads_are_forgotten_by_half_each_window)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_false(read_times(hot, 1, 7));
+    kw_hot_tick(hot, 1999);
+    assert_true(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_tick(hot, 2000);
+    assert_false(read_times(hot, 1, 3));
+    assert_true(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_tick(hot, 1000000);
+    assert_false(read_times(hot, 1, 7));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(hits_keep_a_key_hot)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(read_times(hot, 1, 8));
+    for (unsigned i = 0; i < 10000; i++) {
+        kw_hot_tick(hot, 1000 + i);
+        kw_hot_hit(hot, hash_of(1));
+    }
+    assert_true(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_tick(hot, 100000);
+    assert_false(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(hits_count_what_they_are_on_average)
+{
+    struct kw_hot *hot = a_hot(8000);
+
+    for (unsigned i = 0; i < 10000; i++) {
+        kw_hot_hit(hot, hash_of(1));
+    }
+    assert_true(kw_hot_read(hot, hash_of(1), 0));
+    assert_false(kw_hot_read(hot, hash_of(1), 2 * KW_HOT_SIZE_UNIT));
+    kw_hot_free(&hot);
+}
+
+/* How often KEY is called hot in COUNT operations, of which each EVERY-th on average writes. */
+static unsigned hot_times(struct kw_hot *hot, uint64_t key, unsigned count, unsigned every)
+{
+    uint64_t chance = every;
+    unsigned times = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        kw_hot_tick(hot, 1000 + i / 20);
+        if (draw(&chance) % every == 0) {
+            kw_hot_write(hot, hash_of(key));
+        } else {
+            times += kw_hot_read(hot, hash_of(key), 0);
+        }
+    }
+    return times;
+}
+
+KW_TEST(a_key_that_is_written_as_often_as_read_is_not_hot)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_int_equal(hot_times(hot, 1, 200000, 2), 0);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_key_with_three_reads_a_write_is_hardly_ever_hot)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(hot_times(hot, 1, 200000, 4) < 2000);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_key_with_twenty_reads_a_write_is_hot)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(hot_times(hot, 1, 200000, 21) > 180000);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_key_that_begins_to_be_written_is_demoted)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(read_times(hot, 1, 4000));
+    (void)hot_times(hot, 1, 20000, 2);
+    assert_false(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_key_that_is_no_longer_written_becomes_hot_again)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    for (unsigned i = 0; i < 10000; i++) {
+        kw_hot_write(hot, hash_of(1));
+    }
+    kw_hot_tick(hot, 20000);
+    assert_true(read_times(hot, 1, 8));
+    kw_hot_free(&hot);
+}
+
+/* ---- bans ---- */
+
+KW_TEST(a_banned_key_is_not_hot_for_a_second)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    assert_true(read_times(hot, 1, 100));
+    kw_hot_ban(hot, hash_of(1));
+    assert_true(kw_hot_is_banned(hot, hash_of(1)));
+    assert_false(kw_hot_is_banned(hot, hash_of(2)));
+    assert_false(read_times(hot, 1, 100));
+    kw_hot_tick(hot, 1999);
+    assert_false(read_times(hot, 1, 100));
+    kw_hot_tick(hot, 2000);
+    assert_true(read_times(hot, 1, 100));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(bans_double_up_to_a_minute)
+{
+    struct kw_hot *hot = a_hot(8);
+    uint64_t now_ms = 1000;
+    uint64_t ban_ms = KW_HOT_BAN_MIN_MS;
+
+    for (unsigned i = 0; i < 10; i++) {
+        kw_hot_ban(hot, hash_of(1));
+        kw_hot_tick(hot, now_ms + ban_ms - 1);
+        assert_true(kw_hot_is_banned(hot, hash_of(1)));
+        now_ms += ban_ms;
+        kw_hot_tick(hot, now_ms);
+        assert_false(kw_hot_is_banned(hot, hash_of(1)));
+        ban_ms = ban_ms < KW_HOT_BAN_MAX_MS ? ban_ms * 2 : KW_HOT_BAN_MAX_MS;
+    }
+    kw_hot_free(&hot);
+}
+
+KW_TEST(bans_of_long_ago_do_not_count)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    kw_hot_ban(hot, hash_of(1));
+    kw_hot_ban(hot, hash_of(1));
+    kw_hot_tick(hot, 1000 + 2 * KW_HOT_BAN_MIN_MS + KW_HOT_BAN_MAX_MS);
+    kw_hot_ban(hot, hash_of(1));
+    kw_hot_tick(hot, 1000 + 3 * KW_HOT_BAN_MIN_MS + KW_HOT_BAN_MAX_MS);
+    assert_false(kw_hot_is_banned(hot, hash_of(1)));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(many_bans_push_out_those_that_end_first)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    for (unsigned i = 0; i < 8; i++) {
+        kw_hot_ban(hot, hash_of(1));
+    }
+    for (unsigned i = 2; i < 20000; i++) {
+        kw_hot_ban(hot, hash_of(i));
+    }
+    assert_true(kw_hot_is_banned(hot, hash_of(1)));
+    kw_hot_free(&hot);
+}
+
+/* ---- the detector itself ---- */
+
+static uint64_t digest_of_a_run(uint64_t seed)
+{
+    struct kw_hot *hot = kw_hot_new(&(struct kw_hot_options){.reads_min = 8, .seed = seed}, 0);
+    uint64_t chance = 5;
+    uint64_t digest = 0;
+
+    for (unsigned i = 0; i < 300000; i++) {
+        uint64_t key = draw(&chance) % 20000;
+        kw_hot_tick(hot, i / 100);
+        digest = digest * 31 + kw_hot_read(hot, hash_of(key), 0);
+        if (key % 7 == 0) {
+            kw_hot_hit(hot, hash_of(key));
+        }
+    }
+    kw_hot_free(&hot);
+    return digest;
+}
+
+KW_TEST(the_same_seed_gives_the_same_answers)
+{
+    assert_true(digest_of_a_run(1) == digest_of_a_run(1));
+    assert_true(digest_of_a_run(1) != digest_of_a_run(2));
+}
+
+KW_TEST(weights_do_not_overflow)
+{
+    struct kw_hot *hot = a_hot(8);
+
+    for (unsigned i = 0; i < 5 * 1000 * 1000; i++) {
+        kw_hot_write(hot, hash_of(1));
+    }
+    assert_false(kw_hot_read(hot, hash_of(1), 0));
+    for (unsigned i = 0; i < 20 * 1000 * 1000; i++) {
+        (void)kw_hot_read(hot, hash_of(1), 0);
+    }
+    assert_true(kw_hot_read(hot, hash_of(1), 0));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(hot_costs_little)
+{
+    enum { TIMES = 4 * 1000 * 1000 };
+    static uint64_t hashes[65536];
+    struct kw_hot *hot = a_hot(8);
+    struct kw_hot *exact =
+        kw_hot_new(&(struct kw_hot_options){.reads_min = 8, .is_exact = true, .seed = 4}, 1000);
+    uint64_t chance = 3;
+
+    for (unsigned i = 0; i < 65536; i++) {
+        hashes[i] = hash_of(draw(&chance));
+    }
+    uint64_t began_us = kw_clock_us();
+    for (unsigned i = 0; i < TIMES; i++) {
+        kw_hot_tick(hot, 1000 + i / 500);
+        (void)kw_hot_read(hot, hashes[i % 65536], 0);
+    }
+    uint64_t middle_us = kw_clock_us();
+    for (unsigned i = 0; i < TIMES; i++) {
+        kw_hot_tick(exact, 1000 + i / 500);
+        (void)kw_hot_read(exact, hashes[i % 65536], 0);
+    }
+    uint64_t ended_us = kw_clock_us();
+    printf("  %.1f ns a read at 500,000 a second, %.1f when all are looked at\n",
+           (double)(middle_us - began_us) * 1000 / TIMES,
+           (double)(ended_us - middle_us) * 1000 / TIMES);
+    kw_hot_free(&hot);
+    kw_hot_free(&exact);
+}
