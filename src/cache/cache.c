@@ -20,16 +20,20 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "cache/cache_extra.h"
 #include "cache/internal.h"
 
 static bool cache_options_are_valid(const struct kw_cache_options *options);
 static void cache_shape(struct kw_cache *cache);
 static void shards_new(struct kw_cache *cache);
 static void shards_free(struct kw_cache *cache, struct kw_cache_worker *worker);
-static void entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry,
-                       struct kw_cache_found *found);
+static enum kw_status cache_put(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                                struct kw_cache_value *value);
 static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_shard *shard,
-                                    const struct kw_cache_key *key, struct kw_entry *entry);
+                                    const struct kw_cache_key *key, struct kw_cache_value *value,
+                                    struct kw_entry *entry);
+static bool entry_keep_deadline(const struct kw_cache_worker *worker, struct kw_entry *entry,
+                                const struct kw_entry *old, struct kw_cache_value *value);
 
 enum { FULL_SHARE = 4 }; /* an entry takes at most this part of the room */
 
@@ -41,8 +45,12 @@ enum kw_status kw_cache_new(const struct kw_cache_options *options, struct kw_ca
     }
     struct kw_cache *made = kw_alloc_line(1, sizeof *made);
     made->options = *options;
+    if (options->memory_reserved_bytes == 0) {
+        made->options.memory_reserved_bytes = options->memory_max_bytes;
+    }
     cache_shape(made);
-    struct kw_arena_options arena = {.ceiling_bytes = options->memory_max_bytes - made->fixed_bytes,
+    struct kw_arena_options arena = {.ceiling_bytes =
+                                         made->options.memory_reserved_bytes - made->fixed_bytes,
                                      .has_huge_pages = options->has_huge_pages,
                                      .is_locked = options->is_locked};
     enum kw_status status = kw_arena_init(&made->arena, &arena);
@@ -52,6 +60,9 @@ enum kw_status kw_cache_new(const struct kw_cache_options *options, struct kw_ca
     }
     made->room_bytes = kw_arena_room_bytes(&made->arena);
     atomic_init(&made->budget_bytes, made->room_bytes - made->room_bytes / 64);
+    status = kw_cache_set_memory_max(made, options->memory_max_bytes);
+    KW_ASSERT(status == KW_OK);
+    atomic_init(&made->policy, options->policy);
     atomic_init(&made->epoch, 2 * KW_BAGS); /* above every bag's first */
     pthread_mutex_init(&made->lock, NULL);
     shards_new(made);
@@ -112,6 +123,16 @@ struct kw_cache_worker *kw_cache_join(struct kw_cache *cache, uint64_t now_ms)
     return worker;
 }
 
+void kw_cache_worker_set_owner(struct kw_cache_worker *worker, void *owner)
+{
+    worker->owner = owner;
+}
+
+void *kw_cache_worker_owner(const struct kw_cache_worker *worker)
+{
+    return worker->owner;
+}
+
 void kw_cache_leave(struct kw_cache_worker **worker)
 {
     struct kw_cache_worker *old = *worker;
@@ -123,6 +144,7 @@ void kw_cache_leave(struct kw_cache_worker **worker)
     }
     kw__grace_rest(old);
     kw_arena_tray_free(&cache->arena, old->tray);
+    old->owner = NULL;
     pthread_mutex_lock(&cache->lock);
     old->is_joined = false;
     pthread_mutex_unlock(&cache->lock);
@@ -144,7 +166,12 @@ void kw_cache_tick(struct kw_cache_worker *worker, uint64_t now_ms)
         worker->now_ms = now_ms;
         kw__sweep_expired(worker);
         kw__room_recover(worker);
+        kw__room_trim(worker);
+        if (atomic_load_explicit(&cache->is_requeuing, memory_order_relaxed) != 0) {
+            kw__sweep_requeue(worker);
+        }
     }
+    kw__gone_tell(worker);
 }
 
 void kw_cache_rest(struct kw_cache_worker *worker)
@@ -171,7 +198,7 @@ bool kw_cache_get(struct kw_cache_worker *worker, const struct kw_cache_key *key
     }
     kw__evict_touch(worker, shard, index, entry);
     kw__count(&worker->hits_count, 1);
-    entry_show(worker, entry, found);
+    kw__entry_show(worker, entry, found);
     return true;
 }
 
@@ -195,19 +222,13 @@ void kw_cache_release(struct kw_cache_worker *worker, struct kw_entry *entry)
 enum kw_status kw_cache_put(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                             const struct kw_cache_value *value)
 {
-    struct kw_shard *shard = kw__shard_of(worker->cache, key->hash);
-    struct kw_entry *entry = NULL;
-    enum kw_status status = kw__entry_make(worker, key, value, &entry);
+    struct kw_cache_value wanted = *value;
+    enum kw_status status = KW_AGAIN;
 
-    if (status != KW_OK) {
-        return status;
+    while (status == KW_AGAIN) {
+        status = cache_put(worker, key, &wanted);
     }
-    pthread_mutex_lock(&shard->lock);
-    status = shard_publish(worker, shard, key, entry);
-    pthread_mutex_unlock(&shard->lock);
-    if (status != KW_OK) {
-        kw__entry_give_up(worker, shard, entry, status);
-    }
+    kw__gone_tell(worker);
     return status;
 }
 
@@ -227,6 +248,7 @@ bool kw_cache_remove(struct kw_cache_worker *worker, const struct kw_cache_key *
         kw__shard_drop(worker, shard, entry);
     }
     pthread_mutex_unlock(&shard->lock);
+    kw__gone_tell(worker);
     return is_found;
 }
 
@@ -247,26 +269,8 @@ unsigned kw_cache_invalidate(struct kw_cache_worker *worker, const struct kw_cac
     }
     pthread_mutex_unlock(&shard->lock);
     kw__count(&worker->invalidated_count, count);
+    kw__gone_tell(worker);
     return count;
-}
-
-void kw_cache_flush(struct kw_cache_worker *worker)
-{
-    struct kw_cache *cache = worker->cache;
-
-    for (unsigned i = 0; i < cache->shards_count; i++) {
-        struct kw_shard *shard = &cache->shards[i];
-        struct kw_index *empty = kw__index_new();
-        pthread_mutex_lock(&shard->lock);
-        struct kw_index *old = atomic_load_explicit(&shard->index, memory_order_relaxed);
-        old->next = shard->flushed;
-        shard->flushed = old;
-        atomic_store_explicit(&shard->index, empty, memory_order_release);
-        atomic_store_explicit(&shard->due, 0, memory_order_relaxed);
-        kw__evict_forget(&shard->queues);
-        atomic_fetch_add_explicit(&cache->flushed_count, 1, memory_order_relaxed);
-        pthread_mutex_unlock(&shard->lock);
-    }
 }
 
 struct kw_entry *kw__shard_find(struct kw_cache_worker *worker, struct kw_shard *shard,
@@ -281,6 +285,18 @@ struct kw_entry *kw__shard_find(struct kw_cache_worker *worker, struct kw_shard 
         pthread_mutex_unlock(&shard->lock);
     }
     return entry;
+}
+
+void kw__entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry,
+                    struct kw_cache_found *found)
+{
+    struct kw_entry_parts parts;
+
+    kw__entry_cut(entry, &parts);
+    found->value = kw_bytes_of(parts.value, parts.value_len);
+    found->deadline_ms = kw__entry_deadline_ms(entry, worker->now_ms);
+    found->kind = entry->flags >> KW_ENTRY_KIND_SHIFT;
+    found->entry = entry;
 }
 
 bool kw__entry_is_usable(const struct kw_cache_worker *worker, const struct kw_entry *entry)
@@ -326,11 +342,15 @@ void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
 {
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
     bool is_fill = (old->flags & KW_ENTRY_FILL) != 0;
+    bool is_over = kw__entry_is_over(old, worker->now_ms);
 
     kw__evict_enter(worker, shard, key->hash, entry, is_fill ? NULL : old);
     kw__index_replace(index, worker->arena, key->hash, old, entry);
     kw__evict_leave(worker, shard, old);
     kw__grace_retire(worker, old);
+    if (is_over) {
+        kw__gone_note(worker, old, KW_CACHE_EXPIRED);
+    }
     kw__shard_time(worker, shard, key->hash, entry);
 }
 
@@ -344,13 +364,18 @@ void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint
     atomic_store_explicit(&shard->due, index->due, memory_order_relaxed);
 }
 
-void kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry)
+bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry)
 {
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+    bool is_over = kw__entry_is_over(entry, worker->now_ms);
 
     kw__index_remove(index, worker->arena, kw__hash_of(worker, entry), entry);
     kw__evict_leave(worker, shard, entry);
     kw__grace_retire(worker, entry);
+    if (is_over) {
+        kw__gone_note(worker, entry, KW_CACHE_EXPIRED);
+    }
+    return is_over;
 }
 
 uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry *entry)
@@ -363,15 +388,17 @@ uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry
 
 static bool cache_options_are_valid(const struct kw_cache_options *options)
 {
-    return options->memory_max_bytes >= KW_CACHE_MEMORY_MIN_BYTES && options->workers_max >= 1 &&
-           options->workers_max <= KW_WORKERS_MAX &&
+    return options->memory_max_bytes >= KW_CACHE_MEMORY_MIN_BYTES &&
+           (options->memory_reserved_bytes == 0 ||
+            options->memory_reserved_bytes >= options->memory_max_bytes) &&
+           options->workers_max >= 1 && options->workers_max <= KW_WORKERS_MAX &&
            (unsigned)options->policy < KW_CACHE_POLICY_COUNT;
 }
 
 /* How many shards, and what the tables beside the arena take. */
 static void cache_shape(struct kw_cache *cache)
 {
-    size_t memory_bytes = cache->options.memory_max_bytes;
+    size_t memory_bytes = cache->options.memory_reserved_bytes;
     unsigned bits = 0;
 
     while ((1u << bits) < KW_SHARDS_MAX && memory_bytes >> (bits + 1) >= KW_SHARD_MIN_BYTES) {
@@ -392,7 +419,9 @@ static void shards_new(struct kw_cache *cache)
         struct kw_shard *shard = &cache->shards[i];
         pthread_mutex_init(&shard->lock, NULL);
         atomic_init(&shard->index, kw__index_new());
-        kw__admit_init(&shard->admit, cache->options.memory_max_bytes / cache->shards_count);
+        kw__admit_init(&shard->admit, cache->options.memory_reserved_bytes / cache->shards_count);
+        shard->policy = cache->options.policy;
+        shard->is_timed_only = cache->options.is_timed_only;
     }
 }
 
@@ -414,21 +443,30 @@ static void shards_free(struct kw_cache *cache, struct kw_cache_worker *worker)
     }
 }
 
-static void entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry,
-                       struct kw_cache_found *found)
+/* KW_AGAIN: VALUE has got the deadline that is to be kept, for which its entry must be longer. */
+static enum kw_status cache_put(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                                struct kw_cache_value *value)
 {
-    struct kw_entry_parts parts;
+    struct kw_shard *shard = kw__shard_of(worker->cache, key->hash);
+    struct kw_entry *entry = NULL;
+    enum kw_status status = kw__entry_make(worker, key, value, &entry);
 
-    kw__entry_cut(entry, &parts);
-    found->value = kw_bytes_of(parts.value, parts.value_len);
-    found->deadline_ms = kw__entry_deadline_ms(entry, worker->now_ms);
-    found->kind = entry->flags >> KW_ENTRY_KIND_SHIFT;
-    found->entry = entry;
+    if (status != KW_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&shard->lock);
+    status = shard_publish(worker, shard, key, value, entry);
+    pthread_mutex_unlock(&shard->lock);
+    if (status != KW_OK) {
+        kw__entry_give_up(worker, shard, entry, status);
+    }
+    return status;
 }
 
 /* Under the lock. On failure ENTRY is nowhere. */
 static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_shard *shard,
-                                    const struct kw_cache_key *key, struct kw_entry *entry)
+                                    const struct kw_cache_key *key, struct kw_cache_value *value,
+                                    struct kw_entry *entry)
 {
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
 
@@ -436,6 +474,9 @@ static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_sh
         return KW_E_CLOSED; /* C3 */
     }
     struct kw_entry *old = kw__index_look(index, worker->arena, key, true); /* C1 */
+    if (value->keeps_deadline && !entry_keep_deadline(worker, entry, old, value)) {
+        return KW_AGAIN;
+    }
     if (old != NULL) {
         kw__shard_replace(worker, shard, key, old, entry);
         return KW_OK;
@@ -447,4 +488,14 @@ static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_sh
     kw__evict_enter(worker, shard, key->hash, entry, NULL);
     kw__shard_time(worker, shard, key->hash, entry);
     return KW_OK;
+}
+
+/* ENTRY gets the deadline of OLD; false when it can't hold that. */
+static bool entry_keep_deadline(const struct kw_cache_worker *worker, struct kw_entry *entry,
+                                const struct kw_entry *old, struct kw_cache_value *value)
+{
+    bool is_kept = old != NULL && kw__entry_is_usable(worker, old);
+
+    value->deadline_ms = is_kept ? kw__entry_deadline_ms(old, worker->now_ms) : 0;
+    return kw__entry_set_deadline(entry, value->deadline_ms, worker->now_ms);
 }

@@ -38,8 +38,32 @@ enum kw_cache_policy {
 /* The end of an entry, called by whichever worker frees it; never while somebody can see it. */
 typedef void (*kw_cache_on_drop)(void *user, unsigned kind, struct kw_bytes value);
 
+struct kw_cache_found;
+struct kw_cache_worker;
+
+enum kw_cache_reason {
+    KW_CACHE_EXPIRED = 0, /* its deadline has come */
+    KW_CACHE_EVICTED      /* others needed its room */
+};
+
+/* Expiry or eviction removed what was FOUND under NAME. Called once for each entry, on the worker
+ * that removed it, without any lock, before the call of this header that removed it returns. NAME
+ * and FOUND are readable until that worker's next tick; a newer value may be there under NAME. It
+ * may look up, put and remove, and may
+ * post to other threads; it must not tick, rest or leave. What callers removed, replaced before its
+ * deadline, invalidated or flushed isn't told, nor what belonged to a closed domain.
+ *
+ * No look-up finds an entry from the millisecond of its deadline on; this call may come later: when
+ * somebody writes to that key, or by the ticks of any worker, some 64 buckets of a shard each. So
+ * a loop that sleeps should wake and tick some times a second.
+ */
+typedef void (*kw_cache_on_gone)(void *user, struct kw_cache_worker *worker,
+                                 enum kw_cache_reason reason, struct kw_bytes name,
+                                 const struct kw_cache_found *found);
+
 struct kw_cache_options {
-    size_t memory_max_bytes; /* at least KW_CACHE_MEMORY_MIN_BYTES */
+    size_t memory_max_bytes;      /* at least KW_CACHE_MEMORY_MIN_BYTES */
+    size_t memory_reserved_bytes; /* what memory_max_bytes may become later; 0: the same */
     enum kw_cache_policy policy;
     bool is_timed_only;       /* only entries with a deadline may be evicted */
     bool has_huge_pages;      /* ask for huge pages */
@@ -47,6 +71,7 @@ struct kw_cache_options {
     uint64_t seed;            /* of hashes: unknown to those who choose keys */
     unsigned workers_max;     /* 1 .. KW_WORKERS_MAX */
     kw_cache_on_drop on_drop; /* may be NULL; for entries put with is_owned */
+    kw_cache_on_gone on_gone; /* may be NULL */
     void *user;
 };
 
@@ -62,6 +87,7 @@ struct kw_cache_value {
     uint16_t domain;      /* 0: none */
     uint8_t kind;         /* the user's, below KW_CACHE_KINDS */
     bool is_owned;        /* on_drop is told when the entry is freed */
+    bool keeps_deadline;  /* of the value it replaces, if there is one; for kw_cache_put() */
 };
 
 /* What a look-up found. Borrowed until the worker's next tick. */
@@ -73,7 +99,6 @@ struct kw_cache_found {
 };
 
 struct kw_cache;
-struct kw_cache_worker;
 struct kw_entry;
 
 enum {
@@ -95,6 +120,10 @@ void kw_cache_free(struct kw_cache **cache);
 /* A worker's access; NULL when workers_max are in. It begins awake, at NOW. */
 struct kw_cache_worker *kw_cache_join(struct kw_cache *cache, uint64_t now_ms);
 void kw_cache_leave(struct kw_cache_worker **worker);
+
+/* Whose worker it is, for callbacks: NULL until it is set. */
+void kw_cache_worker_set_owner(struct kw_cache_worker *worker, void *owner);
+void *kw_cache_worker_owner(const struct kw_cache_worker *worker);
 
 /* The worker holds nothing it found before, and it is NOW: frees what nobody can see any more,
  * and does a bounded piece of what is due (expiry, the rest of a flush). Cheap; once a loop's

@@ -8,12 +8,70 @@
 #include "base/assert.h"
 #include "cache/internal.h"
 
+enum {
+    RANDOM_TRIES = 256,
+    RANDOM_SLOTS = 4 * KW_BUCKET_SLOTS /* a longer chain is not seen in a lifetime */
+};
+
+static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count);
+static struct kw_entry *slot_of_chain(const struct kw_cache_worker *worker,
+                                      const struct kw_index *index, uint32_t number, unsigned slot);
+static struct kw_entry *shard_any(struct kw_cache_worker *worker, struct kw_shard *shard);
 static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *shard,
                             const struct kw_cache_key *key, uint64_t deadline_ms,
                             enum kw_status *status);
 static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,
                         kw_cache_on_entry on_entry, void *user);
 static void shard_figures(struct kw_shard *shard, struct kw_cache_figures *figures);
+
+bool kw_cache_peek(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                   struct kw_cache_found *found)
+{
+    struct kw_shard *shard = kw__shard_of(worker->cache, key->hash);
+    const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_acquire);
+    struct kw_entry *entry = kw__shard_find(worker, shard, index, key);
+
+    if (entry == NULL || !kw__entry_is_usable(worker, entry)) {
+        return false;
+    }
+    kw__entry_show(worker, entry, found);
+    return true;
+}
+
+void kw_cache_usage(const struct kw_cache_worker *worker, const struct kw_cache_found *found,
+                    struct kw_cache_usage *usage)
+{
+    kw__evict_usage(worker, found->entry, usage);
+}
+
+bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
+                     struct kw_cache_found *found)
+{
+    struct kw_cache *cache = worker->cache;
+    struct kw_entry *entry = NULL;
+
+    for (unsigned i = 0; i < RANDOM_TRIES && entry == NULL; i++) {
+        uint64_t shard = random_below(worker, cache->shards_count);
+        const struct kw_index *index =
+            atomic_load_explicit(&cache->shards[shard].index, memory_order_acquire);
+        uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_acquire);
+        if (count != 0) {
+            entry = slot_of_chain(worker, index, (uint32_t)random_below(worker, count),
+                                  (unsigned)random_below(worker, RANDOM_SLOTS));
+        }
+    }
+    for (unsigned i = 0; i < cache->shards_count && entry == NULL; i++) {
+        entry = shard_any(worker, &cache->shards[i]);
+    }
+    if (entry == NULL) {
+        return false;
+    }
+    struct kw_entry_parts parts;
+    kw__entry_cut(entry, &parts);
+    *name = kw_bytes_of(parts.name, parts.name_len);
+    kw__entry_show(worker, entry, found);
+    return true;
+}
 
 enum kw_status kw_cache_expire_at(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                                   uint64_t deadline_ms)
@@ -83,7 +141,8 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
     *figures = (struct kw_cache_figures){
         .live_bytes = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed),
         .resident_bytes = arena.resident_bytes + cache->fixed_bytes,
-        .memory_max_bytes = cache->options.memory_max_bytes,
+        .memory_max_bytes = atomic_load_explicit(&cache->memory_max_bytes, memory_order_relaxed),
+        .memory_reserved_bytes = cache->options.memory_reserved_bytes,
         .budget_bytes = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed)};
     for (unsigned i = 0; i < cache->shards_count; i++) {
         shard_figures(&cache->shards[i], figures);
@@ -102,6 +161,45 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
     }
 }
 
+static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count)
+{
+    worker->random = worker->random * 6364136223846793005u + 1442695040888963407u;
+    return ((worker->random >> 32) * count) >> 32;
+}
+
+/* What is in that slot of the chain and may be found. Chains are of different lengths: whoever asks
+ * for any slot that a chain may have, and tries again when it is empty, gets all alike.
+ */
+static struct kw_entry *slot_of_chain(const struct kw_cache_worker *worker,
+                                      const struct kw_index *index, uint32_t number, unsigned slot)
+{
+    const struct kw_bucket *bucket = kw__index_bucket(index, worker->arena, number);
+
+    for (; bucket != NULL && slot >= KW_BUCKET_SLOTS; slot -= KW_BUCKET_SLOTS) {
+        bucket = kw__bucket_next(bucket, worker->arena);
+    }
+    uint32_t ref =
+        bucket == NULL ? 0 : atomic_load_explicit(&bucket->refs[slot], memory_order_acquire);
+    struct kw_entry *entry = kw_arena_at(worker->arena, ref);
+    return ref != 0 && kw__entry_is_usable(worker, entry) ? entry : NULL;
+}
+
+/* From any bucket on, the first entry; for an index that is nearly empty. */
+static struct kw_entry *shard_any(struct kw_cache_worker *worker, struct kw_shard *shard)
+{
+    const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_acquire);
+    uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_acquire);
+    uint32_t first = (uint32_t)random_below(worker, count);
+    struct kw_entry *entry = NULL;
+
+    for (uint32_t i = 0; i < count && entry == NULL; i++) {
+        for (unsigned slot = 0; slot < RANDOM_SLOTS && entry == NULL; slot++) {
+            entry = slot_of_chain(worker, index, (first + i) % count, slot);
+        }
+    }
+    return entry;
+}
+
 /* Under the lock; false when the entry must be made anew. */
 static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *shard,
                             const struct kw_cache_key *key, uint64_t deadline_ms,
@@ -117,7 +215,7 @@ static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *sha
     if (!kw__entry_set_deadline(entry, deadline_ms, worker->now_ms)) {
         return false;
     }
-    if (worker->cache->options.is_timed_only) {
+    if (shard->is_timed_only) {
         kw__evict_leave(worker, shard, entry);
         kw__evict_enter(worker, shard, key->hash, entry, NULL);
     }
@@ -134,9 +232,8 @@ static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,
         return;
     }
     kw__entry_cut(entry, &parts);
-    struct kw_cache_found found = {kw_bytes_of(parts.value, parts.value_len),
-                                   kw__entry_deadline_ms(entry, worker->now_ms),
-                                   entry->flags >> KW_ENTRY_KIND_SHIFT, entry};
+    struct kw_cache_found found;
+    kw__entry_show(worker, entry, &found);
     on_entry(user, kw_bytes_of(parts.name, parts.name_len), &found);
 }
 

@@ -13,6 +13,7 @@ struct kw_cache_figures {
     uint64_t index_bytes;    /* of these, the index */
     uint64_t resident_bytes; /* pages in use, bookkeeping and fixed tables included */
     uint64_t memory_max_bytes;
+    uint64_t memory_reserved_bytes;
     uint64_t budget_bytes; /* what live_bytes are held to at this moment */
     uint64_t hits_count;
     uint64_t misses_count;
@@ -22,6 +23,40 @@ struct kw_cache_figures {
     uint64_t expired_count;
     uint64_t invalidated_count;
 };
+
+/* How the entry that was found is used, as far as the policy keeps count of it. */
+struct kw_cache_usage {
+    bool has_idle;       /* lru, random, ttl and keep know it */
+    uint64_t idle_ms;    /* since the last use, to 100 ms; goes round after 19 days */
+    bool has_uses;       /* balanced, s3fifo and lfu know it */
+    unsigned uses_count; /* up to 127; lfu and balanced count from the put, s3fifo to 3 */
+};
+
+/* As kw_cache_get(), but no use of the entry, and counted as neither hit nor miss. */
+bool kw_cache_peek(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                   struct kw_cache_found *found);
+void kw_cache_usage(const struct kw_cache_worker *worker, const struct kw_cache_found *found,
+                    struct kw_cache_usage *usage);
+
+/* Any entry, all with the same chance; false when there is none. NAME and FOUND are borrowed until
+ * the next tick. Some looks into buckets; when nearly all of them are empty, up to all.
+ */
+bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
+                     struct kw_cache_found *found);
+
+/* Another MEMORY_MAX for entries, index and blocks, up to what was reserved. When it is lower, what
+ * is too much is evicted by ticks and puts; pages that were in use stay the process's.
+ *
+ * Returns KW_OK; KW_E_INVALID when it is below KW_CACHE_MEMORY_MIN_BYTES or above what is reserved.
+ */
+KW_CHECK enum kw_status kw_cache_set_memory_max(struct kw_cache *cache, size_t memory_max_bytes);
+
+/* Another POLICY. Ticks put all entries into its lists, some buckets each; who leaves meanwhile
+ * is chosen among those that are there already, else by age. What the old policy knew of their uses
+ * is forgotten.
+ */
+void kw_cache_set_policy(struct kw_cache_worker *worker, enum kw_cache_policy policy,
+                         bool is_timed_only);
 
 /* Another DEADLINE for the entry under KEY, 0 for none. Returns KW_OK; KW_E_NOT_FOUND; else as
  * kw_cache_put().

@@ -30,7 +30,7 @@ struct kw_entry {
     uint8_t name_len;          /* set once */
     uint16_t value_len;        /* set once */
     uint16_t domain;           /* set once */
-    uint16_t stamp;            /* the age when it was queued (evict.c) */
+    _Atomic uint16_t stamp;    /* when it was queued, or used (evict.c) */
     char payload[];            /* name, variant's length and variant, value; or a kw_entry_long */
 };
 

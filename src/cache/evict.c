@@ -20,7 +20,11 @@
  * victim. One that was used since it was queued is queued again with its new weight.
  * `lfu` is the same without the probation and without sizes, so weight is uses alone.
  * `s3fifo` is the published one: two lists and ghosts. `lru` moves an entry to the front when it is
- * hit, at most once in a tick of 100 ms and only if the lock is free: exact to that tick.
+ * hit, at most once in a tick of 100 ms and only if the lock is free: exact to that tick. There,
+ * and with `random`, `ttl` and `keep`, mark and stamp together are the tick of the last use.
+ *
+ * When the policy changes, entries are in places of the old one until sweep.c has come by. Whoever
+ * is oldest in any of them may leave when the new policy finds nobody.
  *
  * The stamp of an entry is the age when it was queued, in 16 bits: its unit is a thousandth of the
  * list's weight, so it can't have gone round before the entry is the victim.
@@ -36,6 +40,7 @@
 #include "cache/evict.h"
 
 #include "base/assert.h"
+#include "cache/cache_extra.h"
 #include "cache/internal.h"
 
 enum {
@@ -45,19 +50,27 @@ enum {
     S3_MOVE_COUNT = 2, /* uses that make S3-FIFO keep a new entry */
     S3_COUNT_MAX = 3,  /* uses that it counts */
     LRU_TICK_MS = 100,
-    REQUEUE_MAX = 256, /* in one eviction; then whoever is next leaves */
-    WEIGHT_SHIFT = 26, /* weight of one use of one byte */
+    TICK_MASK = 0xffffff,   /* of mark and stamp */
+    TICK_BEHIND = 0xff0000, /* a use that lies in the future: of a worker with a later clock */
+    REQUEUE_MAX = 256,      /* in one eviction; then whoever is next leaves */
+    WEIGHT_SHIFT = 26,      /* weight of one use of one byte */
     STAMP_BITS = 10,
     RANDOM_TRIES = 8
 };
 
+static bool policy_is_by_time(enum kw_cache_policy policy);
+static uint32_t tick_now(const struct kw_cache_worker *worker);
+static uint32_t tick_of(const struct kw_entry *entry);
+static void tick_set(struct kw_entry *entry, uint32_t tick);
 static void mark_use(struct kw_entry *entry);
+static unsigned place_of_new(struct kw_shard *shard, uint64_t hash, const struct kw_entry *entry,
+                             const struct kw_entry *old);
 static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
                       struct kw_entry *entry, unsigned place);
 static void queue_remove(struct kw_cache_worker *worker, struct kw_shard *shard,
                          struct kw_entry *entry);
 static void queue_rank(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned place);
-static uint64_t entry_weight(const struct kw_cache_worker *worker, const struct kw_entry *entry);
+static uint64_t entry_weight(const struct kw_shard *shard, const struct kw_entry *entry);
 static unsigned place_of_weight(uint64_t weight);
 static uint64_t weight_of_place(unsigned place);
 static unsigned stamp_shift(unsigned place);
@@ -68,78 +81,85 @@ static struct kw_entry *victim_s3fifo(struct kw_cache_worker *worker, struct kw_
 static struct kw_entry *victim_random(struct kw_cache_worker *worker, struct kw_shard *shard);
 static struct kw_entry *queue_oldest(struct kw_cache_worker *worker, struct kw_shard *shard,
                                      unsigned place);
+static struct kw_entry *oldest_of_any(struct kw_cache_worker *worker, struct kw_shard *shard);
 static unsigned uses_of(const struct kw_entry *entry);
-static uint8_t lru_tick(const struct kw_cache_worker *worker);
 
 void kw__evict_touch(struct kw_cache_worker *worker, struct kw_shard *shard,
                      const struct kw_index *index, struct kw_entry *entry)
 {
-    if (worker->cache->options.policy == KW_CACHE_LRU) {
-        uint8_t tick = lru_tick(worker);
-        if (atomic_load_explicit(&entry->mark, memory_order_relaxed) == tick ||
-            pthread_mutex_trylock(&shard->lock) != 0) {
-            return;
-        }
-        atomic_store_explicit(&entry->mark, tick, memory_order_relaxed);
-        /* It may have gone since it was found, alone or with its index. */
-        if (atomic_load_explicit(&shard->index, memory_order_relaxed) == index &&
-            entry->place != KW_PLACE_NONE) {
+    enum kw_cache_policy policy =
+        atomic_load_explicit(&worker->cache->policy, memory_order_relaxed);
+
+    if (!policy_is_by_time(policy)) {
+        mark_use(entry);
+        return;
+    }
+    uint32_t tick = tick_now(worker);
+    if (tick_of(entry) == tick) {
+        return;
+    }
+    if (policy != KW_CACHE_LRU) {
+        tick_set(entry, tick);
+        return;
+    }
+    if (pthread_mutex_trylock(&shard->lock) != 0) {
+        return;
+    }
+    /* It may have gone since it was found, alone or with its index; or the policy. */
+    if (shard->policy == KW_CACHE_LRU &&
+        atomic_load_explicit(&shard->index, memory_order_relaxed) == index) {
+        tick_set(entry, tick);
+        if (entry->place != KW_PLACE_NONE) {
             queue_remove(worker, shard, entry);
             queue_add(worker, shard, entry, KW_PLACE_NEW);
         }
-        pthread_mutex_unlock(&shard->lock);
-        return;
     }
-    mark_use(entry);
+    pthread_mutex_unlock(&shard->lock);
 }
 
 void kw__evict_enter(struct kw_cache_worker *worker, struct kw_shard *shard, uint64_t hash,
                      struct kw_entry *entry, const struct kw_entry *old)
 {
-    const struct kw_cache_options *options = &worker->cache->options;
     bool is_timed = atomic_load_explicit(&entry->deadline, memory_order_relaxed) != 0;
 
     entry->place = KW_PLACE_NONE;
-    if ((entry->flags & KW_ENTRY_FILL) != 0 || options->policy == KW_CACHE_KEEP ||
-        (options->is_timed_only && !is_timed)) {
-        return;
-    }
-    if (options->policy == KW_CACHE_LRU) {
-        atomic_store_explicit(&entry->mark, lru_tick(worker), memory_order_relaxed);
+    if (policy_is_by_time(shard->policy)) {
+        tick_set(entry, tick_now(worker));
     } else if (old != NULL) {
         /* A key keeps what it earned when its value changes; a write is a use, too. */
         atomic_store_explicit(&entry->mark, atomic_load_explicit(&old->mark, memory_order_relaxed),
                               memory_order_relaxed);
         mark_use(entry);
     }
-    switch (options->policy) {
-    case KW_CACHE_BALANCED:
-        if ((old != NULL && old->place != KW_PLACE_NEW && old->place != KW_PLACE_NONE) ||
-            (old == NULL && kw__admit_recall(&shard->admit, hash))) {
-            queue_add(worker, shard, entry, place_of_weight(entry_weight(worker, entry)));
-            return;
-        }
-        break;
-    case KW_CACHE_S3FIFO:
-        if ((old != NULL && old->place == KW_PLACE_OLD) ||
-            (old == NULL && kw__admit_recall(&shard->admit, hash))) {
-            queue_add(worker, shard, entry, KW_PLACE_OLD);
-            return;
-        }
-        break;
-    case KW_CACHE_LFU:
-        queue_add(worker, shard, entry, place_of_weight(entry_weight(worker, entry)));
-        return;
-    case KW_CACHE_LRU:
-    case KW_CACHE_RANDOM:
-    case KW_CACHE_TTL:
-        break;
-    case KW_CACHE_KEEP:
-    case KW_CACHE_POLICY_COUNT:
-    default:
-        KW_UNREACHABLE();
+    if ((entry->flags & KW_ENTRY_FILL) == 0 && shard->policy != KW_CACHE_KEEP &&
+        (is_timed || !shard->is_timed_only)) {
+        queue_add(worker, shard, entry, place_of_new(shard, hash, entry, old));
     }
-    queue_add(worker, shard, entry, KW_PLACE_NEW);
+}
+
+void kw__evict_requeue(struct kw_cache_worker *worker, struct kw_shard *shard,
+                       struct kw_entry *entry)
+{
+    kw__evict_leave(worker, shard, entry);
+    atomic_store_explicit(&entry->mark, 0, memory_order_relaxed);
+    kw__evict_enter(worker, shard, kw__hash_of(worker, entry), entry, NULL);
+}
+
+void kw__evict_usage(const struct kw_cache_worker *worker, const struct kw_entry *entry,
+                     struct kw_cache_usage *usage)
+{
+    enum kw_cache_policy policy =
+        atomic_load_explicit(&worker->cache->policy, memory_order_relaxed);
+
+    *usage = (struct kw_cache_usage){0};
+    if (!policy_is_by_time(policy)) {
+        usage->has_uses = true;
+        usage->uses_count = uses_of(entry);
+        return;
+    }
+    uint32_t ticks = (tick_now(worker) - tick_of(entry)) & TICK_MASK;
+    usage->has_idle = true;
+    usage->idle_ms = ticks >= TICK_BEHIND ? 0 : (uint64_t)ticks * LRU_TICK_MS;
 }
 
 void kw__evict_leave(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry)
@@ -159,15 +179,78 @@ void kw__evict_forget(struct kw_queues *queues)
 
 size_t kw__evict_one(struct kw_cache_worker *worker, struct kw_shard *shard)
 {
-    struct kw_entry *entry = victim(worker, shard);
-
-    if (entry == NULL) {
-        return 0;
+    for (unsigned i = 0; i < REQUEUE_MAX; i++) {
+        struct kw_entry *entry = victim(worker, shard);
+        if (entry == NULL) {
+            return 0;
+        }
+        if (shard->is_timed_only &&
+            atomic_load_explicit(&entry->deadline, memory_order_relaxed) == 0) {
+            kw__evict_leave(worker, shard, entry); /* in a list of the policy before this */
+            continue;
+        }
+        size_t bytes = kw_arena_block_bytes(kw__entry_size_of(entry));
+        if (!kw__shard_drop(worker, shard, entry)) {
+            kw__gone_note(worker, entry, KW_CACHE_EVICTED);
+        }
+        return bytes;
     }
-    size_t bytes = kw_arena_block_bytes(kw__entry_size_of(entry));
-    kw__shard_drop(worker, shard, entry);
-    kw__count(&worker->evicted_count, 1);
-    return bytes;
+    return 0;
+}
+
+/* Are mark and stamp the tick of the last use? */
+static bool policy_is_by_time(enum kw_cache_policy policy)
+{
+    return policy == KW_CACHE_LRU || policy == KW_CACHE_RANDOM || policy == KW_CACHE_TTL ||
+           policy == KW_CACHE_KEEP;
+}
+
+static uint32_t tick_now(const struct kw_cache_worker *worker)
+{
+    return (uint32_t)(worker->now_ms / LRU_TICK_MS) & TICK_MASK;
+}
+
+static uint32_t tick_of(const struct kw_entry *entry)
+{
+    return (uint32_t)atomic_load_explicit(&entry->stamp, memory_order_relaxed) << 8 |
+           atomic_load_explicit(&entry->mark, memory_order_relaxed);
+}
+
+/* Two workers at a time may make a tick that was never: it is right again with the next use. */
+static void tick_set(struct kw_entry *entry, uint32_t tick)
+{
+    atomic_store_explicit(&entry->stamp, (uint16_t)(tick >> 8), memory_order_relaxed);
+    atomic_store_explicit(&entry->mark, (uint8_t)tick, memory_order_relaxed);
+}
+
+/* The list for ENTRY, which comes in, perhaps instead of OLD. */
+static unsigned place_of_new(struct kw_shard *shard, uint64_t hash, const struct kw_entry *entry,
+                             const struct kw_entry *old)
+{
+    switch (shard->policy) {
+    case KW_CACHE_BALANCED:
+        if ((old != NULL && old->place != KW_PLACE_NEW && old->place != KW_PLACE_NONE) ||
+            (old == NULL && kw__admit_recall(&shard->admit, hash))) {
+            return place_of_weight(entry_weight(shard, entry));
+        }
+        return KW_PLACE_NEW;
+    case KW_CACHE_S3FIFO:
+        if ((old != NULL && old->place == KW_PLACE_OLD) ||
+            (old == NULL && kw__admit_recall(&shard->admit, hash))) {
+            return KW_PLACE_OLD;
+        }
+        return KW_PLACE_NEW;
+    case KW_CACHE_LFU:
+        return place_of_weight(entry_weight(shard, entry));
+    case KW_CACHE_LRU:
+    case KW_CACHE_RANDOM:
+    case KW_CACHE_TTL:
+        return KW_PLACE_NEW;
+    case KW_CACHE_KEEP:
+    case KW_CACHE_POLICY_COUNT:
+    default:
+        KW_UNREACHABLE();
+    }
 }
 
 static void mark_use(struct kw_entry *entry)
@@ -192,7 +275,10 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
     size_t bytes = kw_arena_block_bytes(kw__entry_size_of(entry));
 
     entry->place = (uint8_t)place;
-    entry->stamp = (uint16_t)(shard->queues.age >> stamp_shift(place));
+    if (!policy_is_by_time(shard->policy)) {
+        uint64_t age = shard->queues.age >> stamp_shift(place);
+        atomic_store_explicit(&entry->stamp, (uint16_t)age, memory_order_relaxed);
+    }
     entry->prev = 0;
     entry->next = queue->newest;
     if (queue->newest != 0) {
@@ -241,15 +327,17 @@ static void queue_rank(struct kw_cache_worker *worker, struct kw_shard *shard, u
     }
     const struct kw_entry *entry = kw_arena_at(worker->arena, queue->oldest);
     uint64_t age = shard->queues.age >> shift;
-    queue->rank =
-        ((age - (uint16_t)((uint16_t)age - entry->stamp)) << shift) + weight_of_place(place);
+    uint64_t since =
+        (uint16_t)((uint16_t)age - atomic_load_explicit(&entry->stamp, memory_order_relaxed));
+    /* What another policy has written there is any number. */
+    queue->rank = ((since < age ? age - since : 0) << shift) + weight_of_place(place);
 }
 
-static uint64_t entry_weight(const struct kw_cache_worker *worker, const struct kw_entry *entry)
+static uint64_t entry_weight(const struct kw_shard *shard, const struct kw_entry *entry)
 {
     uint64_t uses = (uint64_t)uses_of(entry) + 1;
 
-    if (worker->cache->options.policy == KW_CACHE_LFU) {
+    if (shard->policy == KW_CACHE_LFU) {
         return uses << (WEIGHT_SHIFT - 6);
     }
     uint64_t weight = (uses << WEIGHT_SHIFT) / kw_arena_block_bytes(kw__entry_size_of(entry));
@@ -285,13 +373,16 @@ static struct kw_entry *victim(struct kw_cache_worker *worker, struct kw_shard *
 {
     struct kw_entry *entry = NULL;
 
-    switch (worker->cache->options.policy) {
+    switch (shard->policy) {
     case KW_CACHE_BALANCED:
-        return victim_balanced(worker, shard);
+        entry = victim_balanced(worker, shard);
+        break;
     case KW_CACHE_S3FIFO:
-        return victim_s3fifo(worker, shard);
+        entry = victim_s3fifo(worker, shard);
+        break;
     case KW_CACHE_LFU:
-        return victim_ranked(worker, shard);
+        entry = victim_ranked(worker, shard);
+        break;
     case KW_CACHE_RANDOM:
         entry = victim_random(worker, shard);
         break;
@@ -299,6 +390,7 @@ static struct kw_entry *victim(struct kw_cache_worker *worker, struct kw_shard *
         entry = kw__expire_nearest(worker, shard);
         break;
     case KW_CACHE_LRU:
+        entry = queue_oldest(worker, shard, KW_PLACE_NEW);
         break;
     case KW_CACHE_KEEP:
         return NULL;
@@ -306,7 +398,7 @@ static struct kw_entry *victim(struct kw_cache_worker *worker, struct kw_shard *
     default:
         KW_UNREACHABLE();
     }
-    return entry != NULL ? entry : queue_oldest(worker, shard, KW_PLACE_NEW);
+    return entry != NULL ? entry : oldest_of_any(worker, shard);
 }
 
 static struct kw_entry *victim_balanced(struct kw_cache_worker *worker, struct kw_shard *shard)
@@ -325,7 +417,7 @@ static struct kw_entry *victim_balanced(struct kw_cache_worker *worker, struct k
         }
         queue_remove(worker, shard, entry);
         atomic_fetch_and_explicit(&entry->mark, MARK_COUNT, memory_order_relaxed);
-        queue_add(worker, shard, entry, place_of_weight(entry_weight(worker, entry)));
+        queue_add(worker, shard, entry, place_of_weight(entry_weight(shard, entry)));
     }
     return victim_ranked(worker, shard);
 }
@@ -355,12 +447,7 @@ static struct kw_entry *victim_ranked(struct kw_cache_worker *worker, struct kw_
         }
         queue_remove(worker, shard, entry);
         atomic_fetch_and_explicit(&entry->mark, MARK_COUNT, memory_order_relaxed);
-        queue_add(worker, shard, entry, place_of_weight(entry_weight(worker, entry)));
-    }
-    for (unsigned place = KW_PLACE_OLD; place < KW_PLACES; place++) {
-        if (queues->lists[place].oldest != 0) {
-            return queue_oldest(worker, shard, place);
-        }
+        queue_add(worker, shard, entry, place_of_weight(entry_weight(shard, entry)));
     }
     return NULL;
 }
@@ -426,12 +513,18 @@ static struct kw_entry *queue_oldest(struct kw_cache_worker *worker, struct kw_s
     return ref == 0 ? NULL : kw_arena_at(worker->arena, ref);
 }
 
+/* Nobody is in the lists of the policy, or all were used: the oldest of the first that is. */
+static struct kw_entry *oldest_of_any(struct kw_cache_worker *worker, struct kw_shard *shard)
+{
+    for (unsigned place = KW_PLACE_OLD; place < KW_PLACES; place++) {
+        if (shard->queues.lists[place].oldest != 0) {
+            return queue_oldest(worker, shard, place);
+        }
+    }
+    return queue_oldest(worker, shard, KW_PLACE_NEW);
+}
+
 static unsigned uses_of(const struct kw_entry *entry)
 {
     return atomic_load_explicit(&entry->mark, memory_order_relaxed) & MARK_COUNT;
-}
-
-static uint8_t lru_tick(const struct kw_cache_worker *worker)
-{
-    return (uint8_t)(worker->now_ms / LRU_TICK_MS);
 }

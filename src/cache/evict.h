@@ -30,6 +30,7 @@ struct kw_queues {
     uint64_t age;   /* rises with the rank of what is evicted */
 };
 
+struct kw_cache_usage;
 struct kw_cache_worker;
 struct kw_index;
 struct kw_shard;
@@ -45,6 +46,14 @@ void kw__evict_enter(struct kw_cache_worker *worker, struct kw_shard *shard, uin
 /* ENTRY goes, for whatever reason. */
 void kw__evict_leave(struct kw_cache_worker *worker, struct kw_shard *shard,
                      struct kw_entry *entry);
+
+/* ENTRY, which is in the index, gets the place of one that has just come in. */
+void kw__evict_requeue(struct kw_cache_worker *worker, struct kw_shard *shard,
+                       struct kw_entry *entry);
+
+/* How the entry that was found is used, by its marks. */
+void kw__evict_usage(const struct kw_cache_worker *worker, const struct kw_entry *entry,
+                     struct kw_cache_usage *usage);
 
 /* All entries are gone at once: empty lists. */
 void kw__evict_forget(struct kw_queues *queues);

@@ -144,7 +144,6 @@ static uint32_t bucket_visit(struct kw_cache_worker *worker, struct kw_shard *sh
             }
             if (kw__entry_is_over(entry, worker->now_ms)) {
                 kw__shard_drop(worker, shard, entry);
-                kw__count(&worker->expired_count, 1);
                 continue;
             }
             if (!is_before(now, deadline)) {

@@ -50,6 +50,7 @@ enum kw_status kw_cache_fill_begin(struct kw_cache_worker *worker, const struct 
     enum kw_status status = kw__entry_make(worker, key, &value, &entry);
 
     if (status != KW_OK) {
+        kw__gone_tell(worker);
         return status;
     }
     entry->flags |= KW_ENTRY_FILL;
@@ -73,6 +74,7 @@ enum kw_status kw_cache_fill_begin(struct kw_cache_worker *worker, const struct 
     if (status != KW_OK) {
         kw__entry_give_up(worker, shard, entry, status);
     }
+    kw__gone_tell(worker);
     return status;
 }
 
@@ -106,6 +108,7 @@ enum kw_status kw_cache_fill_end(struct kw_cache_worker *worker, const struct kw
     if (entry != NULL) {
         kw__memory_put(worker, entry, kw__entry_size_of(entry));
     }
+    kw__gone_tell(worker);
     return status;
 }
 
@@ -128,6 +131,7 @@ void kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key 
     pthread_mutex_lock(&shard->lock);
     shard_witness(worker, shard, key, value);
     pthread_mutex_unlock(&shard->lock);
+    kw__gone_tell(worker);
 }
 
 static struct promise promise_of(const struct kw_entry *entry)

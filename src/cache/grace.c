@@ -49,6 +49,8 @@ void kw__grace_tick(struct kw_cache_worker *worker)
     struct kw_cache *cache = worker->cache;
     uint64_t epoch = atomic_load_explicit(&cache->epoch, memory_order_seq_cst);
 
+    KW_ASSERT(!worker->is_telling);
+    KW_ASSERT(worker->gone[0].first == 0 && worker->gone[1].first == 0); /* gone.c N1 */
     if (atomic_load_explicit(&worker->seen, memory_order_relaxed) != epoch) {
         /* From RESTING the epoch may move on between the load and the store: again until seen. */
         do {
@@ -64,6 +66,8 @@ void kw__grace_tick(struct kw_cache_worker *worker)
 
 void kw__grace_rest(struct kw_cache_worker *worker)
 {
+    KW_ASSERT(!worker->is_telling);
+    KW_ASSERT(worker->gone[0].first == 0 && worker->gone[1].first == 0); /* gone.c N1 */
     atomic_store_explicit(&worker->seen, RESTING, memory_order_seq_cst);
 }
 

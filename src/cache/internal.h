@@ -31,9 +31,16 @@ struct kw_shard {
     struct kw_index *flushed; /* indexes that are being emptied */
     struct kw_queues queues;
     struct kw_admit admit;
+    enum kw_cache_policy policy;
+    bool is_timed_only;
 };
 
 enum kw_domain_state { KW_DOMAIN_FREE = 0, KW_DOMAIN_OPEN, KW_DOMAIN_CLOSED, KW_DOMAIN_SWEPT };
+
+struct kw_gone_queue {
+    uint32_t first; /* refs of entries, linked by `prev`: gone.c */
+    uint32_t last;
+};
 
 struct kw_cache_worker {
     _Alignas(KW_LINE_BYTES) _Atomic uint64_t seen; /* grace.c */
@@ -46,6 +53,9 @@ struct kw_cache_worker {
     unsigned tray;
     unsigned shard_next; /* where upkeep goes on */
     bool is_joined;
+    bool is_telling;              /* on_gone is being called */
+    struct kw_gone_queue gone[2]; /* what on_gone is to be told of, by reason */
+    void *owner;
     uint64_t random;
     _Atomic uint64_t hits_count;
     _Atomic uint64_t misses_count;
@@ -59,7 +69,7 @@ struct kw_cache_worker {
 struct kw_cache {
     /* set once */
     struct kw_arena arena;
-    struct kw_cache_options options;
+    struct kw_cache_options options; /* policy, is_timed_only, memory_max_bytes: as it began */
     unsigned shards_count;
     unsigned shard_shift;
     size_t fixed_bytes; /* tables beside the arena */
@@ -71,9 +81,13 @@ struct kw_cache {
     _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes;
     _Atomic size_t index_bytes;  /* of live_bytes */
     _Atomic size_t budget_bytes; /* for the others: room.c */
+    _Atomic size_t limit_bytes;  /* of live_bytes, by memory_max_bytes */
+    _Atomic size_t memory_max_bytes;
+    _Atomic uint32_t policy; /* for hits; what counts under a shard's lock is the shard's */
     _Atomic uint64_t tokens_count;
     _Atomic uint32_t flushed_count; /* shards with something to empty */
     _Atomic uint32_t is_sweeping;   /* some domain is closed and not swept */
+    _Atomic uint32_t is_requeuing;  /* entries are in lists of another policy */
     _Atomic uint8_t domains[KW_CACHE_DOMAINS];
     /* under the lock */
     pthread_mutex_t lock;
@@ -82,6 +96,8 @@ struct kw_cache {
     uint32_t sweep_bucket;
     uint64_t sweep_epoch; /* when the walk ended */
     bool is_sweep_begun;
+    uint32_t requeue_shard;
+    uint32_t requeue_bucket;
     uint64_t budget_raised_ms;
     uint64_t budget_epoch; /* when it was lowered */
     size_t budget_step;    /* by how much next time */
@@ -103,6 +119,9 @@ static inline void kw__count(_Atomic uint64_t *counter, uint64_t by)
 void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes);
 void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
 
+/* Evict a batch when live bytes are above the limit: it was lowered. */
+void kw__room_trim(struct kw_cache_worker *worker);
+
 /* Make at least NEED bytes of room, beginning with SHARD; false when nothing may go. */
 bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes);
 
@@ -115,10 +134,24 @@ void kw__room_refused(struct kw_cache_worker *worker, struct kw_shard *shard, si
 /* The budget may rise again when nothing was refused for a while. */
 void kw__room_recover(struct kw_cache_worker *worker);
 
+/* ENTRY, just retired, went for this REASON: counted, and told when no lock is held. */
+void kw__gone_note(struct kw_cache_worker *worker, struct kw_entry *entry,
+                   enum kw_cache_reason reason);
+void kw__gone_tell_all(struct kw_cache_worker *worker);
+
+static inline void kw__gone_tell(struct kw_cache_worker *worker)
+{
+    if (worker->gone[KW_CACHE_EXPIRED].first != 0 || worker->gone[KW_CACHE_EVICTED].first != 0) {
+        kw__gone_tell_all(worker);
+    }
+}
+
 uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry *entry);
 
-/* Under the lock: ENTRY leaves index and lists, and is freed when nobody can see it any more. */
-void kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry);
+/* Under the lock: ENTRY leaves index and lists, and is freed when nobody can see it any more. True
+ * when it was over anyhow: then it was noted as such.
+ */
+bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry);
 
 /* ENTRY instead of OLD, both of KEY; and its deadline into the bounds of its bucket. */
 void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
@@ -133,6 +166,10 @@ struct kw_entry *kw__shard_find(struct kw_cache_worker *worker, struct kw_shard 
 
 /* May ENTRY be found: a value, not over, of an open domain? */
 bool kw__entry_is_usable(const struct kw_cache_worker *worker, const struct kw_entry *entry);
+
+/* ENTRY as its finder sees it. */
+void kw__entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry,
+                    struct kw_cache_found *found);
 
 /* An entry of KEY and VALUE that is in no index yet. Statuses of kw_cache_put(). */
 KW_CHECK enum kw_status kw__entry_make(struct kw_cache_worker *worker,
@@ -154,5 +191,6 @@ void kw__sweep_expired(struct kw_cache_worker *worker);
 void kw__sweep_flushed(struct kw_cache_worker *worker);
 void kw__sweep_shard(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned buckets);
 void kw__sweep_domains(struct kw_cache_worker *worker);
+void kw__sweep_requeue(struct kw_cache_worker *worker);
 
 #endif

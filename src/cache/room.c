@@ -29,9 +29,11 @@ enum {
     BUDGET_FALL = 8,     /* the part of itself by which it falls at most */
     BUDGET_FLOOR = 32,   /* the part of the room that it never falls below */
     BUDGET_RAISE_MS = 2, /* how often */
+    TRIM_BATCHES = 8,    /* a tick, when the limit was lowered */
     DRAIN_BUCKETS = 16   /* of a flushed index, when room is needed now */
 };
 
+static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes);
 static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes);
 static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *shard,
                             size_t need_bytes);
@@ -98,6 +100,32 @@ void kw__room_refused(struct kw_cache_worker *worker, struct kw_shard *shard, si
     kw__count(&worker->refused_count, 1);
 }
 
+enum kw_status kw_cache_set_memory_max(struct kw_cache *cache, size_t memory_max_bytes)
+{
+    const struct kw_cache_options *options = &cache->options;
+
+    if (memory_max_bytes < KW_CACHE_MEMORY_MIN_BYTES ||
+        memory_max_bytes > options->memory_reserved_bytes) {
+        return KW_E_INVALID;
+    }
+    double part = (double)memory_max_bytes / (double)options->memory_reserved_bytes;
+    size_t limit = cache->room_bytes - cache->room_bytes / BUDGET_RESERVE;
+    atomic_store_explicit(&cache->memory_max_bytes, memory_max_bytes, memory_order_relaxed);
+    atomic_store_explicit(&cache->limit_bytes, (size_t)((double)limit * part),
+                          memory_order_relaxed);
+    return KW_OK;
+}
+
+void kw__room_trim(struct kw_cache_worker *worker)
+{
+    struct kw_cache *cache = worker->cache;
+
+    for (unsigned i = 0; i < TRIM_BATCHES && !limit_is_kept(cache, 0); i++) {
+        worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
+        (void)shard_make_room(worker, &cache->shards[worker->shard_next], 0);
+    }
+}
+
 void kw__room_recover(struct kw_cache_worker *worker)
 {
     struct kw_cache *cache = worker->cache;
@@ -122,12 +150,20 @@ void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes)
     struct kw_cache *cache = worker->cache;
 
     worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
-    return kw__room_get(worker, &cache->shards[worker->shard_next], size_bytes);
+    void *block = kw__room_get(worker, &cache->shards[worker->shard_next], size_bytes);
+    kw__gone_tell(worker);
+    return block;
 }
 
 void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size_bytes)
 {
     kw__memory_put(worker, block, size_bytes);
+}
+
+static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes)
+{
+    return atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes <=
+           atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
 }
 
 /* The arena has refused MISSING bytes that the budget promised. */
@@ -185,6 +221,6 @@ static bool room_is_enough(const struct kw_cache *cache, size_t need_bytes)
     size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes;
     size_t index = atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
 
-    return live <= cache->room_bytes - cache->room_bytes / BUDGET_RESERVE &&
+    return limit_is_kept(cache, need_bytes) &&
            live <= index + atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
 }

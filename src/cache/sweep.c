@@ -1,10 +1,12 @@
-/* sweep.c - what ticks do a bounded piece of: expiry, flushed indexes, closed domains.
+/* sweep.c - what ticks do a bounded piece of: expiry, flushes, closed domains, new policies.
  *
  * A flush leaves each shard an index full of entries that nobody finds. A tick empties some buckets
  * of some shard; an index that is empty is freed a grace period later. A closed domain is swept by
  * one walk over all shards, some buckets a tick: whoever gets the cache's lock takes the next
  * piece. Its number is free again when the walk and a grace period are over, so that no put that
- * was under way can be taken for one of the number's next owner.
+ * was under way can be taken for one of the number's next owner. Another policy is the business of
+ * all shards at once, under their locks; a walk of the same kind then puts every entry into the
+ * list it would be in had it been put now.
  *
  * INVARIANTS
  * S1  A walk goes upwards, and growing moves entries upwards only (index.c): it misses nothing
@@ -12,14 +14,18 @@
  * S2  What a walk looks for is closed before it begins.
  */
 #include "base/assert.h"
+#include "cache/cache_extra.h"
 #include "cache/internal.h"
 
 enum {
-    SWEEP_BUCKETS = 32,  /* a tick */
+    SWEEP_BUCKETS = 32, /* a tick */
+    REQUEUE_BUCKETS = 256,
     EXPIRE_BUCKETS = 64, /* a shard and tick */
     DOMAIN_FIRST = 1
 };
 
+static void requeue_buckets(struct kw_cache_worker *worker, struct kw_shard *shard, uint32_t first,
+                            uint32_t end);
 static void index_reap(struct kw_cache_worker *worker, struct kw_shard *shard);
 static void domains_begin(struct kw_cache *cache);
 static void domains_walk(struct kw_cache_worker *worker, struct kw_shard *shard);
@@ -37,6 +43,25 @@ void kw__sweep_expired(struct kw_cache_worker *worker)
             continue;
         }
         kw__expire_collect(worker, shard, EXPIRE_BUCKETS);
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+void kw_cache_flush(struct kw_cache_worker *worker)
+{
+    struct kw_cache *cache = worker->cache;
+
+    for (unsigned i = 0; i < cache->shards_count; i++) {
+        struct kw_shard *shard = &cache->shards[i];
+        struct kw_index *empty = kw__index_new();
+        pthread_mutex_lock(&shard->lock);
+        struct kw_index *old = atomic_load_explicit(&shard->index, memory_order_relaxed);
+        old->next = shard->flushed;
+        shard->flushed = old;
+        atomic_store_explicit(&shard->index, empty, memory_order_release);
+        atomic_store_explicit(&shard->due, 0, memory_order_relaxed);
+        kw__evict_forget(&shard->queues);
+        atomic_fetch_add_explicit(&cache->flushed_count, 1, memory_order_relaxed);
         pthread_mutex_unlock(&shard->lock);
     }
 }
@@ -139,6 +164,69 @@ void kw_cache_domain_close(struct kw_cache_worker *worker, uint16_t domain)
     atomic_store_explicit(&cache->domains[domain], KW_DOMAIN_CLOSED, memory_order_seq_cst);
     atomic_store_explicit(&cache->is_sweeping, 1, memory_order_relaxed);
     pthread_mutex_unlock(&cache->lock);
+}
+
+void kw_cache_set_policy(struct kw_cache_worker *worker, enum kw_cache_policy policy,
+                         bool is_timed_only)
+{
+    struct kw_cache *cache = worker->cache;
+
+    KW_ASSERT((unsigned)policy < KW_CACHE_POLICY_COUNT);
+    pthread_mutex_lock(&cache->lock);
+    for (unsigned i = 0; i < cache->shards_count; i++) {
+        struct kw_shard *shard = &cache->shards[i];
+        pthread_mutex_lock(&shard->lock); /* C4 of cache.c */
+        shard->policy = policy;
+        shard->is_timed_only = is_timed_only;
+        pthread_mutex_unlock(&shard->lock);
+    }
+    atomic_store_explicit(&cache->policy, policy, memory_order_relaxed);
+    cache->requeue_shard = 0;
+    cache->requeue_bucket = 0;
+    atomic_store_explicit(&cache->is_requeuing, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void kw__sweep_requeue(struct kw_cache_worker *worker)
+{
+    struct kw_cache *cache = worker->cache;
+
+    if (pthread_mutex_trylock(&cache->lock) != 0) {
+        return;
+    }
+    if (cache->requeue_shard == cache->shards_count) {
+        atomic_store_explicit(&cache->is_requeuing, 0, memory_order_relaxed);
+    } else {
+        struct kw_shard *shard = &cache->shards[cache->requeue_shard];
+        pthread_mutex_lock(&shard->lock); /* C4 of cache.c */
+        const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+        uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_relaxed);
+        uint32_t end = cache->requeue_bucket + REQUEUE_BUCKETS;
+        requeue_buckets(worker, shard, cache->requeue_bucket, end < count ? end : count);
+        cache->requeue_bucket = end < count ? end : 0;
+        cache->requeue_shard += end < count ? 0 : 1;
+        pthread_mutex_unlock(&shard->lock);
+    }
+    pthread_mutex_unlock(&cache->lock);
+}
+
+/* Under the lock: the entries of some buckets go to where the policy of SHARD has them (S1). */
+static void requeue_buckets(struct kw_cache_worker *worker, struct kw_shard *shard, uint32_t first,
+                            uint32_t end)
+{
+    struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+
+    for (uint32_t number = first; number < end; number++) {
+        struct kw_bucket *bucket = kw__index_bucket(index, worker->arena, number);
+        for (; bucket != NULL; bucket = kw__bucket_next(bucket, worker->arena)) {
+            for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+                uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+                if (ref != 0) {
+                    kw__evict_requeue(worker, shard, kw_arena_at(worker->arena, ref));
+                }
+            }
+        }
+    }
 }
 
 /* Free the emptied index of SHARD when nobody can be looking into it. */
