@@ -26,6 +26,7 @@ static enum kw_config_change pairs_check(const struct kw_bytes *pairs, size_t co
 static enum kw_config_change pair_set(struct kw_config *config, const struct kw_bytes *pair,
                                       struct kw_blob *why);
 static void explain(const struct kw__option *option, const char *value, struct kw_blob *why);
+static void explain_choice(const struct kw__option *option, struct kw_blob *why);
 static void explain_limits(const char *value, struct kw_blob *why);
 static void board_hang(struct kw_config_board *board, struct kw_config *taken);
 
@@ -194,6 +195,10 @@ static void explain(const struct kw__option *option, const char *value, struct k
     case KW__OPTION_OUTPUT_LIMITS:
         explain_limits(value, why);
         break;
+    case KW__OPTION_CHOICE:
+        kw_blob_print(why, "argument(s) must be one of the following: ");
+        explain_choice(option, why);
+        break;
     case KW__OPTION_OCTAL:
     case KW__OPTION_PATH:
     case KW__OPTION_SECRET:
@@ -203,6 +208,15 @@ static void explain(const struct kw__option *option, const char *value, struct k
     default:
         kw_blob_print(why, "argument is not valid");
     }
+}
+
+static void explain_choice(const struct kw__option *option, struct kw_blob *why)
+{
+    struct kw__text words = {0};
+
+    kw__option_allowed(option, &words);
+    kw_blob_print(why, "%s", words.data);
+    kw__text_deinit(&words);
 }
 
 static void explain_limits(const char *value, struct kw_blob *why)

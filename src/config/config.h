@@ -44,6 +44,12 @@ enum kw_personality {
     KW_PERSONALITY_CLUSTER         /* a cluster whose nodes are keyways */
 };
 
+/* What the near cache does when a node can't tell of changes. */
+enum kw_near_fallback {
+    KW_NEAR_FALLBACK_OFF = 0, /* nothing of that node is cached */
+    KW_NEAR_FALLBACK_MAX_AGE  /* replies are as old as near-cache-max-age-ms */
+};
+
 struct kw_config {
     /* where clients come in */
     int port;          /* 0 = no TCP */
@@ -89,11 +95,24 @@ struct kw_config {
     uint64_t
         node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
 
+    /* the cache */
+    bool near_cache;
+    unsigned near_cache_lease_ms;       /* a hit is at most so old (R4) */
+    unsigned near_cache_max_age_ms;     /* an entry is fetched anew after so long (R8) */
+    uint64_t near_cache_max_item_bytes; /* of a reply */
+    unsigned near_cache_admit_reads;    /* a key is hot that was read so often lately */
+    char *near_cache_prefix;            /* only keys with one of these, blanks between; "" = all */
+    char *near_cache_skip_prefix;       /* no keys with one of these */
+    enum kw_near_fallback near_cache_fallback;
+    uint64_t cache_max_memory_bytes;
+    unsigned cache_eviction; /* enum kw_cache_policy */
+    bool cache_huge_pages;
+    bool cache_lock_memory;
+
     /* the process */
     unsigned threads;        /* 0 = one per core, at most 4 */
     bool io_uring;           /* bursts may use it (net/burst.h) */
     unsigned batch_delay_us; /* 0 = output leaves at the end of each tick (K1) */
-    bool near_cache;         /* always false in this version */
     bool daemonize;
     char *pidfile; /* "" = none */
     char *logfile; /* "" = stdout */

@@ -30,6 +30,7 @@ static const char *const group_titles[KW__OPTION_GROUPS_COUNT] = {
     [KW__OPTION_NETWORK] = "NETWORK",
     [KW__OPTION_LIMITS] = "LIMITS",
     [KW__OPTION_CLUSTER] = "CLUSTER",
+    [KW__OPTION_CACHE] = "CACHE",
     [KW__OPTION_PROCESS] = "PROCESS",
 };
 

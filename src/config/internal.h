@@ -26,6 +26,7 @@ enum kw__option_type {
     KW__OPTION_YES_NO,        /* bool */
     KW__OPTION_LEVEL,         /* enum kw_log_level */
     KW__OPTION_PERSONALITY,   /* enum kw_personality */
+    KW__OPTION_CHOICE,        /* an enum: the number of a word of .takes */
     KW__OPTION_PATH,          /* char * */
     KW__OPTION_SECRET,        /* char *, never shown */
     KW__OPTION_ADDRESSES,     /* bind and bind_count */
@@ -37,6 +38,7 @@ enum kw__option_group {
     KW__OPTION_NETWORK = 0,
     KW__OPTION_LIMITS,
     KW__OPTION_CLUSTER,
+    KW__OPTION_CACHE,
     KW__OPTION_PROCESS,
     KW__OPTION_GROUPS_COUNT
 };
@@ -58,7 +60,6 @@ struct kw__option {
     uint64_t max;
     const char *unit; /* NULL = none */
     const char *takes;
-    const char *absent; /* NULL = every value is accepted */
     const char *summary;
     const char *doc;
 };

@@ -33,6 +33,9 @@ static enum kw_status level_set(const struct kw__option *option, void *field, co
                                 struct kw__text *why);
 static enum kw_status personality_set(const struct kw__option *option, void *field,
                                       const char *value, struct kw__text *why);
+static enum kw_status choice_set(const struct kw__option *option, void *field, const char *value,
+                                 struct kw__text *why);
+static struct kw_bytes choice_word(const struct kw__option *option, unsigned number);
 static enum kw_status text_set(const struct kw__option *option, void *field, const char *value,
                                struct kw__text *why);
 static bool number_is_long(const char *value);
@@ -55,6 +58,7 @@ static const value_setter value_setters[] = {
     [KW__OPTION_PATH] = text_set,      [KW__OPTION_SECRET] = text_set,
     [KW__OPTION_ADDRESSES] = NULL,     [KW__OPTION_SEEDS] = NULL,
     [KW__OPTION_OUTPUT_LIMITS] = NULL, [KW__OPTION_PERSONALITY] = personality_set,
+    [KW__OPTION_CHOICE] = choice_set,
 };
 
 enum kw_status kw__option_set(const struct kw__option *option, struct kw_config *config,
@@ -99,13 +103,19 @@ void kw__option_allowed(const struct kw__option *option, struct kw__text *text)
         kw__text_add(text, "; k, m, g = 1000, kb, mb, gb = 1024");
         break;
     case KW__OPTION_YES_NO:
-        kw__text_add(text, "%s", option->absent != NULL ? option->by_default : "yes, no");
+        kw__text_add(text, "yes, no");
         break;
     case KW__OPTION_LEVEL:
         kw__text_add(text, "%s, %s, %s, %s", levels[0], levels[1], levels[2], levels[3]);
         break;
     case KW__OPTION_PERSONALITY:
         kw__text_add(text, "%s, %s", personalities[0], personalities[1]);
+        break;
+    case KW__OPTION_CHOICE:
+        for (unsigned i = 0; choice_word(option, i).len > 0; i++) {
+            struct kw_bytes word = choice_word(option, i);
+            kw__text_add(text, "%s%.*s", i > 0 ? ", " : "", (int)word.len, word.data);
+        }
         break;
     case KW__OPTION_PATH:
     case KW__OPTION_SECRET:
@@ -147,6 +157,11 @@ void kw__option_show(const struct kw__option *option, const struct kw_config *co
     case KW__OPTION_PERSONALITY:
         kw__text_add(text, "%s", personalities[*(const enum kw_personality *)field]);
         break;
+    case KW__OPTION_CHOICE: {
+        struct kw_bytes word = choice_word(option, (unsigned)number_load(option, field));
+        kw__text_add(text, "%.*s", (int)word.len, word.data);
+        break;
+    }
     case KW__OPTION_PATH:
         kw__text_add(text, "%s", *(char *const *)field);
         break;
@@ -287,13 +302,10 @@ static enum kw_status yes_no_set(const struct kw__option *option, void *field, c
 {
     bool is_yes = strcasecmp(value, "yes") == 0;
 
+    (void)option;
     if (!is_yes && strcasecmp(value, "no") != 0) {
         kw__text_add_quoted(why, value);
         kw__text_add(why, " is neither yes nor no");
-        return KW_E_INVALID;
-    }
-    if (option->absent != NULL && strcasecmp(value, option->by_default) != 0) {
-        kw__text_add(why, "%s", option->absent);
         return KW_E_INVALID;
     }
     *(bool *)field = is_yes;
@@ -328,6 +340,32 @@ static enum kw_status personality_set(const struct kw__option *option, void *fie
     }
     *(enum kw_personality *)field = is_cluster ? KW_PERSONALITY_CLUSTER : KW_PERSONALITY_STANDALONE;
     return KW_OK;
+}
+
+static enum kw_status choice_set(const struct kw__option *option, void *field, const char *value,
+                                 struct kw__text *why)
+{
+    for (unsigned i = 0; choice_word(option, i).len > 0; i++) {
+        if (kw_bytes_equal_nocase(choice_word(option, i), kw_bytes_of_text(value))) {
+            number_store(option, field, i);
+            return KW_OK;
+        }
+    }
+    kw__text_add_quoted(why, value);
+    kw__text_add(why, " is none of them");
+    return KW_E_INVALID;
+}
+
+/* Word NUMBER of those that .takes names, with | between them; empty behind the last one. */
+static struct kw_bytes choice_word(const struct kw__option *option, unsigned number)
+{
+    const char *word = option->takes;
+
+    for (; number > 0 && word != NULL; number--) {
+        word = strchr(word, '|');
+        word = word == NULL ? NULL : word + 1;
+    }
+    return word == NULL ? kw_bytes_of("", 0) : kw_bytes_of(word, strcspn(word, "|"));
 }
 
 static enum kw_status text_set(const struct kw__option *option, void *field, const char *value,

@@ -169,9 +169,7 @@ KW_TEST(every_yes_no_takes_nothing_else)
     for (const struct kw__option *option = next_of_type(&at, KW__OPTION_YES_NO); option != NULL;
          option = next_of_type(&at, KW__OPTION_YES_NO)) {
         assert_accepts(option, "no");
-        if (option->absent == NULL) {
-            assert_accepts(option, "yes");
-        }
+        assert_accepts(option, "yes");
         assert_refuses(option, "true", "'true' is neither yes nor no; allowed: ");
         assert_refuses(option, "\"\"", "'' is neither yes nor no; allowed: ");
     }
@@ -235,9 +233,16 @@ KW_TEST(sizes_take_the_units_of_redis_conf)
     kw_config_unref(&config);
 }
 
-KW_TEST(a_near_cache_is_refused_with_the_reason)
+KW_TEST(every_choice_takes_its_words_and_nothing_else)
 {
-    assert_refused("near-cache yes", "this version has no near cache; allowed: no");
+    size_t at = 0;
+
+    for (const struct kw__option *option = next_of_type(&at, KW__OPTION_CHOICE); option != NULL;
+         option = next_of_type(&at, KW__OPTION_CHOICE)) {
+        assert_accepts(option, option->by_default);
+        assert_refuses(option, "best", "'best' is none of them; allowed: ");
+        assert_refuses(option, option->takes, " is none of them; allowed: ");
+    }
 }
 
 KW_TEST(an_unknown_level_names_those_there_are)
