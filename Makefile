@@ -4,6 +4,7 @@
 #   SANITIZER=thread  address, undefined or thread:    WERROR=       let warnings pass
 #                     everything goes to build/thread  LTO=          no link-time optimization
 #   BUILD=/tmp/mine   build somewhere else             JOBS=1        one compiler at a time
+#   KNOCKOUT=lease    a rule of the near cache left out: for the test of its test only
 #   T=word            (unit) only matching tests       FUZZ_SECONDS  (fuzz) for each fuzzer
 
 ifeq ($(origin CC),default)
@@ -28,6 +29,9 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wswitch-enum -Wmissing-prototypes -Wstrict-prototypes \
             -Wpointer-arith -Wvla -Wundef -Wformat=2 $(WERROR)
 COMMON   := -std=c11 -D_GNU_SOURCE -Isrc -I. $(WARNINGS)
+ifneq ($(KNOCKOUT),)
+COMMON   += -DKW_KNOCKOUT_$(shell echo '$(KNOCKOUT)' | tr a-z- A-Z_)
+endif
 LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -luring -lpthread
 DEBUG    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
 

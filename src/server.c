@@ -23,6 +23,7 @@
 #include "net/sock.h"
 #include "net/timer.h"
 #include "proxy/crew.h"
+#include "proxy/near/near.h"
 #include "proxy/pubsub/census.h"
 #include "stats/latency.h"
 #include "stats/slowlog.h"
@@ -56,6 +57,7 @@ struct kw_server {
     struct kw_timer *deadline; /* runs while shutting down */
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
+    struct kw_near_shared *near; /* NULL: near-cache is off */
     struct kw_worker *workers[KW_WORKERS_MAX];
     unsigned workers_count;
     unsigned drained_count;
@@ -63,6 +65,7 @@ struct kw_server {
 };
 
 static void run_id_draw(char *text, size_t size);
+static enum kw_status server_open_near(struct kw_server *server);
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
                                     enum kw_personality personality, struct kw_door *doors,
@@ -135,6 +138,9 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
             made->workers_count++;
         }
     }
+    if (status == KW_OK && config->near_cache) {
+        status = server_open_near(made);
+    }
     if (status != KW_OK) {
         kw_server_free(&made);
     }
@@ -165,6 +171,7 @@ void kw_server_free(struct kw_server **server)
         kw_worker_free(&ending->workers[i - 1]);
     }
     kw_crew_free(&ending->crew);
+    kw_near_shared_free(&ending->near);
     kw_learn_free(&ending->learn); /* nobody holds a row any more */
     kw_probe_free(&ending->probe);
     kw_discover_free(&ending->discover);
@@ -195,6 +202,23 @@ static void run_id_draw(char *text, size_t size)
         text[i] = "0123456789abcdef"[byte & 15];
     }
     text[size - 1] = '\0';
+}
+
+static enum kw_status server_open_near(struct kw_server *server)
+{
+    const struct kw_config *config = server->config;
+    enum kw_status status = kw_near_shared_new(config, server->workers_count, &server->near);
+
+    if (status != KW_OK) {
+        kw_log(KW_LOG_WARNING, "no cache of %llu bytes: %s%s",
+               (unsigned long long)config->cache_max_memory_bytes, kw_status_meaning(status),
+               config->cache_lock_memory ? " (cache-lock-memory: ulimit -l)" : "");
+        return KW_E_SYSTEM;
+    }
+    for (unsigned i = 0; i < server->workers_count; i++) {
+        kw_worker_share(server->workers[i], server->near);
+    }
+    return KW_OK;
 }
 
 static unsigned threads_wanted(const struct kw_config *config)

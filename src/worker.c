@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "proxy/near/near.h"
 #include "proxy/proxy.h"
 
 #include <pthread.h>
@@ -111,6 +112,11 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
 void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew)
 {
     kw_crew_join(crew, worker->proxy);
+}
+
+void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near)
+{
+    kw_near_open(worker->proxy, near);
 }
 
 void kw_worker_start(struct kw_worker *worker)

@@ -16,6 +16,7 @@
 #include "proxy/crew.h"
 #include "stats/stats.h"
 
+struct kw_near_shared;
 struct kw_worker;
 
 /* What a worker tells the control thread. The letter belongs to the worker and is sent again only
@@ -41,6 +42,9 @@ struct kw_worker *kw_worker_new(unsigned index, struct kw_config *config, struct
 
 /* Make it one of CREW, before any thread starts. */
 void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew);
+
+/* Its half of the near cache, before it starts. */
+void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near);
 
 /* Start the thread. */
 void kw_worker_start(struct kw_worker *worker);

@@ -104,6 +104,13 @@ void kw_feed_send(struct kw_feed *feed, const struct kw_bytes *argv, size_t argc
     kw_stream_mark(&feed->stream);
 }
 
+void kw_feed_send_bytes(struct kw_feed *feed, struct kw_bytes command)
+{
+    KW_ASSERT(feed->state == KW_FEED_READY); /* I3 */
+    kw_buf_append_bytes(&feed->stream.out, command);
+    kw_stream_mark(&feed->stream);
+}
+
 void kw_feed_check(struct kw_feed *feed, uint64_t now_ms)
 {
     static const struct kw_bytes ping = {"PING", 4};

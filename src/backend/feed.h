@@ -71,6 +71,9 @@ void kw_feed_fail(struct kw_feed *feed, enum kw_status status);
 /* Queue a command on a READY feed; it leaves when the tick ends. */
 void kw_feed_send(struct kw_feed *feed, const struct kw_bytes *argv, size_t argc);
 
+/* The same for COMMAND in multibulk form. */
+void kw_feed_send_bytes(struct kw_feed *feed, struct kw_bytes command);
+
 /* Ask for a sign of life when it is due, end it when it has not come. Call it a few times a second.
  */
 void kw_feed_check(struct kw_feed *feed, uint64_t now_ms);

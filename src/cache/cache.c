@@ -202,6 +202,14 @@ bool kw_cache_get(struct kw_cache_worker *worker, const struct kw_cache_key *key
     return true;
 }
 
+bool kw_cache_may_have(struct kw_cache_worker *worker, uint64_t hash)
+{
+    struct kw_shard *shard = kw__shard_of(worker->cache, hash);
+    struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_acquire);
+
+    return kw__index_may_have(index, worker->arena, hash);
+}
+
 bool kw_cache_hold(struct kw_cache_worker *worker, const struct kw_cache_found *found)
 {
     KW_ASSERT(found->entry != NULL);
@@ -296,6 +304,7 @@ void kw__entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry
     found->value = kw_bytes_of(parts.value, parts.value_len);
     found->deadline_ms = kw__entry_deadline_ms(entry, worker->now_ms);
     found->kind = entry->flags >> KW_ENTRY_KIND_SHIFT;
+    found->domain = entry->domain;
     found->entry = entry;
 }
 

@@ -95,6 +95,7 @@ struct kw_cache_found {
     struct kw_bytes value;
     uint64_t deadline_ms;
     unsigned kind;
+    uint16_t domain;        /* 0: none */
     struct kw_entry *entry; /* for kw_cache_hold() */
 };
 
@@ -141,6 +142,11 @@ struct kw_cache_key kw_cache_key(const struct kw_cache_worker *worker, struct kw
 /* The value under KEY. Lock-free; counts as a use of the entry. */
 bool kw_cache_get(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                   struct kw_cache_found *found);
+
+/* False when there is neither a value nor a fill of any name with HASH. Lock-free, one look at the
+ * index; true may be chance.
+ */
+bool kw_cache_may_have(struct kw_cache_worker *worker, uint64_t hash);
 
 /* Keep what was FOUND beyond the tick, for values above KW_CACHE_COPY_MAX_BYTES; false for
  * smaller ones, which are copied. Ends with kw_cache_release(), on any worker.

@@ -105,6 +105,23 @@ struct kw_entry *kw__index_find(const struct kw_index *index, const struct kw_ar
     return NULL;
 }
 
+bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *arena, uint64_t hash)
+{
+    uint32_t moves = atomic_load_explicit(&index->moves, memory_order_acquire);
+    uint16_t tag = tag_of(hash);
+    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) == tag &&
+                atomic_load_explicit(&bucket->refs[i], memory_order_acquire) != 0) {
+                return true;
+            }
+        }
+    }
+    return (moves & 1) != 0 || atomic_load_explicit(&index->moves, memory_order_acquire) != moves;
+}
+
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool is_exact)
 {

@@ -60,10 +60,12 @@ struct kw_index *kw__index_new(void);
 void kw__index_free(struct kw_index **index, struct kw_cache_worker *worker);
 
 /* Without a lock: the entry of KEY; with IS_EXACT also of its variant. May look again while
- * entries move. kw__index_look(): under the lock, from the entry behind AFTER (NULL: first).
+ * entries move. kw__index_may_have(): is there one whose hash looks so?
+ * kw__index_look(): under the lock, from the entry behind AFTER (NULL: first).
  */
 struct kw_entry *kw__index_find(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool *is_certain);
+bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *arena, uint64_t hash);
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool is_exact);
 

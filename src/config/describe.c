@@ -27,10 +27,8 @@ static bool get_pair(const struct asked *asked, const char *name, struct kw_byte
                      kw_config_on_value on_value, void *arg);
 
 static const char *const group_titles[KW__OPTION_GROUPS_COUNT] = {
-    [KW__OPTION_NETWORK] = "NETWORK",
-    [KW__OPTION_LIMITS] = "LIMITS",
-    [KW__OPTION_CLUSTER] = "CLUSTER",
-    [KW__OPTION_CACHE] = "CACHE",
+    [KW__OPTION_NETWORK] = "NETWORK", [KW__OPTION_LIMITS] = "LIMITS",
+    [KW__OPTION_CLUSTER] = "CLUSTER", [KW__OPTION_CACHE] = "CACHE",
     [KW__OPTION_PROCESS] = "PROCESS",
 };
 

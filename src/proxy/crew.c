@@ -65,11 +65,30 @@ void kw_crew_send(struct kw_proxy *proxy, struct kw_errand *errand)
         return;
     }
     errand->home = proxy->crew_index;
+    errand->visits_count = crew->members_count;
     if (crew->is_stopped) {
         errand_drop(proxy, errand);
         return;
     }
     member_visit(&crew->members[errand->home], errand);
+}
+
+void kw_crew_hand(struct kw_proxy *proxy, unsigned index, struct kw_errand *errand)
+{
+    struct kw_crew *crew = proxy->crew;
+
+    errand->visited_count = 0;
+    errand->visits_count = 1;
+    errand->is_dropped = false;
+    errand->home = index;
+    if (crew != NULL && crew->is_stopped) {
+        errand_drop(proxy, errand);
+    } else if (crew == NULL || index == proxy->crew_index) {
+        errand->visit(proxy, errand);
+        errand->done(proxy, errand);
+    } else {
+        kw_inbox_post(crew->members[index].inbox, &errand->letter);
+    }
 }
 
 void kw_crew_stop(struct kw_crew *crew)
@@ -100,7 +119,7 @@ static void crew_on_letter(void *arg, struct kw_letter *letter)
 
     if (crew->is_stopped) {
         errand_drop(crew->members[errand->home].proxy, errand);
-    } else if (errand->visited_count == crew->members_count) {
+    } else if (errand->visited_count == errand->visits_count) {
         KW_ASSERT(member == &crew->members[errand->home]);
         errand->done(member->proxy, errand);
     } else {
@@ -114,7 +133,7 @@ static void member_visit(struct member *member, struct kw_errand *errand)
 
     errand->visit(member->proxy, errand);
     errand->visited_count++;
-    if (crew->members_count == 1) {
+    if (errand->visits_count == 1) {
         errand->done(member->proxy, errand);
         return;
     }

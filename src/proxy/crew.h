@@ -33,11 +33,15 @@ struct kw_errand {
     /* the crew's */
     unsigned home;
     unsigned visited_count;
+    unsigned visits_count; /* that it is to make */
     bool is_dropped;
 };
 
 /* Send ERRAND round, beginning here. With a single worker all of it happens before this returns. */
 void kw_crew_send(struct kw_proxy *proxy, struct kw_errand *errand);
+
+/* Send ERRAND to the worker INDEX alone, which may be this one: visit() and done() run there. */
+void kw_crew_hand(struct kw_proxy *proxy, unsigned index, struct kw_errand *errand);
 
 /* The life of a crew is the server's (src/server.c): new, join for each worker before any of their
  * threads starts, stop when all threads have ended and the proxies are still there, free when the

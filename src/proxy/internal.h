@@ -28,6 +28,7 @@
 #include "stats/stats.h"
 
 struct kw_channels;
+struct kw_near;
 struct kw_timer;
 struct kw_tracking;
 
@@ -77,13 +78,14 @@ struct kw_client {
     uint8_t proto;                      /* 2 or 3 */
     bool is_cluster;                    /* takes keyway for a cluster: cluster_face.h */
     bool is_waiting;                    /* its next request waits for earlier ones (KW_WAITING) */
-    bool is_closing;    /* takes no input any more; closed when all is answered and written */
-    bool is_slow;       /* did not read in time while others waited: pauses no link any more */
-    bool is_gone;       /* the connection is closed; lives on until its requests end (O6) */
-    bool is_muted;      /* replies of requests from now on are dropped (KW_MODE_REPLY_*) */
-    bool is_skip_fresh; /* KW_MODE_REPLY_SKIP was set by this very command */
-    bool is_no_evict;   /* CLIENT NO-EVICT ON */
-    bool is_no_touch;   /* CLIENT NO-TOUCH ON: shown, nothing else */
+    bool is_closing;      /* takes no input any more; closed when all is answered and written */
+    bool is_slow;         /* did not read in time while others waited: pauses no link any more */
+    bool is_gone;         /* the connection is closed; lives on until its requests end (O6) */
+    bool is_muted;        /* replies of requests from now on are dropped (KW_MODE_REPLY_*) */
+    bool is_skip_fresh;   /* KW_MODE_REPLY_SKIP was set by this very command */
+    bool is_no_evict;     /* CLIENT NO-EVICT ON */
+    bool is_no_touch;     /* CLIENT NO-TOUCH ON: shown, nothing else */
+    bool is_near_refused; /* PROXY CACHE OFF */
 };
 
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
@@ -137,6 +139,7 @@ struct kw_proxy {
     uint32_t modes;               /* KW_MODE_* that concern all clients */
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
+    struct kw_near *near;         /* the near cache: near.h; NULL when it is off */
     bool is_draining;
     struct kw_tally *tally;          /* owned: figures per command */
     struct kw_tally_row *tally_rows; /* its rows, by command id */

@@ -24,6 +24,7 @@
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
 #include "proxy/internal.h"
+#include "proxy/near/near.h"
 #include "proxy/pubsub/channels.h"
 #include "proxy/pubsub/home.h"
 #include "proxy/pubsub/tap.h"
@@ -114,6 +115,7 @@ void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken)
     proxy->config_taken = taken;
     proxy_apply_config(proxy);
     kw_account_apply_config(proxy);
+    kw_near_apply_config(proxy);
 }
 
 void kw_proxy_free(struct kw_proxy **proxy)
@@ -130,6 +132,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     kw_channels_free(ending);
     kw_monitor_free(ending);
     kw_tracking_free(ending);
+    kw_near_free(ending);
     kw_timer_free(&ending->retry_timer);
     kw_timer_free(&ending->pause_timer);
     kw_timer_free(&ending->second_timer);
@@ -199,6 +202,9 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     if (__builtin_expect(proxy->config->latency_threshold_ms > 0, 0)) {
         kw_account_tick(proxy);
     }
+    if (proxy->near != NULL) {
+        kw_near_rest(proxy);
+    }
 }
 
 void kw_proxy_drain(struct kw_proxy *proxy)
@@ -206,6 +212,7 @@ void kw_proxy_drain(struct kw_proxy *proxy)
     proxy->is_draining = true;
     kw_channels_stop(proxy);
     kw_tracking_stop(proxy);
+    kw_near_stop(proxy);
     for (struct kw_list *node = proxy->clients.next; node != &proxy->clients;) {
         struct kw_client *client = KW_LIST_ENTRY(node, struct kw_client, all);
         node = node->next;
@@ -350,12 +357,20 @@ static void proxy_on_node_change(void *arg)
     if (proxy->tracking != NULL) {
         kw_taps_align_soon(proxy->tracking);
     }
+    if (proxy->near != NULL) {
+        kw_near_align_soon(proxy);
+    }
 }
 
 /* Requests in flight at the old owner may still be redirected: nothing must overtake them (O2). */
 static void proxy_on_slot_moved(void *arg, uint16_t slot)
 {
-    kw__slot_set_unstable(arg, slot);
+    struct kw_proxy *proxy = arg;
+
+    kw__slot_set_unstable(proxy, slot);
+    if (proxy->near != NULL) {
+        kw_near_forget_slot(proxy, slot);
+    }
 }
 
 void kw__proxy_resume_waiting(struct kw_proxy *proxy)

@@ -42,6 +42,7 @@ struct kw_request {
     struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
     uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
     uint64_t due_ms;          /* RETRYING: when to try again */
+    uint64_t near_hash;       /* of its key, for the near cache; 0: none of its business */
     uint32_t part;            /* of a part: its number in the gather */
     uint32_t keys_count;      /* of a part: how many keys it is about */
     uint16_t slot;
@@ -50,6 +51,7 @@ struct kw_request {
     uint8_t attempts;    /* redirections followed so far */
     uint8_t lost_links;  /* that it was on */
     uint8_t owner_steps; /* RETRYING: how often to look for another owner than to_node */
+    uint8_t near;        /* what its end must tell the near cache: near/shared.h */
     bool is_asking;      /* ... behind ASKING */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */

@@ -21,6 +21,7 @@
 #include "proxy/account.h"
 #include "proxy/client.h"
 #include "proxy/gather/gather.h"
+#include "proxy/near/near.h"
 #include "proxy/session/leased.h"
 
 static bool reply_is_in_turn(const struct kw_request *request);
@@ -58,6 +59,22 @@ void kw_reply_end(struct kw_client *client)
     } else {
         client->parked_bytes += client->newest->parked.len;
     }
+}
+
+void kw_reply_whole(struct kw_client *client, struct kw_bytes bytes)
+{
+    if (client->is_muted) {
+        return;
+    }
+    if (client->oldest == NULL) {
+        kw_buf_append_bytes(&client->stream.out, bytes);
+        kw_stream_mark(&client->stream);
+        return;
+    }
+    struct kw_request *request = kw_pool_get(&client->proxy->requests);
+    kw__request_init(request, client, KW_REQUEST_DONE);
+    reply_append_to_queue(request);
+    reply_park(request, bytes);
 }
 
 enum kw_verdict kw_reply_refuse(struct kw_client *client, enum kw_error error, const char *first,
@@ -110,6 +127,9 @@ static void reply_expect(struct kw_request *request)
     client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
+    if (__builtin_expect(client->proxy->near != NULL, 0)) {
+        kw_near_on_begin(request);
+    }
 }
 
 struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command)
@@ -188,6 +208,9 @@ void kw_reply_finish(struct kw_request *request)
     KW_ASSERT(request->state != KW_REQUEST_DONE && client->inflight_count > 0); /* Q3 */
     KW_ASSERT(request->call.link == NULL);
     request->state = KW_REQUEST_DONE;
+    if (__builtin_expect(request->near != 0, 0)) {
+        kw_near_on_end(request); /* its bytes are still there */
+    }
     kw_account_end(request);
     client->inflight_count--;
     client->barriers_count -= request->is_barrier ? 1 : 0;

@@ -15,6 +15,9 @@
 struct kw_buf *kw_reply_begin(struct kw_client *client);
 void kw_reply_end(struct kw_client *client);
 
+/* The whole of CLIENT's next reply in order: BYTES. */
+void kw_reply_whole(struct kw_client *client, struct kw_bytes bytes);
+
 /* Refuse CLIENT's next request in order with ERROR; FIRST and SECOND are for the %s of its row, or
  * NULL. Returns KW_REFUSED.
  */

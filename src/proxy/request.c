@@ -8,6 +8,7 @@
  *       kw_local_answer      keyway answers it itself      -> ANSWERED
  *       kw_gather_start      several calls make one reply  -> SENT
  *       kw_session_start     it needs a connection, or state, that outlives it
+ *     kw_near_answer       is the reply in memory?         -> ANSWERED
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
  *     kw_request_must_wait does an earlier one hold it?    -> WAITING (O2)
  *     kw_request_send      onto the node's link            -> SENT
@@ -56,6 +57,7 @@
 #include "proxy/gather/scatter.h"
 #include "proxy/gather/script.h"
 #include "proxy/local/local.h"
+#include "proxy/near/near.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
@@ -101,6 +103,9 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
         (command->route != KW_ROUTE_ONE_SLOT ||
          (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
         verdict = request_start_other(client, command, wire);
+    }
+    if (__builtin_expect(proxy->near != NULL, 0) && verdict == KW_NEXT) {
+        verdict = kw_near_answer(client, command, &target);
     }
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
@@ -222,6 +227,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     request->command = command;
     request->slot = target->slot;
     request->is_barrier = target->has_several_keys;
+    request->near_hash = target->near_hash;
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw_pool_put(&proxy->requests, request);
@@ -241,6 +247,9 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
             return;
         }
         kw_account_failed(request, kw_bytes_of(part->bytes.data + 1, part->bytes.len - 1));
+    }
+    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0) {
+        kw_near_on_reply(request, part);
     }
     kw_request_pass(request, part, call->link);
 }
@@ -290,6 +299,9 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
     }
     struct kw_node *to = NULL;
     kw__slot_set_unstable(proxy, request->slot);
+    if (proxy->near != NULL) {
+        kw_near_forget_slot(proxy, request->slot);
+    }
     if (redirect.kind != KW_REDIRECT_NOWHERE) {
         to = may_be_made_up
                  ? kw_backend_find_node(proxy->backend, redirect.host, redirect.port, from)

@@ -12,6 +12,7 @@ struct kw_target {
     uint16_t slot;
     struct kw_node *node;
     bool has_several_keys;
+    uint64_t near_hash; /* of its key, when the near cache has looked for it; else 0 */
 };
 
 /* Find the target of the command in the client's proxy->argv.

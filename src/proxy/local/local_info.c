@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "proxy/local/info.h"
 #include "proxy/local/local.h"
+#include "proxy/near/near.h"
 #include "proxy/pubsub/census.h"
 
 #include <stdio.h>
@@ -27,6 +28,7 @@ static void info_cpu(struct kw_info *info);
 static void info_modules(struct kw_info *info);
 static void info_cluster(struct kw_info *info);
 static void info_keyway(struct kw_info *info);
+static void info_nearcache(struct kw_info *info);
 static void info_keyspace(struct kw_info *info);
 
 static const struct info_section {
@@ -48,6 +50,7 @@ static const struct info_section {
     {"latencystats", "Latencystats", kw__info_latencystats, false},
     {"cluster", "Cluster", info_cluster, true},
     {"keyway", "Keyway", info_keyway, true},
+    {"nearcache", "Nearcache", info_nearcache, true},
     {"keyspace", "Keyspace", info_keyspace, true},
 };
 
@@ -293,6 +296,11 @@ static void info_keyway(struct kw_info *info)
         line(info, "%s:%llu", kw_metric_name((enum kw_metric)metric),
              sum(info, (enum kw_metric)metric));
     }
+}
+
+static void info_nearcache(struct kw_info *info)
+{
+    kw_near_report(info->proxy, &info->text);
 }
 
 /* As of the last time that the nodes were asked: see cluster/probe.h. */

@@ -1,0 +1,53 @@
+/* fill.h - fetching what is hot: from the worker whose client read it to the origin that asks.
+ *
+ * Thread: kw__fill_start() the reader's worker; all else the worker of the origin.
+ * Memory: a fill belongs to the letter that carries it, then to the origin that has sent it.
+ * See also: origin.h, cache/fill.c (promises).
+ */
+#ifndef KW_PROXY_NEAR_FILL_H
+#define KW_PROXY_NEAR_FILL_H
+
+#include "backend/node.h"
+#include "proxy/crew.h"
+#include "proxy/near/variant.h"
+
+/* On its way to an origin, or sent there: the two commands CMD and PTTL, or a sign of life. */
+struct kw_fill {
+    struct kw_errand errand;                      /* first: errands cast back */
+    struct kw_list sent;                          /* in the origin's list, oldest first */
+    char node[KW_NODE_ID_LEN + KW_NODE_NAME_MAX]; /* which one: kw__fill_node_name() */
+    uint64_t token;
+    uint64_t hash;
+    uint64_t sent_ms;
+    enum kw_near_role role;
+    uint32_t generation;
+    uint16_t slot;
+    uint16_t domain; /* of the origin when it was sent */
+    bool is_sign;    /* of life only: one reply, nothing to keep */
+    bool has_reply;  /* the first of the two has come */
+    bool is_useless; /* ... and can't be kept */
+    char *reply;     /* owned */
+    size_t reply_len;
+    size_t name_len;
+    size_t variant_len;
+    size_t command_len;
+    char bytes[]; /* name, variant, command in multibulk form */
+};
+
+/* The key KEY, which COMMAND reads and whose reply has SIZE_BYTES, is hot: fetch it, unless that is
+ * under way or must not be now.
+ */
+void kw__fill_start(struct kw_near *near, enum kw_near_role role, const struct kw_near_key *key,
+                    uint16_t slot, struct kw_bytes command);
+
+struct kw_bytes kw__fill_name(const struct kw_fill *fill);
+struct kw_bytes kw__fill_command(const struct kw_fill *fill);
+
+/* The first reply has come; then the second, the time to live. The second ends FILL, which goes. */
+void kw__fill_take(struct kw_near *near, struct kw_fill *fill, struct kw_bytes reply);
+void kw__fill_end(struct kw_near *near, struct kw_fill *fill, struct kw_bytes ttl);
+
+/* Nothing will come of FILL, which goes. */
+void kw__fill_drop(struct kw_near *near, struct kw_fill *fill);
+
+#endif

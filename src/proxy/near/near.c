@@ -1,0 +1,250 @@
+/* near.c - the life of the near cache: what the process shares, what each worker adds.
+ *
+ *   server: kw_near_shared_new -> for each worker kw_near_open ... kw_near_free -> _shared_free
+ *
+ * A worker is awake in the cache from its first look in a tick to the tick's end, so a tick that
+ * needs no look costs nothing. A timer looks now and then on its own: origins need signs of life,
+ * the cache upkeep.
+ */
+#include "proxy/near/near.h"
+
+#include "base/mem.h"
+#include "net/timer.h"
+#include "proxy/near/origin.h"
+
+#include <sys/random.h>
+
+enum {
+    TIMER_MIN_MS = 5,
+    SIGNS_A_LEASE = 3, /* one may be late */
+    TIMER_MAX_MS = 100 /* the cache's upkeep */
+};
+
+static uint8_t *roles_new(void);
+static enum kw_near_role role_of(const struct kw_command *command);
+static bool is_named(const struct kw_command *command, const char *name);
+static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
+static void near_on_timer(void *arg);
+
+enum kw_status kw_near_shared_new(const struct kw_config *config, unsigned workers_count,
+                                  struct kw_near_shared **shared)
+{
+    struct kw_near_shared *made = kw_alloc_zero(1, sizeof *made);
+    struct kw_cache_options options = {
+        .memory_max_bytes = config->cache_max_memory_bytes,
+        .policy = (enum kw_cache_policy)config->cache_eviction,
+        .has_huge_pages = config->cache_huge_pages,
+        .is_locked = config->cache_lock_memory,
+        .workers_max = workers_count,
+    };
+
+    while (getrandom(&options.seed, sizeof options.seed, 0) != (ssize_t)sizeof options.seed) {
+    }
+    made->workers_count = workers_count;
+    made->memory_max_bytes = options.memory_max_bytes;
+    pthread_mutex_init(&made->lock, NULL);
+    kw_list_init(&made->origins);
+    enum kw_status status = kw_cache_new(&options, &made->cache);
+    if (status != KW_OK) {
+        kw_near_shared_free(&made);
+    }
+    *shared = made;
+    return status;
+}
+
+void kw_near_shared_free(struct kw_near_shared **shared)
+{
+    struct kw_near_shared *ending = *shared;
+
+    if (ending != NULL) {
+        KW_ASSERT(kw_list_is_empty(&ending->origins));
+        kw_cache_free(&ending->cache);
+        pthread_mutex_destroy(&ending->lock);
+        kw_free(ending);
+        *shared = NULL;
+    }
+}
+
+void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared)
+{
+    struct kw_near *near = kw_alloc_zero(1, sizeof *near);
+
+    near->proxy = proxy;
+    near->shared = shared;
+    near->now_ms = kw_loop_now_us(proxy->loop) / 1000;
+    near->worker = kw_cache_join(shared->cache, near->now_ms);
+    kw_cache_rest(near->worker);
+    near->roles = roles_new();
+    kw_list_init(&near->origins);
+    near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
+    kw_timer_start(near->timer, TIMER_MIN_MS);
+    proxy->near = near;
+    kw_near_apply_config(proxy);
+}
+
+void kw_near_stop(struct kw_proxy *proxy)
+{
+    struct kw_near *near = proxy->near;
+
+    if (near != NULL && !near->is_stopped) {
+        near->is_stopped = true;
+        kw__origins_close(near);
+        kw_timer_stop(near->timer);
+        kw_near_rest(proxy);
+    }
+}
+
+void kw_near_free(struct kw_proxy *proxy)
+{
+    struct kw_near *near = proxy->near;
+
+    if (near == NULL) {
+        return;
+    }
+    KW_ASSERT(near->is_stopped && kw_list_is_empty(&near->origins));
+    (void)kw__near_awake(near);
+    kw_cache_leave(&near->worker);
+    kw_hot_free(&near->hot);
+    kw_timer_free(&near->timer);
+    kw_free(near->roles);
+    kw_free(near);
+    proxy->near = NULL;
+}
+
+void kw_near_apply_config(struct kw_proxy *proxy)
+{
+    struct kw_near *near = proxy->near;
+
+    if (near == NULL) {
+        return;
+    }
+    struct kw_hot_options options = {
+        .reads_min = proxy->config->near_cache_admit_reads,
+        .seed = kw_backend_random(proxy->backend),
+    };
+    if (near->hot != NULL) {
+        kw_hot_free(&near->hot);
+    }
+    near->hot = kw_hot_new(&options, near->now_ms);
+    near->prefixes_count = prefixes_cut(proxy->config->near_cache_prefix, near->prefixes);
+    near->skips_count = prefixes_cut(proxy->config->near_cache_skip_prefix, near->skips);
+}
+
+void kw_near_rest(struct kw_proxy *proxy)
+{
+    struct kw_near *near = proxy->near;
+
+    if (near->is_awake) {
+        near->is_awake = false;
+        kw_cache_rest(near->worker);
+    }
+}
+
+void kw_near_align_soon(struct kw_proxy *proxy)
+{
+    struct kw_near *near = proxy->near;
+
+    if (!near->is_stopped && !near->is_unsettled) {
+        near->is_unsettled = true;
+        kw_timer_start(near->timer, 0);
+    }
+}
+
+void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot)
+{
+    atomic_fetch_add(&proxy->near->shared->slot_generations[slot], 1);
+}
+
+void kw_near_flush(struct kw_proxy *proxy)
+{
+    kw_cache_flush(kw__near_awake(proxy->near));
+}
+
+struct kw_cache_worker *kw__near_awake(struct kw_near *near)
+{
+    uint64_t now_ms = kw_loop_now_us(near->proxy->loop) / 1000;
+
+    if (!near->is_awake || now_ms != near->now_ms) {
+        near->is_awake = true;
+        near->now_ms = now_ms;
+        kw_cache_tick(near->worker, now_ms);
+        kw_hot_tick(near->hot, now_ms);
+    }
+    return near->worker;
+}
+
+enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command)
+{
+    size_t count = kw_command_count();
+
+    return command->id < count ? (enum kw_near_role)near->roles[command->id] : role_of(command);
+}
+
+static uint8_t *roles_new(void)
+{
+    size_t count = kw_command_count();
+    uint8_t *roles = kw_alloc_zero(count, sizeof *roles);
+
+    for (size_t i = 0; i < count; i++) {
+        roles[i] = (uint8_t)role_of(kw_command_at(i));
+    }
+    return roles;
+}
+
+static enum kw_near_role role_of(const struct kw_command *command)
+{
+    bool is_learned = command->id >= kw_command_count();
+    bool is_writing = command->cache == KW_CACHE_INVALIDATES ||
+                      (is_learned && (command->flags & KW_COMMAND_READ) == 0);
+
+    if (is_named(command, "get")) {
+        return KW_NEAR_ROLE_GET;
+    }
+    if (command->cache == KW_CACHE_INVALIDATES_ALL) {
+        return KW_NEAR_ROLE_WRITE_ALL;
+    }
+    if (command->cache == KW_CACHE_AT_EXEC) {
+        return KW_NEAR_ROLE_EXEC;
+    }
+    if (!is_writing) {
+        return KW_NEAR_ROLE_NONE;
+    }
+    return kw_keys_single(command) != 0 ? KW_NEAR_ROLE_WRITE_KEY : KW_NEAR_ROLE_WRITE_SLOT;
+}
+
+static bool is_named(const struct kw_command *command, const char *name)
+{
+    return strcmp(command->name, name) == 0;
+}
+
+/* The words of TEXT, between blanks. */
+static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes)
+{
+    size_t count = 0;
+
+    for (text += strspn(text, " "); *text != '\0' && count < KW_NEAR_PREFIXES_MAX;
+         text += strspn(text, " ")) {
+        prefixes[count] = kw_bytes_of(text, strcspn(text, " "));
+        text += prefixes[count].len;
+        count++;
+    }
+    return count;
+}
+
+static void near_on_timer(void *arg)
+{
+    struct kw_near *near = arg;
+    unsigned period_ms = near->proxy->config->near_cache_lease_ms / SIGNS_A_LEASE;
+
+    if (near->is_stopped) {
+        return;
+    }
+    (void)kw__near_awake(near);
+    if (near->is_unsettled) {
+        near->is_unsettled = false;
+        kw__origins_align(near);
+    }
+    kw__origins_check(near);
+    period_ms = period_ms > TIMER_MAX_MS ? TIMER_MAX_MS : period_ms;
+    kw_timer_start(near->timer, period_ms < TIMER_MIN_MS ? TIMER_MIN_MS : period_ms);
+}

@@ -1,0 +1,67 @@
+/* near.h - the near cache: reads of hot keys answered from memory, coherent with the nodes.
+ *
+ * What the rest of the proxy asks of it. Off, it costs one test of proxy->near.
+ *
+ *   kw_near_answer        a stage of request.c: is the reply here?
+ *   kw_near_on_reply      a read was answered past the cache: compare, and fetch what is hot
+ *   kw_near_on_begin/end  a request enters its client's queue, is answered: writes hold fills back
+ *
+ * Thread: the worker's; kw_near_shared_new() and _free() the server's, before and after all others.
+ * Memory: each worker has a kw_near of its own, all of them share one kw_near_shared.
+ * See also: README.md (the protocol), shared.h, origin.h, fill.h.
+ */
+#ifndef KW_PROXY_NEAR_NEAR_H
+#define KW_PROXY_NEAR_NEAR_H
+
+#include "proxy/internal.h"
+#include "proxy/route.h"
+
+struct kw_blob;
+struct kw_near_shared;
+
+/* What the process has of it. Returns KW_OK; KW_E_SYSTEM when the system refuses the memory. */
+KW_CHECK enum kw_status kw_near_shared_new(const struct kw_config *config, unsigned workers_count,
+                                           struct kw_near_shared **shared);
+void kw_near_shared_free(struct kw_near_shared **shared);
+
+/* PROXY's half of it, from its first tick on. */
+void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared);
+
+/* Close the connections; nothing is answered from memory any more (P2). */
+void kw_near_stop(struct kw_proxy *proxy);
+void kw_near_free(struct kw_proxy *proxy);
+
+/* Options changed. */
+void kw_near_apply_config(struct kw_proxy *proxy);
+
+/* A tick has ended: the cache need not wait for this worker while it sleeps. */
+void kw_near_rest(struct kw_proxy *proxy);
+
+/* Masters may have come or gone. */
+void kw_near_align_soon(struct kw_proxy *proxy);
+
+/* SLOT is elsewhere, or on its way: what is kept of it counts no more (R7). */
+void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot);
+
+/* Answer COMMAND, a read in proxy->argv, when its reply is here: KW_ANSWERED. KW_NEXT: ask the
+ * node; TARGET knows what was found out.
+ */
+enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
+                               struct kw_target *target);
+
+/* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
+void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
+
+/* REQUEST has entered its client's queue; nothing of it has left yet. */
+void kw_near_on_begin(struct kw_request *request);
+
+/* REQUEST is answered, and the answer has not left yet. */
+void kw_near_on_end(struct kw_request *request);
+
+/* INFO nearcache, and PROXY CACHE STATS. */
+void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text);
+
+/* PROXY CACHE FLUSH: everything that is kept. */
+void kw_near_flush(struct kw_proxy *proxy);
+
+#endif

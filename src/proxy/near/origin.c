@@ -1,0 +1,440 @@
+/* origin.c - one connection to a master: fills out, replies and invalidations in, in order.
+ *
+ *   near->origins:  those masters whose id falls to this worker
+ *
+ *   origin->sent:   sign  fill  fill          one reply to a sign, two to a fill
+ *                    |
+ *   what comes:  >invalidate k | :1 | $5 hello | :-1 | >invalidate k | ...
+ *
+ * What a node appends for a client stands in the order of its execution: an invalidation behind the
+ * reply that it makes stale, before the reply to what was executed later. So once a reply has been
+ * taken, all invalidations of before its execution have been.
+ *
+ * INVARIANTS
+ * O1  a domain is open exactly while the feed is ready; it is closed before anything else is done
+ *     about a connection that is lost or doubtful.
+ * O2  a domain's lease runs from before a command was sent that the node has answered, a read of a
+ *     key of its own: a node that is cut off answers PING for ever, but not that.
+ * O3  the feed is always read: a node would collect what it pushes without limit.
+ */
+#include "proxy/near/origin.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "proxy/near/near.h"
+
+#include <stdio.h>
+
+enum {
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 1000,
+    SIGNS_A_LEASE = 3, /* one may be late */
+    SILENCE_MIN_MS = 500
+};
+
+static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node);
+static void origin_new(struct kw_near *near, struct kw_node *node);
+static void origin_free(struct kw_origin *origin);
+static void origin_open(struct kw_origin *origin);
+static void origin_on_ready(struct kw_feed *feed);
+static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk);
+static void origin_on_lost(struct kw_feed *feed, enum kw_status status);
+static bool origin_open_domain(struct kw_origin *origin);
+static void origin_close_domain(struct kw_origin *origin);
+static void origin_show(struct kw_origin *origin, enum kw_status failure);
+static void origin_sign(struct kw_origin *origin);
+static bool origin_pick_sign(struct kw_origin *origin);
+static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
+static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value);
+static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill);
+static void origin_on_push(struct kw_origin *origin, struct kw_bytes push);
+static bool read_count(const char **at, const char *end, char type, int64_t *count);
+static void origin_check(struct kw_origin *origin, uint64_t now_ms);
+
+static const struct kw_feed_user origin_user = {origin_on_ready, origin_on_value, origin_on_lost};
+
+void kw__origins_align(struct kw_near *near)
+{
+    struct kw_backend *backend = near->proxy->backend;
+    struct kw_node *last = NULL;
+
+    for (struct kw_list *at = near->origins.next; at != &near->origins; at = at->next) {
+        KW_LIST_ENTRY(at, struct kw_origin, all)->is_needed = false;
+    }
+    for (unsigned slot = 0; !near->is_stopped && slot < KW_SLOTS_COUNT; slot++) {
+        struct kw_node *node = kw_backend_node_of_slot(backend, (uint16_t)slot);
+        if (node == NULL || node == last) {
+            continue;
+        }
+        last = node;
+        if (kw__origin_worker(near, node) != near->proxy->crew_index) {
+            continue;
+        }
+        if (origin_of(near, node) == NULL) {
+            origin_new(near, node);
+        }
+        origin_of(near, node)->is_needed = true;
+    }
+    for (struct kw_list *at = near->origins.next; at != &near->origins;) {
+        struct kw_origin *origin = KW_LIST_ENTRY(at, struct kw_origin, all);
+        at = at->next;
+        if (!origin->is_needed) {
+            origin_free(origin);
+        }
+    }
+}
+
+void kw__origins_close(struct kw_near *near)
+{
+    while (!kw_list_is_empty(&near->origins)) {
+        origin_free(KW_LIST_ENTRY(near->origins.next, struct kw_origin, all));
+    }
+}
+
+void kw__origins_check(struct kw_near *near)
+{
+    for (struct kw_list *at = near->origins.next; at != &near->origins;) {
+        struct kw_origin *origin = KW_LIST_ENTRY(at, struct kw_origin, all);
+        at = at->next;
+        origin_check(origin, near->now_ms);
+    }
+}
+
+struct kw_origin *kw__origin_find(const struct kw_near *near, const char *name)
+{
+    for (struct kw_list *at = near->origins.next; at != &near->origins; at = at->next) {
+        struct kw_origin *origin = KW_LIST_ENTRY(at, struct kw_origin, all);
+        if (origin->domain != 0 && strcmp(kw__origin_name(origin->node), name) == 0) {
+            return origin;
+        }
+    }
+    return NULL;
+}
+
+const char *kw__origin_name(const struct kw_node *node)
+{
+    return node->id[0] != '\0' ? node->id : node->name;
+}
+
+unsigned kw__origin_worker(const struct kw_near *near, const struct kw_node *node)
+{
+    struct kw_bytes name = kw_bytes_of_text(kw__origin_name(node));
+
+    return (unsigned)(kw_hash(name, 0) % near->shared->workers_count);
+}
+
+void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill)
+{
+    struct kw_bytes pttl[] = {{"PTTL", 4}, kw__fill_name(fill)};
+
+    fill->sent_ms = origin->near->now_ms;
+    fill->domain = origin->domain;
+    kw_list_append(&origin->sent, &fill->sent);
+    kw_feed_send_bytes(&origin->feed, kw__fill_command(fill));
+    kw_feed_send(&origin->feed, pttl, 2);
+}
+
+static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node)
+{
+    for (struct kw_list *at = near->origins.next; at != &near->origins; at = at->next) {
+        struct kw_origin *origin = KW_LIST_ENTRY(at, struct kw_origin, all);
+        if (origin->node == node) {
+            return origin;
+        }
+    }
+    return NULL;
+}
+
+static void origin_new(struct kw_near *near, struct kw_node *node)
+{
+    struct kw_origin *origin = kw_alloc_zero(1, sizeof *origin);
+
+    origin->near = near;
+    origin->node = kw_node_hold(node);
+    kw_list_init(&origin->sent);
+    kw_list_append(&near->origins, &origin->all);
+    snprintf(origin->name, sizeof origin->name, "%s", node->name);
+    pthread_mutex_lock(&near->shared->lock);
+    kw_list_append(&near->shared->origins, &origin->shown);
+    pthread_mutex_unlock(&near->shared->lock);
+    kw_feed_init(&origin->feed, near->proxy->backend, 3,
+                 KW_BYTES("*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n"), &origin_user,
+                 node->name);
+    origin_open(origin);
+}
+
+static void origin_free(struct kw_origin *origin)
+{
+    struct kw_near *near = origin->near;
+
+    origin_close_domain(origin); /* O1 */
+    kw_feed_close(&origin->feed);
+    pthread_mutex_lock(&near->shared->lock);
+    kw_list_remove(&origin->shown);
+    pthread_mutex_unlock(&near->shared->lock);
+    kw_list_remove(&origin->all);
+    kw_node_release(&origin->node);
+    kw_free(origin);
+}
+
+static void origin_open(struct kw_origin *origin)
+{
+    origin->address = origin->node->address;
+    kw_feed_open(&origin->feed, &origin->address);
+}
+
+static void origin_on_ready(struct kw_feed *feed)
+{
+    struct kw_origin *origin = (struct kw_origin *)feed;
+
+    origin->backoff_ms = 0;
+    if (!origin_open_domain(origin)) {
+        kw_feed_fail(feed, KW_E_FULL);
+        return;
+    }
+    origin_show(origin, KW_OK);
+    origin_sign(origin);
+}
+
+static void origin_on_lost(struct kw_feed *feed, enum kw_status status)
+{
+    struct kw_origin *origin = (struct kw_origin *)feed;
+    struct kw_backend *backend = feed->backend;
+    uint64_t now_ms = kw_loop_now_ms(backend->loop);
+
+    origin_close_domain(origin); /* O1 */
+    origin->backoff_ms = origin->backoff_ms == 0 ? BACKOFF_FIRST_MS : origin->backoff_ms * 2;
+    origin->backoff_ms = origin->backoff_ms < BACKOFF_MAX_MS ? origin->backoff_ms : BACKOFF_MAX_MS;
+    origin->retry_at_ms = origin->near->now_ms + origin->backoff_ms / 2 +
+                          kw_backend_random(backend) % (origin->backoff_ms / 2 + 1);
+    origin_show(origin, status);
+    KW_STAT_ADD(backend->stats, feeds_lost, 1);
+    kw_log_limited(&feed->log_limit, now_ms, KW_LOG_WARNING,
+                   "nothing of node %s is cached until it tells of changed keys again: %s",
+                   origin->node->name, kw_status_meaning(status));
+    kw_backend_want_topology(backend);
+    kw_near_align_soon(origin->near->proxy);
+}
+
+static bool origin_open_domain(struct kw_origin *origin)
+{
+    struct kw_near *near = origin->near;
+    uint16_t domain = 0;
+
+    KW_ASSERT(origin->domain == 0); /* O1 */
+    if (kw_cache_domain_open(kw__near_awake(near), &domain) != KW_OK) {
+        return false;
+    }
+    atomic_store(&near->shared->lease_until_ms[domain], 0);
+    origin->domain = domain;
+    return true;
+}
+
+static void origin_close_domain(struct kw_origin *origin)
+{
+    struct kw_near *near = origin->near;
+
+    if (origin->domain != 0) {
+        kw_cache_domain_close(kw__near_awake(near), origin->domain);
+        atomic_store(&near->shared->lease_until_ms[origin->domain], 0);
+        origin->domain = 0;
+        KW_STAT_ADD(near->proxy->stats, near_cache_flushes, 1);
+    }
+    while (!kw_list_is_empty(&origin->sent)) {
+        struct kw_fill *fill = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
+        kw_list_remove(&fill->sent);
+        kw__fill_drop(near, fill);
+    }
+}
+
+static void origin_show(struct kw_origin *origin, enum kw_status failure)
+{
+    pthread_mutex_lock(&origin->near->shared->lock);
+    origin->failure = failure;
+    origin->lost_count += failure != KW_OK && origin->is_ready ? 1 : 0;
+    origin->is_ready = failure == KW_OK;
+    origin->shown_domain = origin->domain;
+    pthread_mutex_unlock(&origin->near->shared->lock);
+}
+
+/* Ask for a sign of life. */
+static void origin_sign(struct kw_origin *origin)
+{
+    struct kw_near *near = origin->near;
+    unsigned lease_ms = near->proxy->config->near_cache_lease_ms;
+    char text[32];
+
+    origin->sign_at_ms = near->now_ms + lease_ms / SIGNS_A_LEASE;
+    if (!origin_pick_sign(origin)) {
+        return; /* it owns nothing: it goes when masters are looked for the next time */
+    }
+    struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
+    struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
+    sign->is_sign = true;
+    sign->sent_ms = near->now_ms;
+    sign->domain = origin->domain;
+    kw_list_init(&sign->sent);
+    kw_list_append(&origin->sent, &sign->sent);
+    kw_feed_send(&origin->feed, exists, 2);
+}
+
+/* A key of a slot that the node owns; the one of the last time, as long as it does. */
+static bool origin_pick_sign(struct kw_origin *origin)
+{
+    struct kw_backend *backend = origin->feed.backend;
+    char text[32];
+
+    if (origin->sign_number > 0 &&
+        kw_backend_node_of_slot(backend, origin->sign_slot) == origin->node) {
+        return true;
+    }
+    for (uint32_t number = 1; number <= 8 * KW_SLOTS_COUNT; number++) {
+        uint16_t slot = kw_slot_of_key(sign_key(number, text, sizeof text));
+        if (kw_backend_node_of_slot(backend, slot) == origin->node) {
+            origin->sign_number = number;
+            origin->sign_slot = slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct kw_bytes sign_key(uint32_t number, char *text, size_t size)
+{
+    return kw_bytes_of(text, (size_t)snprintf(text, size, "keyway:near:%u", (unsigned)number));
+}
+
+static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk)
+{
+    struct kw_origin *origin = (struct kw_origin *)feed;
+
+    (void)chunk;
+    if (value.data[0] == '>') {
+        origin_on_push(origin, value);
+    } else if (kw_list_is_empty(&origin->sent)) {
+        kw_feed_fail(feed, KW_E_PROTOCOL); /* it answers what nobody asked */
+    } else {
+        origin_on_reply(origin, value);
+    }
+}
+
+static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
+{
+    struct kw_fill *fill = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
+
+    if (fill->is_sign && value.data[0] != ':') {
+        /* MOVED, CLUSTERDOWN, LOADING, MASTERDOWN ...: it may have lost its slots (R4). */
+        kw_feed_fail(&origin->feed, KW_E_REJECTED);
+        return;
+    }
+    if (!fill->is_sign && !fill->has_reply) {
+        kw__fill_take(origin->near, fill, value);
+        return;
+    }
+    kw_list_remove(&fill->sent);
+    if (fill->is_sign) {
+        origin_extend(origin, fill);
+        kw__fill_drop(origin->near, fill);
+        return;
+    }
+    if (fill->is_useless) {
+        kw_backend_want_topology(origin->feed.backend); /* MOVED, say; an error costs little */
+    } else if (value.data[0] == ':') {
+        origin_extend(origin, fill);
+    }
+    kw__fill_end(origin->near, fill, value);
+}
+
+/* The node has answered what was sent with FILL (O2). */
+static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
+{
+    const struct kw_near *near = origin->near;
+    uint64_t until_ms = fill->sent_ms + near->proxy->config->near_cache_lease_ms;
+
+    if (fill->domain == origin->domain) {
+        atomic_store_explicit(&near->shared->lease_until_ms[origin->domain], until_ms,
+                              memory_order_release);
+    }
+}
+
+/* >2 invalidate *N keys, or a null when all may have changed. Other pushes say nothing to us. */
+static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
+{
+#ifndef KW_KNOCKOUT_SAME_LINK_PUSH
+    static const struct kw_bytes head = {">2\r\n$10\r\ninvalidate\r\n", 21};
+    struct kw_near *near = origin->near;
+    const char *at = push.data + head.len;
+    const char *end = push.data + push.len;
+    int64_t count = 0;
+
+    if (!kw_bytes_start_with(push, head)) {
+        return;
+    }
+    if (*at == '_') {
+        origin_close_domain(origin);
+        (void)read_count;
+        if (!origin_open_domain(origin)) {
+            kw_feed_fail(&origin->feed, KW_E_FULL);
+        }
+        return;
+    }
+    bool is_read = read_count(&at, end, '*', &count);
+    for (; is_read && count > 0; count--) {
+        int64_t len = 0;
+        is_read = read_count(&at, end, '$', &len) && len <= end - at;
+        if (is_read) {
+            struct kw_cache_worker *worker = kw__near_awake(near);
+            struct kw_cache_key key =
+                kw_cache_key(worker, kw_bytes_of(at, (size_t)len), kw_bytes_of("", 0));
+            (void)kw_cache_invalidate(worker, &key);
+            KW_STAT_ADD(near->proxy->stats, near_cache_invalidations, 1);
+            at += len + 2;
+        }
+    }
+    if (!is_read) {
+        kw_feed_fail(&origin->feed, KW_E_PROTOCOL);
+    }
+#else
+    (void)origin;
+    (void)push;
+    (void)read_count;
+#endif
+}
+
+/* The number in the line at *AT, which begins with TYPE; *AT moves behind the line. */
+static bool read_count(const char **at, const char *end, char type, int64_t *count)
+{
+    const char *line = *at;
+    const char *line_end = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+
+    if (line_end == NULL || line[0] != type ||
+        kw_text_to_int(kw_bytes_of(line + 1, (size_t)(line_end - line - 2)), count) != KW_OK) {
+        return false;
+    }
+    *at = line_end + 1;
+    return *count >= 0;
+}
+
+static void origin_check(struct kw_origin *origin, uint64_t now_ms)
+{
+    const struct kw_config *config = origin->feed.backend->config;
+    uint64_t silence_ms = (uint64_t)config->node_timeout_ms * config->node_failure_limit;
+    const struct kw_fill *first = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
+
+    silence_ms = silence_ms > SILENCE_MIN_MS ? silence_ms : SILENCE_MIN_MS;
+    if (origin->feed.state != KW_FEED_CLOSED &&
+        !kw_address_equal(&origin->address, &origin->node->address)) {
+        kw_feed_fail(&origin->feed, KW_E_CLOSED); /* the node has moved */
+    } else if (origin->feed.state == KW_FEED_CLOSED) {
+        if (now_ms >= origin->retry_at_ms) {
+            origin_open(origin);
+        }
+    } else if (origin->feed.state != KW_FEED_READY) {
+        kw_feed_check(&origin->feed, kw_loop_now_ms(origin->feed.backend->loop));
+    } else if (!kw_list_is_empty(&origin->sent) && now_ms > first->sent_ms + silence_ms) {
+        kw_feed_fail(&origin->feed, KW_E_TIMEOUT);
+    } else if (now_ms >= origin->sign_at_ms) {
+        origin_sign(origin);
+    }
+}

@@ -1,0 +1,65 @@
+/* report.c - what operators see of the near cache: INFO nearcache. */
+#include "base/blob.h"
+#include "cache/cache_extra.h"
+#include "proxy/near/near.h"
+#include "proxy/near/origin.h"
+
+#include <inttypes.h>
+
+static void report_origin(const struct kw_near *near, const struct kw_origin *origin,
+                          unsigned number, struct kw_blob *text);
+
+void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text)
+{
+    const struct kw_near *near = proxy->near;
+    const struct kw_stats_hub *hub = proxy->hub;
+    struct kw_cache_figures figures = {0};
+    unsigned tracked_count = 0;
+    unsigned number = 0;
+
+    kw_blob_print(text, "near_cache:%s\r\n", near != NULL ? "yes" : "no");
+    if (near == NULL) {
+        return;
+    }
+    kw_cache_figures(near->shared->cache, &figures);
+    for (int metric = KW_METRIC_near_cache_hits; metric <= KW_METRIC_near_cache_writes; metric++) {
+        kw_blob_print(text, "%s:%" PRIu64 "\r\n", kw_metric_name((enum kw_metric)metric),
+                      kw_stats_sum(hub, (enum kw_metric)metric));
+    }
+    kw_blob_print(text, "near_cache_entries:%" PRIu64 "\r\n", figures.entries_count);
+    kw_blob_print(text, "near_cache_memory_bytes:%" PRIu64 "\r\n", figures.resident_bytes);
+    kw_blob_print(text, "near_cache_memory_max_bytes:%" PRIu64 "\r\n", figures.memory_max_bytes);
+    kw_blob_print(text, "near_cache_evicted:%" PRIu64 "\r\n", figures.evicted_count);
+    kw_blob_print(text, "near_cache_expired:%" PRIu64 "\r\n", figures.expired_count);
+    pthread_mutex_lock(&near->shared->lock);
+    for (const struct kw_list *at = near->shared->origins.next; at != &near->shared->origins;
+         at = at->next) {
+        tracked_count += KW_LIST_ENTRY(at, struct kw_origin, shown)->is_ready ? 1 : 0;
+    }
+    kw_blob_print(text, "near_cache_nodes_tracked:%u\r\n", tracked_count);
+    for (const struct kw_list *at = near->shared->origins.next; at != &near->shared->origins;
+         at = at->next) {
+        report_origin(near, KW_LIST_ENTRY(at, struct kw_origin, shown), number++, text);
+    }
+    pthread_mutex_unlock(&near->shared->lock);
+}
+
+/* Under the lock. */
+static void report_origin(const struct kw_near *near, const struct kw_origin *origin,
+                          unsigned number, struct kw_blob *text)
+{
+    uint64_t until_ms = atomic_load(&near->shared->lease_until_ms[origin->shown_domain]);
+    uint64_t now_ms = kw_loop_now_us(near->proxy->loop) / 1000;
+    bool is_refused = origin->failure == KW_E_REJECTED || origin->failure == KW_E_AUTH;
+    bool is_held = origin->is_ready && until_ms > now_ms;
+
+    kw_blob_print(text,
+                  "near_cache_node%u:addr=%s,tracking=%s,lease_left_ms=%" PRIu64 ",lost=%" PRIu64
+                  ",reason=%s\r\n",
+                  number, origin->name,
+                  origin->is_ready ? "on"
+                  : is_refused     ? "refused"
+                                   : "connecting",
+                  is_held ? until_ms - now_ms : 0, origin->lost_count,
+                  origin->failure == KW_OK ? "" : kw_status_meaning(origin->failure));
+}

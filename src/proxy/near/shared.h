@@ -1,0 +1,104 @@
+/* shared.h - what all workers share of the near cache, and what each has of its own.
+ *
+ *   shared    the cache, and three tables that say what must not be answered from it:
+ *               key_writes, slot_writes, all_writes   writes under way (R2)
+ *               slot_generations                      part of each key: a slot that moved, or was
+ *                                                     written to as a whole, is forgotten at once
+ *               lease_until_ms                        how long a domain's entries may be used (R4)
+ *   near      one worker's access to the cache, the origins it owns, its detector of hot keys
+ *
+ * Thread: shared: all fields but those set once are atomic, or behind `lock`; near: the worker's.
+ * Memory: shared is the server's, a near its proxy's. For the files of this chapter only.
+ */
+#ifndef KW_PROXY_NEAR_SHARED_H
+#define KW_PROXY_NEAR_SHARED_H
+
+#include "cache/cache.h"
+#include "cache/hot.h"
+#include "proxy/internal.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct kw_timer;
+
+enum {
+    KW_NEAR_BUCKETS = 65536,    /* of keys, for writes under way: false sharing is rare, harmless */
+    KW_NEAR_VARIANT_MAX = 1024, /* bytes; requests with longer arguments are not kept */
+    KW_NEAR_PREFIXES_MAX = 256
+};
+
+/* What the near cache does about a command. */
+enum kw_near_role {
+    KW_NEAR_ROLE_NONE = 0,
+    KW_NEAR_ROLE_GET,        /* served; one entry for RESP2 and RESP3 */
+    KW_NEAR_ROLE_WRITE_KEY,  /* writes its only key */
+    KW_NEAR_ROLE_WRITE_SLOT, /* writes keys of its slot */
+    KW_NEAR_ROLE_WRITE_ALL,  /* writes anything */
+    KW_NEAR_ROLE_EXEC        /* writes keys of its slot, unless all that was queued only reads */
+};
+
+/* kw_request.near: what its end must undo. */
+enum kw_near_mark {
+    KW_NEAR_MARK_NONE = 0,
+    KW_NEAR_MARK_KEY,
+    KW_NEAR_MARK_SLOT,
+    KW_NEAR_MARK_ALL,
+    KW_NEAR_MARK_POP /* blocked: nothing was held back, the slot is forgotten when it ends */
+};
+
+/* kw_cache_value.kind */
+enum kw_near_kind { KW_NEAR_KIND_BYTES = 0, KW_NEAR_KIND_NULL };
+
+struct kw_near_shared {
+    struct kw_cache *cache;    /* owned, set once */
+    unsigned workers_count;    /* set once */
+    uint64_t memory_max_bytes; /* set once */
+    _Atomic uint32_t all_writes;
+    _Atomic uint32_t slot_writes[KW_SLOTS_COUNT];
+    _Atomic uint32_t slot_generations[KW_SLOTS_COUNT];
+    _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
+    _Atomic uint64_t lease_until_ms[KW_CACHE_DOMAINS];
+    pthread_mutex_t lock;
+    struct kw_list origins; /* of all workers, by kw_origin.shown; under the lock */
+};
+
+struct kw_near {
+    struct kw_proxy *proxy; /* set once */
+    struct kw_near_shared *shared;
+    struct kw_cache_worker *worker;
+    struct kw_hot *hot;
+    uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
+    struct kw_list origins;
+    struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */
+    uint64_t now_ms;        /* of the last look at the cache */
+    bool is_awake;          /* the cache waits for this worker */
+    bool is_unsettled;      /* masters may have come or gone */
+    bool is_stopped;
+    struct kw_bytes prefixes[KW_NEAR_PREFIXES_MAX]; /* slices of the configuration */
+    size_t prefixes_count;
+    struct kw_bytes skips[KW_NEAR_PREFIXES_MAX];
+    size_t skips_count;
+};
+
+/* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines
+ * of servers are.
+ */
+struct kw_cache_worker *kw__near_awake(struct kw_near *near);
+
+/* True when a fill of a key of HASH in SLOT may bring what a write under way makes stale. */
+static inline bool kw__near_is_written(const struct kw_near_shared *shared, uint64_t hash,
+                                       uint16_t slot)
+{
+    return atomic_load(&shared->key_writes[hash % KW_NEAR_BUCKETS]) != 0 ||
+           atomic_load(&shared->slot_writes[slot]) != 0 || atomic_load(&shared->all_writes) != 0;
+}
+
+static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, uint16_t slot)
+{
+    return atomic_load_explicit(&shared->slot_generations[slot], memory_order_acquire);
+}
+
+enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);
+
+#endif

@@ -1,0 +1,144 @@
+/* writes.c - a write through keyway: what it makes stale is gone before it leaves, and nothing of
+ * it is fetched again before it is answered (R2).
+ *
+ *   begin   count it as under way, then remove what is kept
+ *   fill    promise, then look whether a write is under way (fill.c)
+ *   end     count it as over
+ *
+ * Whichever of the two comes first, the other one sees it: no fill that may have been executed
+ * before the write outlives its beginning.
+ *
+ *   a key         counted in a bucket of its hash; its entries are removed by name
+ *   a slot        for all that may write several keys, or keys that no argument names (scripts,
+ *                 EXEC): all keys of a request are of one slot. Its generation moves on, so that
+ *                 nothing kept of it is found any more; no key need be looked for
+ *   everything    FLUSHALL, or requests of several slots to a server without cluster mode
+ *   popping       what blocks for long must not hold fills back: the slot is forgotten when it is
+ *                 answered
+ *
+ * INVARIANTS
+ * W1  what request->near says was counted at its beginning is undone at its end, once.
+ */
+#include "command/keys.h"
+#include "proxy/near/near.h"
+
+#include "proxy/near/variant.h"
+#include "proxy/session/transaction.h"
+
+static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request);
+static void key_begin(struct kw_near *near, struct kw_request *request);
+
+void kw_near_on_begin(struct kw_request *request)
+{
+#ifndef KW_KNOCKOUT_WRITE_THROUGH
+    struct kw_near *near = request->client->proxy->near;
+    struct kw_near_shared *shared = near->shared;
+    enum kw_near_mark mark = mark_of(near, request);
+
+    request->near = (uint8_t)mark;
+    switch (mark) {
+    case KW_NEAR_MARK_NONE:
+    case KW_NEAR_MARK_POP:
+        return;
+    case KW_NEAR_MARK_KEY:
+        key_begin(near, request);
+        break;
+    case KW_NEAR_MARK_SLOT:
+        atomic_fetch_add(&shared->slot_writes[request->slot], 1);
+        atomic_fetch_add(&shared->slot_generations[request->slot], 1);
+        break;
+    case KW_NEAR_MARK_ALL:
+        atomic_fetch_add(&shared->all_writes, 1);
+        kw_cache_flush(kw__near_awake(near));
+        break;
+    default:
+        KW_UNREACHABLE();
+    }
+    KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
+#else
+    (void)request;
+    (void)mark_of;
+    (void)key_begin;
+#endif
+}
+
+void kw_near_on_end(struct kw_request *request)
+{
+    struct kw_near_shared *shared = request->client->proxy->near->shared;
+
+    switch ((enum kw_near_mark)request->near) { /* W1 */
+    case KW_NEAR_MARK_NONE:
+        return;
+    case KW_NEAR_MARK_KEY:
+        atomic_fetch_sub(&shared->key_writes[request->near_hash % KW_NEAR_BUCKETS], 1);
+        break;
+    case KW_NEAR_MARK_SLOT:
+        atomic_fetch_sub(&shared->slot_writes[request->slot], 1);
+        break;
+    case KW_NEAR_MARK_ALL:
+        atomic_fetch_sub(&shared->all_writes, 1);
+        break;
+    case KW_NEAR_MARK_POP:
+        atomic_fetch_add(&shared->slot_generations[request->slot], 1);
+        break;
+    default:
+        KW_UNREACHABLE();
+    }
+    request->near = KW_NEAR_MARK_NONE;
+    request->near_hash = 0;
+}
+
+static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request)
+{
+    bool is_plain = kw_route_is_plain(near->proxy);
+    bool is_blocking = request->leased != NULL || request->call.is_patient;
+
+    if (request->command == NULL || request->call.chunk == NULL) {
+        return KW_NEAR_MARK_NONE; /* it sends nothing itself */
+    }
+    switch (kw__near_role(near, request->command)) {
+    case KW_NEAR_ROLE_NONE:
+    case KW_NEAR_ROLE_GET:
+        return KW_NEAR_MARK_NONE;
+    case KW_NEAR_ROLE_WRITE_KEY:
+        if (!is_blocking) {
+            return KW_NEAR_MARK_KEY;
+        }
+        break;
+    case KW_NEAR_ROLE_WRITE_ALL:
+        return KW_NEAR_MARK_ALL;
+    case KW_NEAR_ROLE_EXEC:
+        if (request->run != NULL && request->run->is_read_only) {
+            return KW_NEAR_MARK_NONE;
+        }
+        is_blocking = false; /* inside a transaction nothing blocks */
+        break;
+    case KW_NEAR_ROLE_WRITE_SLOT:
+        break;
+    default:
+        KW_UNREACHABLE();
+    }
+    if (request->slot == KW_SLOT_NONE || (is_plain && !is_blocking)) {
+        return KW_NEAR_MARK_ALL;
+    }
+    return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_SLOT;
+}
+
+static void key_begin(struct kw_near *near, struct kw_request *request)
+{
+    struct kw_bytes argv[8];
+    struct kw_cache_worker *worker = kw__near_awake(near);
+    uint32_t single = kw_keys_single(request->command);
+    struct kw_bytes name = kw_bytes_of("", 0);
+
+    if (single < kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof *argv)) {
+        name = argv[single];
+    }
+    struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
+    request->near_hash = key.hash;
+    atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
+    if (kw_cache_may_have(worker, key.hash)) {
+        (void)kw_cache_invalidate(worker, &key);
+    }
+    kw_hot_write(near->hot, key.hash);
+}
