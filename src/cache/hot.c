@@ -116,6 +116,9 @@ void kw_hot_free(struct kw_hot **hot)
 
 bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 {
+    if (hot->reads_min == 1) {
+        return true;
+    }
     hot->reads_count++;
     if (--hot->to_read > 0) {
         return false;
@@ -160,7 +163,7 @@ void kw_hot_ban(struct kw_hot *hot, uint64_t hash)
 
 bool kw_hot_is_banned(const struct kw_hot *hot, uint64_t hash)
 {
-    const struct ban *ban = ban_of(hot, hash);
+    const struct ban *ban = hot->reads_min == 1 ? NULL : ban_of(hot, hash);
 
     return ban != NULL && hot->now_ms < ban->until_ms;
 }
@@ -174,7 +177,7 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
     hot_age(hot, windows < 30 ? (unsigned)windows : 30); /* H2: nothing is left after 25 */
-    bool is_sampled = !hot->is_exact && hot->reads_min > 1 && hot->reads_count >= READS_MANY;
+    bool is_sampled = !hot->is_exact && hot->reads_count >= READS_MANY;
     hot->step = is_sampled ? SAMPLE_WEIGHT : 1;
     hot->reads_count = 0;
 }

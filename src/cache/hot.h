@@ -21,9 +21,10 @@
 struct kw_hot;
 
 struct kw_hot_options {
-    uint32_t reads_min; /* that make a key of at most KW_HOT_SIZE_UNIT hot; 1: each read does */
-    bool is_exact;      /* look at each read, also when there are very many */
-    uint64_t seed;      /* of chance; the same seed and calls give the same answers */
+    uint32_t
+        reads_min; /* that make a key of at most KW_HOT_SIZE_UNIT hot; 1: all keys are, always */
+    bool is_exact; /* look at each read, also when there are very many */
+    uint64_t seed; /* of chance; the same seed and calls give the same answers */
 };
 
 enum {

@@ -202,13 +202,16 @@ KW_TEST(a_key_is_hot_from_the_given_number_of_reads_on)
     kw_hot_free(&hot);
 }
 
-KW_TEST(with_one_read_as_the_limit_every_read_key_is_hot)
+KW_TEST(with_one_read_as_the_limit_all_keys_are_hot)
 {
     struct kw_hot *hot = a_hot(1);
 
     for (unsigned i = 0; i < 100000; i++) {
         kw_hot_tick(hot, 1000 + i / 40); /* also when there are very many reads */
-        assert_true(kw_hot_read(hot, hash_of(i), 0));
+        kw_hot_write(hot, hash_of(i));
+        kw_hot_ban(hot, hash_of(i));
+        assert_true(kw_hot_read(hot, hash_of(i), 1024 * 1024));
+        assert_false(kw_hot_is_banned(hot, hash_of(i)));
     }
     kw_hot_free(&hot);
 }
