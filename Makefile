@@ -6,12 +6,14 @@
 #   BUILD=/tmp/mine   build somewhere else             JOBS=1        one compiler at a time
 #   KNOCKOUT=lease    a rule of the near cache left out: for the test of its test only
 #   T=word            (unit) only matching tests       FUZZ_SECONDS  (fuzz) for each fuzzer
+#   SECONDS=3600      (soak) how long
 
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 600
+SECONDS      ?= 600
 PREFIX       ?= /usr/local
 CFLAGS       ?= -O2 -g
 WERROR       ?= -Werror
@@ -56,13 +58,20 @@ endif
 
 CORE     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 UNIT     := $(wildcard tests/unit/*.c tests/unit/*/*.c)
+CHECK    := $(wildcard tests/consistency/*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 core_o   := $(CORE:%.c=$(B)/obj/%.o)
 unit_o   := $(UNIT:%.c=$(B)/obj/%.o)
+check_o  := $(CHECK:%.c=$(B)/obj/%.o)
+plain_o  := $(CORE:%.c=$(B)/plain/%.o) $(B)/plain/src/main.o
+PLAIN    := -O1 -g
+KNOCKOUTS := fill-token write-through same-link-push
 fuzz_o   := $(CORE:%.c=$(BUILD)/fuzz/obj/%.o)
 
 all: $(B)/keyway ## build/keyway (the default)
 unit-tests: $(B)/unit-tests ## build the unit tests
+checker: $(B)/check ## build the consistency checker
+knockouts: $(KNOCKOUTS:%=$(B)/knockout/%/keyway) ## build what it must find fault with
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%) ## build the fuzzers
 
 $(B)/keyway: $(B)/obj/src/main.o $(core_o) $(B)/sources.stamp
@@ -76,6 +85,25 @@ $(B)/unit-tests: $(unit_o) $(core_o) $(B)/sources.stamp
 $(B)/bench-cache: $(B)/obj/utils/bench/cache.o $(core_o) $(B)/sources.stamp
 	$(call say,LINK)
 	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) -lm
+
+$(B)/check: $(check_o) $(B)/sources.stamp
+	$(call say,LINK)
+	$(Q)$(CC) $(BUILD_CFLAGS) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+# keyway with one rule of the near cache left out: one file differs, no time is spent on speed.
+$(B)/knockout/%/keyway: $(plain_o)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)rule=KW_KNOCKOUT_$$(echo '$*' | tr a-z- A-Z_); \
+	    file=$$(grep -lw "$$rule" src/*/*.c src/*/*/*.c) || exit 1; \
+	    $(CC) $(COMMON) $(PLAIN) -D$$rule -c -o $(@D)/rule.o $$file && \
+	    $(CC) $(LDFLAGS) -o $@ $(@D)/rule.o \
+	        $$(for each in $^; do case $$each in */$${file%.c}.o) ;; *) echo $$each ;; esac; done) $(LIBS)
+
+$(B)/plain/%.o: %.c $(B)/flags.stamp
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(PLAIN) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/%.o: %.c $(B)/flags.stamp
 	$(call say,CC)
@@ -96,7 +124,7 @@ $(BUILD)/fuzz/obj/%.o: %.c $(B)/fuzz.stamp
 # A stamp changes when its text does: other flags rebuild, another list of sources links again.
 STAMP_flags   := $(CC) $(COMMON) $(BUILD_CFLAGS) $(CPPFLAGS)
 STAMP_fuzz    := $(FUZZ_CC) $(COMMON) $(DEBUG) $(CPPFLAGS)
-STAMP_sources := $(CORE) $(UNIT) $(LINK) $(LDFLAGS) $(LIBS)
+STAMP_sources := $(CORE) $(UNIT) $(CHECK) $(LINK) $(LDFLAGS) $(LIBS)
 $(B)/%.stamp: FORCE
 	@mkdir -p $(@D)
 	@echo '$(STAMP_$*)' | cmp -s - $@ || echo '$(STAMP_$*)' > $@
@@ -112,7 +140,7 @@ run: ## install what is missing, build, and run keyway before a local cluster
 
 test: ## install what is missing, build, and run every test
 	@deps/install.sh test
-	@$(MAKE) --no-print-directory all unit-tests $(if $(SANITIZER),,fuzzers)
+	@$(MAKE) --no-print-directory all unit-tests checker $(if $(SANITIZER),,knockouts fuzzers)
 	@tests/run --build $(BUILD) $(if $(SANITIZER),--sanitizer $(SANITIZER))
 
 unit: $(B)/unit-tests ## unit tests; T=word runs those whose file or name has the word
@@ -126,6 +154,12 @@ commands: $(B)/keyway ## every row of the command table, beside a redis-server
 
 cluster: $(B)/keyway ## tests with real redis clusters
 	@tests/cluster/run --keyway $(B)/keyway $(ARGS)
+
+consistency: $(B)/keyway $(B)/check $(if $(SANITIZER),,knockouts) ## is the near cache ever old? with faults, for a minute
+	@tests/consistency/run --build $(B) $(ARGS)
+
+soak: $(B)/keyway $(B)/check ## the same with faults only, for SECONDS
+	@tests/consistency/run --build $(B) --soak --seconds $(SECONDS) $(ARGS)
 
 fuzz: fuzzers ## fuzz for FUZZ_SECONDS each
 	@tests/fuzz/run --build $(BUILD) --seconds-each $(FUZZ_SECONDS) $(FUZZERS)
@@ -160,5 +194,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all run test unit unit-tests wire commands cluster fuzz fuzzers lint format generate bench bench-cache install clean help FORCE
+.PHONY: all run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache install clean help FORCE
 .SECONDARY:

@@ -1,0 +1,190 @@
+"""What can happen to a cluster and its keyways while the checker is at work.
+
+Each fault is a function of the scene and a source of chance; when it returns, what it did is over.
+Those that may lose writes which were acknowledged (an unsynced failover, a master that nobody
+hears) say so with scene.season().
+"""
+import contextlib
+import os
+import signal
+import threading
+import time
+
+from local_cluster import ClusterError
+from support.client import Client
+from support.topology import Mover, masters_of, owner_of, replica_of_now
+from support.wait import until
+from language.slots import slot_of
+
+TAGS = ["t%d" % n for n in range(8)]        # as in check.c
+STORM_KEYS = 20000
+ABSENT_LEASE_MS = 1000                      # of absent keys whose slots move: see the README
+
+
+def random_fault(scene, rng):
+    """One of them by chance; its name."""
+    fault = rng.choice(FAULTS)
+    fault(scene, rng)
+    return fault.__name__
+
+
+def kill_links(scene, rng):
+    """Every connection that anybody has to one master, or to all of them."""
+    masters = scene.masters()
+    for node in masters if rng.random() < 0.5 else [rng.choice(masters)]:
+        scene.cluster.call(node["port"], "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+def kill_tracking_links(scene, rng):
+    """Only those that invalidations come over, one after the other."""
+    for _ in range(rng.randint(1, 5)):
+        for node in scene.masters():
+            for line in scene.cluster.call(node["port"], "CLIENT", "LIST").decode().splitlines():
+                fields = dict(field.split("=", 1) for field in line.split() if "=" in field)
+                if "t" in fields["flags"]:
+                    scene.cluster.call(node["port"], "CLIENT", "KILL", "ID", fields["id"])
+        time.sleep(rng.uniform(0, 0.1))
+
+
+def stop_master(scene, rng):
+    """Shorter than the others wait: nobody is promoted, but leases run out."""
+    node = rng.choice(scene.masters())
+    scene.cluster.kill(node["port"], signal.SIGSTOP)
+    time.sleep(rng.uniform(0.05, 0.9))
+    scene.cluster.kill(node["port"], signal.SIGCONT)
+
+
+def stop_master_until_it_is_replaced(scene, rng):
+    """It comes back with an old truth, and with connections that never noticed."""
+    node = rng.choice(scene.masters())
+    if replica_of_now(scene.cluster, node) is None:
+        return
+    with scene.season():
+        scene.cluster.kill(node["port"], signal.SIGSTOP)
+        others = [other for other in scene.cluster.nodes if other is not node]
+        until(lambda: node["id"] not in masters_as_seen_by(scene, others[0]), 20,
+              "a replica takes over")
+        scene.cluster.kill(node["port"], signal.SIGCONT)
+
+
+def masters_as_seen_by(scene, node):
+    lines = scene.cluster.call(node["port"], "CLUSTER", "NODES").decode().splitlines()
+    return {line.split()[0] for line in lines
+            if "master" in line.split()[2] and "fail" not in line.split()[2].split(",")}
+
+
+def stop_keyway(scene, rng):
+    """Pushes and requests pile up in front of it; its clock stands still."""
+    keyway = rng.choice(scene.keyways)
+    os.kill(keyway.pid, signal.SIGSTOP)
+    time.sleep(rng.uniform(0.02, 0.6))
+    os.kill(keyway.pid, signal.SIGCONT)
+
+
+def fail_over(scene, rng):
+    node = rng.choice(scene.masters())
+    replica = replica_of_now(scene.cluster, node)
+    if replica is None:
+        return
+    kind = rng.choice([(), ("FORCE",), ("TAKEOVER",)])
+    with scene.season(), contextlib.suppress(ClusterError, AssertionError):
+        scene.cluster.call(replica["port"], "CLUSTER", "FAILOVER", *kind)
+        until(lambda: replica_of_now(scene.cluster, replica) is not None, 6, "they changed places")
+
+
+def move_slots(scene, rng):
+    """The registers' slots wander from master to master, a few keys at a time."""
+    scene.checker.tell("absent %d" % ABSENT_LEASE_MS)
+    connections = []
+
+    def connect(port):
+        connections.append(Client(port))
+        return connections[-1]
+    try:
+        mover = Mover(scene.cluster, connect)
+        ring = [node for node, _ in masters_of(scene.cluster)]
+        mover.clients = {node["port"]: connect(node["port"]) for node in ring}
+        for _ in range(rng.randint(3, 10)):
+            slot = slot_of(rng.choice(TAGS))
+            source = owner_of(scene.cluster, slot)
+            target = rng.choice([node for node in ring if node is not source])
+            until(lambda s=slot, a=source, b=target: is_moved(mover, s, a, b), 20,
+                  "the slot moves")
+            time.sleep(0.03)
+    finally:
+        for connection in connections:
+            connection.close()
+    time.sleep(ABSENT_LEASE_MS / 1000 + 0.3)
+    scene.checker.tell("absent %d" % scene.lease_ms)
+
+
+def is_moved(mover, slot, source, target):
+    """Refused while the cluster is not whole, half way too: the next one goes on from there."""
+    try:
+        mover.move(slot, source, target)
+    except AssertionError:
+        return False
+    return True
+
+
+def flush(scene, rng):
+    """Through a keyway, or past all of them."""
+    place = rng.randrange(-1, len(scene.keyways))
+    answer = scene.checker.ask("flush %d" % place, 60 * scene.options.patience)
+    assert answer in ("flushed", "flush failed"), answer
+
+
+def expiry_storm(scene, rng):
+    """Many keys that live long: servers then find those that are over late."""
+    def fill(port):
+        with Client(port, 20) as client:
+            client.pipeline([("SET", "storm:%d" % n, "x", "EX", rng.randint(100, 1000))
+                             for n in range(STORM_KEYS)])
+    threads = [threading.Thread(target=fill, args=(node["port"],)) for node in scene.masters()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    time.sleep(0.5)
+
+
+def small_tracking_table(scene, rng):
+    """Servers forget who has what, and say so, all the time."""
+    configure(scene, "tracking-table-max-keys", 10)
+    time.sleep(rng.uniform(0.3, 1.0))
+    configure(scene, "tracking-table-max-keys", 1000000)
+
+
+def busy_master(scene, rng):
+    node = rng.choice(scene.masters())
+    scene.cluster.call(node["port"], "DEBUG", "SLEEP", "%.2f" % rng.uniform(0.02, 0.5))
+
+
+def pause_writes(scene, rng):
+    """Also those by which servers expire keys."""
+    for node in scene.masters():
+        scene.cluster.call(node["port"], "CLIENT", "PAUSE", rng.randint(50, 500), "WRITE")
+    time.sleep(0.5)
+
+
+def nothing(_, rng):
+    time.sleep(rng.uniform(0.2, 1.0))
+
+
+def configure(scene, name, value):
+    for node in scene.cluster.nodes:
+        scene.cluster.call(node["port"], "CONFIG", "SET", name, value)
+
+
+def little_memory(scene):
+    """Servers evict all the time. The checker must have been told that keys may vanish."""
+    configure(scene, "maxmemory-policy", "allkeys-random")
+    for node in scene.masters():
+        used = scene.cluster.call(node["port"], "INFO", "memory").decode()
+        bytes_used = int(used.split("used_memory:")[1].split()[0])
+        scene.cluster.call(node["port"], "CONFIG", "SET", "maxmemory", bytes_used + 300000)
+
+
+FAULTS = [kill_links, kill_tracking_links, stop_master, stop_master_until_it_is_replaced,
+          stop_keyway, fail_over, move_slots, flush, expiry_storm, small_tracking_table,
+          busy_master, pause_writes, nothing]
