@@ -46,13 +46,14 @@ struct kw_request {
     uint32_t part;            /* of a part: its number in the gather */
     uint32_t keys_count;      /* of a part: how many keys it is about */
     uint16_t slot;
-    uint8_t small_len;   /* ... or all of them in small[], and parked is empty */
-    uint8_t state;       /* enum kw_request_state */
-    uint8_t attempts;    /* redirections followed so far */
-    uint8_t lost_links;  /* that it was on */
-    uint8_t owner_steps; /* RETRYING: how often to look for another owner than to_node */
-    uint8_t near;        /* what its end must tell the near cache: near/shared.h */
-    bool is_asking;      /* ... behind ASKING */
+    uint8_t small_len;      /* ... or all of them in small[], and parked is empty */
+    uint8_t state;          /* enum kw_request_state */
+    uint8_t attempts;       /* redirections followed so far */
+    uint8_t lost_links : 7; /* that it was on ... */
+    uint8_t was_sent : 1;   /* ... and one of them has carried it: only of what may be sent twice */
+    uint8_t owner_steps;    /* RETRYING: how often to look for another owner than to_node */
+    uint8_t near;           /* what its end must tell the near cache: near/shared.h */
+    bool is_asking;         /* ... behind ASKING */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */

@@ -429,6 +429,7 @@ void kw_request_lost(struct kw_request *request, const struct kw_link *link, enu
         return;
     }
     kw__request_drop_parked(request);
+    request->was_sent |= was_sent;
     if (status == KW_E_AUTH) {
         kw_reply_fail(request, kw_resend_error(status), link->node->name);
     } else if (may_retry && ++request->lost_links <= LINK_RETRIES_MAX && !proxy->is_draining) {
@@ -440,7 +441,7 @@ void kw_request_lost(struct kw_request *request, const struct kw_link *link, enu
         KW_STAT_ADD(proxy->stats, results_unknown, 1);
         kw_reply_fail(request, KW_ERROR_UNKNOWN_RESULT, link->node->name);
     } else {
-        kw_reply_fail(request, was_sent ? KW_ERROR_NODE_SILENT : KW_ERROR_NODE_DOWN,
+        kw_reply_fail(request, request->was_sent ? KW_ERROR_NODE_SILENT : KW_ERROR_NODE_DOWN,
                       link->node->name);
     }
 }

@@ -72,9 +72,10 @@ void kw_resend_now(struct kw_request *request)
     if (request->leased != NULL && kw_leased_is_refused(request)) {
         return;
     }
-    enum kw_error error = node == NULL             ? KW_ERROR_SLOT_UNSERVED
-                          : status == KW_E_TIMEOUT ? KW_ERROR_NODE_SILENT /* it was sent, once */
-                                                   : kw_resend_error(status);
+    bool is_silent = status == KW_E_TIMEOUT && request->was_sent;
+    enum kw_error error = node == NULL ? KW_ERROR_SLOT_UNSERVED
+                          : is_silent  ? KW_ERROR_NODE_SILENT
+                                       : kw_resend_error(status);
     kw_reply_fail(request, error, node == NULL ? NULL : node->name);
 }
 
