@@ -139,7 +139,7 @@ class LocalCluster:
         """The node at PORT."""
         return next(node for node in self.nodes if node["port"] == port)
 
-    def call(self, port, *words, timeout_s=5):
+    def call(self, port, *words, timeout_s=20):
         """Send one command to the server at PORT, with the cluster's password if it has one."""
         return call(port, *words, password=self.config.get("requirepass"), timeout_s=timeout_s)
 

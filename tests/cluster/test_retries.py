@@ -1,9 +1,9 @@
 """Links die all the time: nothing is executed twice, nothing acknowledged is lost (R2, Q2)."""
-import multiprocessing
 import time
 
 from support.background import Background
 from support.client import Client, ErrorReply
+from support.crowd import Crowd, kill_links
 from support.testing import FRESH, test
 from support.topology import move_around, tags_served_by
 
@@ -22,7 +22,7 @@ def no_write_is_executed_twice_or_lost_while_links_are_killed(t):
     acknowledged, none twice, all in program order; besides them only numbers of unknown result.
     """
     tags = [tag for node, _ in t.masters() for tag in tags_served_by(node, 2)]
-    outcome = run_appenders(t, tags, disturb=kill_links, pause_s=PAUSE_KILLING_S)
+    outcome = run_appenders(t, tags, disturb=kill_all_links, pause_s=PAUSE_KILLING_S)
 
     check_lists(t, outcome)
     unknown = sum(len(unknown) for _, _, unknown, _ in outcome)
@@ -46,31 +46,16 @@ def no_write_is_executed_twice_or_lost_while_slots_move(t):
 
 def run_appenders(t, tags, disturb, pause_s):
     """[(key, acknowledged, unknown, refused)] of one appender for each tag."""
-    stop = multiprocessing.Event()
-    pipes = []
-    for tag in tags:
-        mine, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=append, daemon=True,
-                                          args=(t.keyway.port, "{%s}list" % tag, pause_s, stop,
-                                                theirs))
-        process.start()
-        pipes.append((process, mine))
-    disturbing = Background(disturb, t, tags, stop)
+    crowd = Crowd(append, [(t.keyway.port, "{%s}list" % tag, pause_s) for tag in tags])
+    disturbing = Background(disturb, t, tags, crowd.stop)
     time.sleep(SECONDS * min(t.patience, 2))
-    stop.set()
-    disturbing.join()
-    outcome = []
-    for process, pipe in pipes:
-        assert pipe.poll(20), "an appender hangs: a reply never came"
-        outcome.append(pipe.recv())
-        process.join(5)
-    return outcome
+    return crowd.finish(disturbing)
 
 
-def append(port, key, pause_s, stop, pipe):
+def append(stop, port, key, pause_s):
     acknowledged, unknown, refused = [], [], []
     number = 0
-    client = Client(port, 15)
+    client = Client(port, 30)
     while not stop.is_set():
         numbers = range(number, number + PIPELINE)
         number += PIPELINE
@@ -82,14 +67,11 @@ def append(port, key, pause_s, stop, pipe):
             else:
                 refused.append((one, reply.text))
         stop.wait(pause_s)
-    pipe.send((key, acknowledged, unknown, refused))
+    return key, acknowledged, unknown, refused
 
 
-def kill_links(t, tags, stop):
-    ports = [node["port"] for node, _ in t.masters()]
-    while not stop.wait(0.03):
-        for port in ports:
-            t.cluster.call(port, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+def kill_all_links(t, tags, stop):
+    kill_links(t, stop, 0.03)
 
 
 def move_slots(t, tags, stop):

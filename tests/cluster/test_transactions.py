@@ -1,17 +1,20 @@
 """MULTI, EXEC and WATCH before a real cluster (C3): exact sums, also while slots and masters move."""
-import multiprocessing
 import time
 
 import redis
 
 from support.background import Background
 from support.client import Client, ErrorReply
+from support.crowd import Crowd, kill_links
 from support.testing import FRESH, test
 from support.topology import move_around, replica_of, tags_served_by
 from support.wait import until
 
 SECONDS = 6
 WORKERS = 20
+# Before a refused client tries again. Twenty that knock without a pause would keep the very servers
+# they wait for from the processor.
+REFUSED_PAUSE_S = 0.005
 # On a busy machine a server that moves keys may be silent for a second: that is not tested here.
 PATIENT = ["--threads", "2", "--node-timeout-ms", "2000"]
 
@@ -167,10 +170,10 @@ def transactions_are_executed_once_while_slots_move(t):
 def transactions_are_executed_once_while_links_are_killed(t):
     """What was acknowledged is there once; besides it at most what was of unknown result."""
     tags = [tag for node, _ in t.masters() for tag in tags_served_by(node, 1)]
-    outcome, _ = count_under_disturbance(t, tags, increment_in_multi, kill_links)
+    outcome, _ = count_under_disturbance(t, tags, increment_in_multi, kill_all_links)
     check_sums(t, tags, outcome, may_be_unknown=True)
 
-    outcome, _ = count_under_disturbance(t, tags, increment_under_watch, kill_links)
+    outcome, _ = count_under_disturbance(t, tags, increment_under_watch, kill_all_links)
     check_sums(t, tags, outcome, may_be_unknown=True)
 
 
@@ -205,34 +208,23 @@ def clients_that_vanish_inside_transactions_leave_nothing(t):
 
 def count_under_disturbance(t, tags, count, disturb):
     """([what each worker did], moves) of WORKERS processes that COUNT while DISTURB runs."""
-    stop = multiprocessing.Event()
-    pipes = []
-    for number in range(WORKERS):
-        mine, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(
-            target=work, daemon=True,
-            args=(count, t.keyway.port, tags[number % len(tags)], stop, theirs))
-        process.start()
-        pipes.append((process, mine))
+    crowd = Crowd(work, [(count, t.keyway.port, tags[number % len(tags)])
+                         for number in range(WORKERS)])
     moved = []
-    disturbing = Background(lambda: moved.append(disturb(t, tags, stop)))
+    disturbing = Background(lambda: moved.append(disturb(t, tags, crowd.stop)))
     time.sleep(SECONDS * min(t.patience, 2))
-    stop.set()
-    disturbing.join(30)
-    outcome = []
-    for process, pipe in pipes:
-        assert pipe.poll(30), "a worker hangs: a reply never came"
-        outcome.append(pipe.recv())
-        process.join(5)
-    return outcome, moved[0]
+    return crowd.finish(disturbing), moved[0]
 
 
-def work(count, port, tag, stop, pipe):
+def work(stop, count, port, tag):
     seen = {"tag": tag, "done": 0, "conflicts": 0, "unknown": 0, "refused": 0, "errors": []}
-    client = Client(port, 20)
+    client = Client(port, 30)
     while not stop.is_set():
+        refused = seen["refused"]
         count(client, tag, seen)
-    pipe.send(seen)
+        if seen["refused"] > refused:
+            time.sleep(REFUSED_PAUSE_S)
+    return seen
 
 
 def increment_under_watch(client, tag, seen):
@@ -277,7 +269,7 @@ def check_sums(t, tags, outcome, may_be_unknown):
         done = sum(one["done"] for one in mine)
         unknown = sum(one["unknown"] for one in mine)
         key = "{%s}counter" % tag
-        until(lambda: not isinstance(client.call("GET", key), ErrorReply), 5, "the node is back")
+        until(lambda: not isinstance(client.call("GET", key), ErrorReply), 30, "the node is back")
         counted = int(client.call("GET", key) or 0)
         assert done > 0, "nobody counted %s" % tag
         assert done <= counted <= done + unknown, "%s: %d succeeded, %d unknown, %d counted" % (
@@ -290,11 +282,8 @@ def move_slots(t, tags, stop):
     return move_around(t.cluster, t.direct, tags, stop.is_set)
 
 
-def kill_links(t, tags, stop):
-    ports = [node["port"] for node, _ in t.masters()]
-    while not stop.wait(0.05):
-        for port in ports:
-            t.cluster.call(port, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+def kill_all_links(t, tags, stop):
+    kill_links(t, stop, 0.05)
 
 
 def fail_over(t, tags, stop):

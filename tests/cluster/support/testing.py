@@ -131,7 +131,7 @@ def run_test(one, binary, clusters, patience, is_sanitized):
         text = traceback.format_exc()
         if context is not None and context.keyway is not None and context.keyway.log_path:
             with contextlib.suppress(OSError):
-                text += "what keyway logged:\n" + context.keyway.log_tail(30)
+                text += context.keyway.last_words(30)
         return text
     finally:
         if context is not None:

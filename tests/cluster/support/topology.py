@@ -8,7 +8,7 @@ def masters_of(cluster):
     """[(node, [(first, last), ...])] of the masters that serve slots, as a live node says."""
     for asked in cluster.nodes:
         try:
-            lines = cluster.call(asked["port"], "CLUSTER", "NODES").decode().splitlines()
+            lines = cluster.call(asked["port"], "CLUSTER", "NODES", timeout_s=5).decode().splitlines()
         except OSError:
             continue
         found = []

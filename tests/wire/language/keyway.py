@@ -113,6 +113,12 @@ class Keyway:
     def log_tail(self, lines=25):
         return "\n".join("    | " + line for line in self.log_text().splitlines()[-lines:])
 
+    def last_words(self, lines=25):
+        """For the report of a failure: does it still run, and what did it log?"""
+        status = self.process.poll()
+        ending = "still runs" if status is None else "had ended with status %d" % status
+        return "keyway %s, its log:\n%s" % (ending, self.log_tail(lines))
+
     def end(self, timeout_s=10.0):
         """SIGTERM and wait_for_end(). An end before that counts by its status, too."""
         if self.process.poll() is None:

@@ -73,7 +73,7 @@ def explain(path, line, problem, world):
     parts = ["FAIL " + where, "  " + problem.replace("\n", "\n  ")]
     parts += ["  what happened:"] + ["    " + event for event in world.trace.lines()]
     if world.proxy is not None:
-        parts += ["  what keyway logged:", world.proxy.log_tail()]
+        parts += ["  " + world.proxy.last_words()]
     return "\n".join(parts)
 
 
