@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         kw_config_unref(&config);
         return EXIT_SUCCESS;
     }
-    if (config->cluster_seeds_count == 0) {
+    if (config->cluster_seeds_count == 0 && !kw_config_is_embedded(config)) {
         kw_config_unref(&config);
         return config_report("No `cluster-seeds`: name at least one node of the cluster, such as\n"
                              "    keyway --cluster-seeds 127.0.0.1:7000");

@@ -58,6 +58,7 @@ struct kw_server {
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
     struct kw_near_shared *near; /* NULL: near-cache is off */
+    struct kw_store *store;      /* the embedded one; NULL: there is a cluster */
     struct kw_worker *workers[KW_WORKERS_MAX];
     unsigned workers_count;
     unsigned drained_count;
@@ -67,6 +68,7 @@ struct kw_server {
 static void run_id_draw(char *text, size_t size);
 static enum kw_status server_open_near(struct kw_server *server);
 static unsigned threads_wanted(const struct kw_config *config);
+static enum kw_status server_embed(struct kw_server *server);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
                                     enum kw_personality personality, struct kw_door *doors,
                                     size_t *count);
@@ -117,7 +119,10 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
                                                           .arg = made});
     made->learn = kw_learn_new(&(struct kw_learn_options){
         .loop = made->loop, .config = config, .on_learned = server_on_learned, .arg = made});
-    if (config->unixsocket[0] != '\0') {
+    if (kw_config_is_embedded(config)) {
+        status = server_embed(made);
+    }
+    if (status == KW_OK && config->unixsocket[0] != '\0') {
         status = listen_unix(config, &shared_fd);
     }
     for (unsigned i = 0; status == KW_OK && i < made->hub->workers_count; i++) {
@@ -135,6 +140,9 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
         if (status == KW_OK) {
             made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, doors, count);
             kw_worker_join(made->workers[i], made->crew);
+            if (made->store != NULL) {
+                kw_worker_embed(made->workers[i], made->store);
+            }
             made->workers_count++;
         }
     }
@@ -154,7 +162,9 @@ void kw_server_run(struct kw_server *server)
         kw_worker_start(server->workers[i]);
     }
     kw_signals_unblock();
-    kw_discover_start(server->discover);
+    if (server->store == NULL) {
+        kw_discover_start(server->discover);
+    }
     kw_loop_run(server->loop);
 }
 
@@ -170,6 +180,7 @@ void kw_server_free(struct kw_server **server)
     for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_free(&ending->workers[i - 1]);
     }
+    kw_store_free(&ending->store);
     kw_crew_free(&ending->crew);
     kw_near_shared_free(&ending->near);
     kw_learn_free(&ending->learn); /* nobody holds a row any more */
@@ -229,6 +240,24 @@ static unsigned threads_wanted(const struct kw_config *config)
         return config->threads < KW_WORKERS_MAX ? config->threads : KW_WORKERS_MAX;
     }
     return cores < 1 ? 1 : cores > THREADS_AUTO_MAX ? THREADS_AUTO_MAX : (unsigned)cores;
+}
+
+/* Keys of our own, as there is no cluster. */
+static enum kw_status server_embed(struct kw_server *server)
+{
+    struct kw_store_options options = {.workers_max = server->hub->workers_count};
+
+    kw_store_options_fill(&options, server->config->maxmemory_bytes,
+                          server->config->maxmemory_policy);
+    enum kw_status status = kw_store_new(&options, &server->store);
+    if (status != KW_OK) {
+        kw_log(KW_LOG_WARNING, "can't make room for %zu bytes of keys (maxmemory)",
+               options.memory_max_bytes);
+        return status;
+    }
+    kw_log(KW_LOG_NOTICE, "no cluster behind: keys are kept here, in at most %zu MiB",
+           options.memory_max_bytes >> 20);
+    return KW_OK;
 }
 
 /* One socket per address of PORT for WORKER: the kernel spreads connections over the workers'

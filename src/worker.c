@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/near/near.h"
 #include "proxy/proxy.h"
 
@@ -117,6 +118,11 @@ void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew)
 void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near)
 {
     kw_near_open(worker->proxy, near);
+}
+
+void kw_worker_embed(struct kw_worker *worker, struct kw_store *store)
+{
+    kw_embedded_open(worker->proxy, store);
 }
 
 void kw_worker_start(struct kw_worker *worker)

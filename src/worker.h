@@ -15,6 +15,7 @@
 #include "net/inbox.h"
 #include "proxy/crew.h"
 #include "stats/stats.h"
+#include "store/store.h"
 
 struct kw_near_shared;
 struct kw_worker;
@@ -45,6 +46,9 @@ void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew);
 
 /* Its half of the near cache, before it starts. */
 void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near);
+
+/* Serve from STORE, which outlives it, before any thread starts. */
+void kw_worker_embed(struct kw_worker *worker, struct kw_store *store);
 
 /* Start the thread. */
 void kw_worker_start(struct kw_worker *worker);

@@ -110,6 +110,11 @@ void kw_arena_deinit(struct kw_arena *arena)
     *arena = (struct kw_arena){0};
 }
 
+bool kw_arena_has(const struct kw_arena *arena, const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)arena->pages->range < arena->pages->range_bytes;
+}
+
 size_t kw_arena_room_bytes(const struct kw_arena *arena)
 {
     return arena->pages->room_bytes;

@@ -61,6 +61,9 @@ void *kw_arena_get(struct kw_arena *arena, unsigned tray, size_t size_bytes);
 /* Give a BLOCK of SIZE bytes, as it was asked for, back. */
 void kw_arena_put(struct kw_arena *arena, unsigned tray, void *block, size_t size_bytes);
 
+/* True when BLOCK came from ARENA. */
+bool kw_arena_has(const struct kw_arena *arena, const void *block);
+
 /* What a block of SIZE bytes really takes. */
 size_t kw_arena_block_bytes(size_t size_bytes);
 

@@ -17,7 +17,7 @@ uint64_t kw_clock_us(void);
 /* The kernel's tick-grained monotonic milliseconds: four times cheaper, up to 4 ms late. */
 uint64_t kw_clock_coarse_ms(void);
 
-/* Milliseconds since the Unix epoch: for logs and TIME only. */
+/* Milliseconds since the Unix epoch: for logs, TIME and the deadlines of keys. */
 uint64_t kw_clock_wall_ms(void);
 
 /* Microseconds since the Unix epoch. */

@@ -6,7 +6,14 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+enum { NUMBER_MAX = 512 }; /* bytes of a number that is read: longer ones are nonsense */
+
+static bool number_copy(struct kw_bytes text, char *copy, size_t size);
 static bool glob_set(struct kw_bytes pattern, size_t *at, unsigned char byte, bool is_nocase);
 
 size_t kw_text_from_int(int64_t value, char *out)
@@ -55,6 +62,71 @@ enum kw_status kw_text_to_int(struct kw_bytes text, int64_t *value)
     }
     *value = is_minus ? (int64_t)(0u - rest) : (int64_t)rest;
     return KW_OK;
+}
+
+enum kw_status kw_text_to_double(struct kw_bytes text, double *value)
+{
+    char copy[NUMBER_MAX];
+    char *end = NULL;
+
+    if (!number_copy(text, copy, sizeof copy)) {
+        return KW_E_INVALID;
+    }
+    errno = 0;
+    double read = strtod(copy, &end);
+    bool is_beyond = errno == ERANGE && (fabs(read) == HUGE_VAL || fpclassify(read) == FP_ZERO);
+    if (end != copy + text.len || is_beyond || isnan(read)) {
+        return KW_E_INVALID;
+    }
+    *value = read;
+    return KW_OK;
+}
+
+enum kw_status kw_text_to_long_double(struct kw_bytes text, long double *value)
+{
+    char copy[KW_TEXT_LONG_DOUBLE_MAX];
+    char *end = NULL;
+
+    if (!number_copy(text, copy, sizeof copy)) {
+        return KW_E_INVALID;
+    }
+    errno = 0;
+    long double read = strtold(copy, &end);
+    bool is_beyond = errno == ERANGE && (fabsl(read) == HUGE_VALL || fpclassify(read) == FP_ZERO);
+    if (end != copy + text.len || is_beyond || isnan(read)) {
+        return KW_E_INVALID;
+    }
+    *value = read;
+    return KW_OK;
+}
+
+size_t kw_text_from_long_double(long double value, char *out)
+{
+    int printed = snprintf(out, KW_TEXT_LONG_DOUBLE_MAX, "%.17Lf", value);
+    size_t len = printed > 0 ? (size_t)printed : 0;
+
+    if (memchr(out, '.', len) != NULL) {
+        while (out[len - 1] == '0') {
+            len--;
+        }
+        len -= out[len - 1] == '.' ? 1 : 0;
+    }
+    if (len == 2 && out[0] == '-' && out[1] == '0') {
+        out[0] = '0';
+        len = 1;
+    }
+    return len;
+}
+
+/* TEXT with a NUL behind it; false when it can't be a number. */
+static bool number_copy(struct kw_bytes text, char *copy, size_t size)
+{
+    if (text.len == 0 || text.len >= size || isspace((unsigned char)text.data[0])) {
+        return false;
+    }
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return true;
 }
 
 enum kw_status kw_text_to_size(struct kw_bytes text, uint64_t *size_bytes)

@@ -10,7 +10,10 @@
 
 #include <stdint.h>
 
-enum { KW_TEXT_INT_MAX = 21 }; /* bytes that hold any 64-bit number, no NUL */
+enum {
+    KW_TEXT_INT_MAX = 21, /* bytes that hold any 64-bit number, no NUL */
+    KW_TEXT_LONG_DOUBLE_MAX = 5 * 1024
+};
 
 /* Write VALUE in decimal to OUT (KW_TEXT_INT_MAX bytes, not NUL-terminated). Returns its length. */
 size_t kw_text_from_int(int64_t value, char *out);
@@ -19,6 +22,17 @@ size_t kw_text_from_int(int64_t value, char *out);
  * Returns KW_OK and *value, or KW_E_INVALID.
  */
 KW_CHECK enum kw_status kw_text_to_int(struct kw_bytes text, int64_t *value);
+
+/* As redis's string2d and string2ld: all of TEXT, no space before it, no NaN, neither too large nor
+ * too small. Returns KW_OK and *value, or KW_E_INVALID.
+ */
+KW_CHECK enum kw_status kw_text_to_double(struct kw_bytes text, double *value);
+KW_CHECK enum kw_status kw_text_to_long_double(struct kw_bytes text, long double *value);
+
+/* VALUE with 17 digits behind the point, zeros at the end left out, as INCRBYFLOAT stores it. OUT
+ * has KW_TEXT_LONG_DOUBLE_MAX bytes. Returns its length.
+ */
+size_t kw_text_from_long_double(long double value, char *out);
 
 /* A size as in redis.conf: digits, then nothing, b, k, kb, m, mb, g, gb in any case (k = 1000,
  * kb = 1024 ...). Returns KW_OK and *size_bytes, or KW_E_INVALID (also on overflow).

@@ -35,11 +35,13 @@ enum kw_cache_policy {
     KW_CACHE_POLICY_COUNT
 };
 
-/* The end of an entry, called by whichever worker frees it; never while somebody can see it. */
-typedef void (*kw_cache_on_drop)(void *user, unsigned kind, struct kw_bytes value);
+struct kw_cache_worker;
+
+/* The end of an entry, called by WORKER, whichever frees it; never while somebody can see it. */
+typedef void (*kw_cache_on_drop)(void *user, struct kw_cache_worker *worker, unsigned kind,
+                                 struct kw_bytes value);
 
 struct kw_cache_found;
-struct kw_cache_worker;
 
 enum kw_cache_reason {
     KW_CACHE_EXPIRED = 0, /* its deadline has come */

@@ -78,6 +78,11 @@ uint64_t kw_cache_scan(struct kw_cache_worker *worker, uint64_t cursor, kw_cache
 void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes);
 void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
 
+bool kw_cache_has_block(const struct kw_cache_worker *worker, const void *block);
+
+/* See that NEED bytes more have room, by evicting others; false when nothing may go. */
+bool kw_cache_make_room(struct kw_cache_worker *worker, size_t need_bytes);
+
 /* What the entry under a name and value of these lengths takes. */
 size_t kw_cache_entry_bytes(size_t name_len, size_t value_len);
 

@@ -115,7 +115,7 @@ void kw__entry_free(struct kw_cache_worker *worker, struct kw_entry *entry)
     if ((entry->flags & KW_ENTRY_OWNED) != 0 && cache->options.on_drop != NULL) {
         struct kw_entry_parts parts;
         kw__entry_cut(entry, &parts);
-        cache->options.on_drop(cache->options.user, entry->flags >> KW_ENTRY_KIND_SHIFT,
+        cache->options.on_drop(cache->options.user, worker, entry->flags >> KW_ENTRY_KIND_SHIFT,
                                kw_bytes_of(parts.value, parts.value_len));
     }
     kw_arena_put(&cache->arena, worker->tray, entry, kw__entry_size_of(entry));

@@ -166,6 +166,24 @@ static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes)
            atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
 }
 
+bool kw_cache_has_block(const struct kw_cache_worker *worker, const void *block)
+{
+    return kw_arena_has(worker->arena, block);
+}
+
+bool kw_cache_make_room(struct kw_cache_worker *worker, size_t need_bytes)
+{
+    struct kw_cache *cache = worker->cache;
+
+    if (room_is_enough(cache, need_bytes)) {
+        return true;
+    }
+    worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
+    bool is_made = kw__room_make(worker, &cache->shards[worker->shard_next], need_bytes);
+    kw__gone_tell(worker);
+    return is_made;
+}
+
 /* The arena has refused MISSING bytes that the budget promised. */
 static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes)
 {

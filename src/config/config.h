@@ -50,6 +50,26 @@ enum kw_near_fallback {
     KW_NEAR_FALLBACK_MAX_AGE  /* replies are as old as near-cache-max-age-ms */
 };
 
+/* Does keyway serve keys of its own? */
+enum kw_embedding {
+    KW_EMBEDDING_AUTO = 0, /* when no cluster is named */
+    KW_EMBEDDING_YES,
+    KW_EMBEDDING_NO
+};
+
+/* Which keys leave when memory is full. In this order: the words of maxmemory-policy. */
+enum kw_memory_policy {
+    KW_MEMORY_VOLATILE_LRU = 0,
+    KW_MEMORY_VOLATILE_LFU,
+    KW_MEMORY_VOLATILE_RANDOM,
+    KW_MEMORY_VOLATILE_TTL,
+    KW_MEMORY_ALLKEYS_LRU,
+    KW_MEMORY_ALLKEYS_LFU,
+    KW_MEMORY_ALLKEYS_RANDOM,
+    KW_MEMORY_NOEVICTION,
+    KW_MEMORY_BALANCED
+};
+
 struct kw_config {
     /* where clients come in */
     int port;          /* 0 = no TCP */
@@ -71,6 +91,10 @@ struct kw_config {
     struct kw_config_output_limit output_normal;
     struct kw_config_output_limit output_pubsub;
     size_t tracking_table_max_keys; /* keys remembered for CLIENT TRACKING; 0 = no limit */
+
+    /* the embedded store */
+    enum kw_embedding embedded;
+    enum kw_memory_policy maxmemory_policy;
 
     /* the cluster personality */
     char *cluster_announce_ip;              /* "" = the address that the client talks to */
@@ -149,6 +173,13 @@ KW_CHECK enum kw_status kw_config_load(int argc, char **argv, struct kw_config *
 /* The same from TEXT in redis.conf's grammar; `include` is refused there. For tests and fuzzing. */
 KW_CHECK enum kw_status kw_config_load_text(struct kw_bytes text, struct kw_config **config,
                                             char *error, size_t error_size);
+
+/* True when keyway serves keys of its own, with no cluster behind. */
+static inline bool kw_config_is_embedded(const struct kw_config *config)
+{
+    return config->embedded == KW_EMBEDDING_YES ||
+           (config->embedded == KW_EMBEDDING_AUTO && config->cluster_seeds_count == 0);
+}
 
 /* Another reference to CONFIG, which is returned. */
 struct kw_config *kw_config_ref(struct kw_config *config);

@@ -40,7 +40,6 @@ static const struct {
     {"save", ""},
     {"appendonly", "no"},
     {"databases", "1"},
-    {"maxmemory-policy", "noeviction"},
     {"replica-read-only", "yes"},
     {"slave-read-only", "yes"},
     {"cluster-enabled", "no"},
@@ -196,7 +195,8 @@ static void print_help_option(FILE *file, const struct kw__option *option)
     struct kw__text text = {0};
     bool is_none = option->by_default[0] == '\0' || strcmp(option->by_default, "\"\"") == 0;
 
-    fprintf(file, "  --%s %s\n", option->name, option->takes);
+    bool is_long = strlen(option->name) + strlen(option->takes) + 5 > COLUMNS;
+    fprintf(file, "  --%s %s\n", option->name, is_long ? "WORD" : option->takes);
     kw__text_add(&text, "%s", option->summary);
     if (!is_none) {
         kw__text_add(&text, " [");

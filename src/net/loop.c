@@ -29,8 +29,10 @@ struct kw_loop {
     uint64_t now_ms;
     uint64_t now_us;
     uint64_t ticks;
-    bool is_us_known;  /* so has now_us */
-    bool is_now_known; /* now_ms has been read since the last wait */
+    uint64_t wall_ms;
+    bool is_wall_known; /* so has wall_ms */
+    bool is_us_known;   /* so has now_us */
+    bool is_now_known;  /* now_ms has been read since the last wait */
     bool is_stopping;
 };
 
@@ -73,6 +75,7 @@ void kw_loop_run(struct kw_loop *loop)
     while (!loop->is_stopping) {
         loop->is_now_known = false; /* I2 */
         loop->is_us_known = false;
+        loop->is_wall_known = false;
         event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
         kw_stream_list_read(&loop->readable);
         loop->ticks++;
@@ -87,6 +90,7 @@ void kw_loop_poll(struct kw_loop *loop)
 {
     loop->is_now_known = false; /* I2 */
     loop->is_us_known = false;
+    loop->is_wall_known = false;
     /* ONCE, too: alone, NONBLOCK goes on for as long as anything happens. */
     event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK | EVLOOP_NO_EXIT_ON_EMPTY);
     kw_stream_list_read(&loop->readable);
@@ -114,6 +118,15 @@ uint64_t kw_loop_now_us(struct kw_loop *loop)
         loop->now_us = kw_clock_us();
     }
     return loop->now_us;
+}
+
+uint64_t kw_loop_now_wall_ms(struct kw_loop *loop)
+{
+    if (!loop->is_wall_known) {
+        loop->is_wall_known = true;
+        loop->wall_ms = kw_clock_wall_ms();
+    }
+    return loop->wall_ms;
 }
 
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop)

@@ -46,6 +46,9 @@ uint64_t kw_loop_now_ms(struct kw_loop *loop);
 /* The same in microseconds, read on its own: it may be some milliseconds ahead. */
 uint64_t kw_loop_now_us(struct kw_loop *loop);
 
+/* Milliseconds of the wall clock at this look at the events. */
+uint64_t kw_loop_now_wall_ms(struct kw_loop *loop);
+
 /* Ticks since the start: what "requests per tick" is divided by. */
 uint64_t kw_loop_ticks_count(const struct kw_loop *loop);
 

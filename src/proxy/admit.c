@@ -14,7 +14,6 @@ enum { SHOWN_MAX = 128 }; /* bytes of a name, and of all arguments, that an erro
 static enum kw_verdict refuse_unknown(struct kw_client *client);
 static enum kw_verdict refuse_subcommand(struct kw_client *client,
                                          const struct kw_command *command);
-static void shown_name(const struct kw_command *command, char *out, size_t size);
 
 enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command)
 {
@@ -41,7 +40,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         if (kw_cluster_face_is_hidden(client, command)) {
             return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
         }
-        shown_name(command, name, sizeof name);
+        kw_admit_shown_name(command, name, sizeof name);
         return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);
     }
     if (command->route == KW_ROUTE_LOCAL) {
@@ -59,7 +58,7 @@ enum kw_verdict kw_admit_not_built(struct kw_client *client, const struct kw_com
 {
     char name[KW_COMMAND_NAME_MAX + 1];
 
-    shown_name(command, name, sizeof name);
+    kw_admit_shown_name(command, name, sizeof name);
     return kw_reply_refuse(client, KW_ERROR_NOT_BUILT, name, NULL);
 }
 
@@ -107,12 +106,12 @@ static enum kw_verdict refuse_subcommand(struct kw_client *client, const struct 
     char name[KW_COMMAND_NAME_MAX + 1];
 
     shown_text(client->proxy->argv.items[1], word, sizeof word);
-    shown_name(command, name, sizeof name);
+    kw_admit_shown_name(command, name, sizeof name);
     return kw_reply_refuse(client, KW_ERROR_UNKNOWN_SUBCOMMAND, word, name);
 }
 
 /* "CLIENT LIST" from "client|list". */
-static void shown_name(const struct kw_command *command, char *out, size_t size)
+void kw_admit_shown_name(const struct kw_command *command, char *out, size_t size)
 {
     size_t i = 0;
 

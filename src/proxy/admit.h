@@ -15,4 +15,7 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
 /* Refuse COMMAND, which belongs to a class that is not built. Returns KW_REFUSED. */
 enum kw_verdict kw_admit_not_built(struct kw_client *client, const struct kw_command *command);
 
+/* COMMAND's name as people write it, "CLIENT LIST" for "client|list", into OUT of SIZE bytes. */
+void kw_admit_shown_name(const struct kw_command *command, char *out, size_t size);
+
 #endif

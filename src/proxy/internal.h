@@ -28,6 +28,7 @@
 #include "stats/stats.h"
 
 struct kw_channels;
+struct kw_embedded;
 struct kw_near;
 struct kw_timer;
 struct kw_tracking;
@@ -100,8 +101,9 @@ struct kw_proxy {
     struct kw_stats *stats;
     struct kw_chunk_pool *chunks;
     struct kw_backend *backend;
-    struct kw_crew *crew; /* NULL: this proxy is alone */
-    unsigned crew_index;  /* its place there */
+    struct kw_embedded *embedded; /* this process's own store: embedded.c; NULL: a cluster */
+    struct kw_crew *crew;         /* NULL: this proxy is alone */
+    unsigned crew_index;          /* its place there */
     char *scratch;
     struct kw_request_limits limits;
     const struct kw_learned *learned; /* commands that the servers have told of; NULL: none yet */

@@ -20,6 +20,7 @@
 #include "net/timer.h"
 #include "proxy/account.h"
 #include "proxy/client.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/face/monitor.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
@@ -129,6 +130,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
         kw_client_resume(client);
     }
     proxy_free_ended(ending);
+    kw_embedded_close(ending);
     kw_channels_free(ending);
     kw_monitor_free(ending);
     kw_tracking_free(ending);
@@ -205,6 +207,9 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     if (proxy->near != NULL) {
         kw_near_rest(proxy);
     }
+    if (proxy->embedded != NULL) {
+        kw_embedded_rest(proxy);
+    }
 }
 
 void kw_proxy_drain(struct kw_proxy *proxy)
@@ -240,7 +245,7 @@ static void proxy_apply_config(struct kw_proxy *proxy)
     const struct kw_config *config = proxy->config;
 
     proxy->limits.bulk_max_bytes = config->proto_max_bulk_len_bytes;
-    proxy->memory_max_bytes = config->maxmemory_bytes == 0
+    proxy->memory_max_bytes = config->maxmemory_bytes == 0 || kw_config_is_embedded(config)
                                   ? UINT64_MAX
                                   : config->maxmemory_bytes / proxy->hub->workers_count;
     /* Longer than a call can be in flight at a slot's old owner. */

@@ -2,6 +2,7 @@
  *
  *   kw_request_start
  *     kw__command_of       which command is it?
+ *     kw_embedded_start    without a cluster behind: the store of this process answers
  *     kw_admit             may it run here at all?         -> REFUSED with an error
  *     kw_session_check     is the client in MULTI, subscribed, paused ...?  -> ANSWERED, REFUSED
  *     request_start_other  not one call to one slot's owner:
@@ -50,6 +51,7 @@
 #include "proxy/account.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/face/cluster_face.h"
 #include "proxy/face/monitor.h"
 #include "proxy/face/mute.h"
@@ -73,6 +75,9 @@ enum {
 /* Where a redirected request goes. */
 enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
 
+static enum kw_verdict request_start(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire, struct kw_chunk *chunk,
+                                     bool *is_admitted);
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -91,28 +96,12 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     struct kw_proxy *proxy = client->proxy;
     const struct kw_argv *argv = &proxy->argv;
     const struct kw_command *command = kw__command_of(proxy, argv->items, argv->count);
-    struct kw_target target = {.slot = KW_SLOT_NONE};
+    bool is_admitted = false;
 
     client->command = command;
-    enum kw_verdict verdict = kw_admit(client, command);
-    bool is_admitted = verdict == KW_NEXT;
-    if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
-        verdict = kw_session_check(client, command, wire);
-    }
-    if (verdict == KW_NEXT &&
-        (command->route != KW_ROUTE_ONE_SLOT ||
-         (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
-        verdict = request_start_other(client, command, wire);
-    }
-    if (__builtin_expect(proxy->near != NULL, 0) && verdict == KW_NEXT) {
-        verdict = kw_near_answer(client, command, &target);
-    }
-    if (verdict == KW_NEXT) {
-        verdict = kw_route(client, command, &target);
-    }
-    if (verdict == KW_NEXT) {
-        verdict = kw_request_send(client, command, &target, wire, chunk, &kw__request_user);
-    }
+    enum kw_verdict verdict = __builtin_expect(proxy->embedded == NULL, 1)
+                                  ? request_start(client, command, wire, chunk, &is_admitted)
+                                  : kw_embedded_start(client, command, wire, &is_admitted);
     if (verdict == KW_WAITING) {
         return verdict;
     }
@@ -137,6 +126,36 @@ enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
     }
     if (verdict != KW_SENT) {
         kw_client_output_ok(client);
+    }
+    return verdict;
+}
+
+/* Before a cluster. Sets *IS_ADMITTED: false when it was refused before it began. */
+static enum kw_verdict request_start(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire, struct kw_chunk *chunk,
+                                     bool *is_admitted)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_target target = {.slot = KW_SLOT_NONE};
+
+    enum kw_verdict verdict = kw_admit(client, command);
+    *is_admitted = verdict == KW_NEXT;
+    if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
+        verdict = kw_session_check(client, command, wire);
+    }
+    if (verdict == KW_NEXT &&
+        (command->route != KW_ROUTE_ONE_SLOT ||
+         (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
+        verdict = request_start_other(client, command, wire);
+    }
+    if (__builtin_expect(proxy->near != NULL, 0) && verdict == KW_NEXT) {
+        verdict = kw_near_answer(client, command, &target);
+    }
+    if (verdict == KW_NEXT) {
+        verdict = kw_route(client, command, &target);
+    }
+    if (verdict == KW_NEXT) {
+        verdict = kw_request_send(client, command, &target, wire, chunk, &kw__request_user);
     }
     return verdict;
 }

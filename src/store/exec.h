@@ -1,16 +1,18 @@
 /* exec.h - how a command of the store is written: a function of one struct.
  *
  * A command parses its arguments first, then looks its keys up, then changes them, then replies;
- * so an error never leaves half a change behind. It replies exactly once.
+ * so an error never leaves half a change behind. It replies exactly once, last. When a function of
+ * keyspace.h refuses, it returns at once without a reply: either the error is written, or the
+ * command is run once more from its beginning when there is room.
  *
- *     static void run_strlen(struct kw_exec *exec)
+ *     void kw__do_strlen(struct kw_exec *exec)
  *     {
  *         struct kw_bytes value;
  *         switch (kw_key_string(exec, exec->argv[1], &value)) { ... }
  *     }
  *
- * Each family has a file of commands (hash_commands.c ...) and its rows in commands.def of this
- * room: KW_STORE_COMMAND("hset", run_hset, how it takes its stripes).
+ * Each family has files of commands and its rows in commands.def of this room:
+ * KW_STORE_COMMAND("hset", hset, how it takes its stripes).
  *
  * Thread: the worker's. Memory: everything in here is borrowed until the command ends.
  */
@@ -32,6 +34,8 @@ struct kw_exec {
     bool is_batched; /* inside EXEC: nothing blocks */
     bool has_failed; /* set by kw_exec_error() */
     bool blocks;     /* set by kw_exec_block() */
+    bool may_retry;  /* refusals for want of room are not answered yet */
+    bool is_short;   /* there was one: nothing is written, nothing has changed */
 };
 
 typedef void kw_exec_run(struct kw_exec *exec);
@@ -42,8 +46,17 @@ void kw_exec_error(struct kw_exec *exec, enum kw_error error, const char *text);
 /* Blocking commands with nothing to pop: the client waits (or, in a batch, gets a null array). */
 void kw_exec_block(struct kw_exec *exec);
 
+/* There is no memory: -OOM, or the command is run again. The caller returns. */
+void kw_exec_short(struct kw_exec *exec);
+
 /* Arguments, with redis's error when they are none: false, and the error is written. */
 bool kw_exec_int(struct kw_exec *exec, struct kw_bytes bytes, int64_t *value);
 bool kw_exec_double(struct kw_exec *exec, struct kw_bytes bytes, double *value);
+
+/* True when argument INDEX is WORD, in any case. */
+static inline bool kw_exec_is(const struct kw_exec *exec, size_t index, struct kw_bytes word)
+{
+    return kw_bytes_equal_nocase(exec->argv[index], word);
+}
 
 #endif

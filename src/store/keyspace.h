@@ -38,12 +38,14 @@ enum kw_found kw_key_object(struct kw_exec *exec, struct kw_bytes name, enum kw_
 /* The kind of what is under NAME, KW_KIND_COUNT for nothing; does not count as a use. */
 enum kw_kind kw_key_kind(struct kw_exec *exec, struct kw_bytes name);
 
-/* A string under NAME, whatever was there. False: there is no memory; -OOM is written. */
+/* A string under NAME, whatever was there. False: there is no memory; the caller returns at once
+ * (kw_exec_short()).
+ */
 bool kw_key_put_string(struct kw_exec *exec, struct kw_bytes name, struct kw_bytes value,
                        uint64_t deadline_ms);
 
-/* TAKEN object of KIND under NAME, whatever was there. False: no memory; -OOM is written, the
- * object is freed.
+/* TAKEN object of KIND under NAME, whatever was there. False: no memory; the object is freed, the
+ * caller returns at once (kw_exec_short()). To be called before other objects are changed.
  */
 bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
                        void *taken_object, uint64_t deadline_ms);
@@ -61,6 +63,10 @@ void kw_key_expire_at(struct kw_exec *exec, struct kw_bytes name, uint64_t deadl
  */
 void kw_key_changed(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
                     const char *event);
+
+/* One more event of a change that kw_key_changed() was called for: only notifications hear of it. */
+void kw_key_event(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
+                  const char *event);
 
 /* A list or sorted set under NAME has got elements: those who block on it are told. */
 void kw_key_ready(struct kw_exec *exec, struct kw_bytes name);

@@ -14,7 +14,7 @@ struct kw_object_kind {
     size_t (*bytes)(const void *object, size_t samples_count);         /* MEMORY USAGE; 0: all */
     size_t (*count)(const void *object);         /* of elements, for lazy freeing */
     const char *(*encoding)(const void *object); /* OBJECT ENCODING, redis 7.0's names */
-    /* Snapshots and DUMP: append all of it to OUT; make one from BYTES, NULL when they are damaged. */
+    /* Snapshots and DUMP: append all of it to OUT; make one of BYTES, NULL if they are damaged. */
     void (*save)(const void *object, struct kw_buf *out);
     void *(*load)(struct kw_store_worker *worker, struct kw_bytes bytes);
 };

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "cache/cache.h"
 #include "command/command.h"
+#include "config/config.h"
 #include "resp/request_parser.h"
 
 struct kw_store;
@@ -63,6 +64,10 @@ enum kw_store_outcome {
     KW_STORE_LACKS     /* nothing is written: no such command here */
 };
 
+/* Set what follows from maxmemory and maxmemory-policy. 0 bytes: half of the machine's memory. */
+void kw_store_options_fill(struct kw_store_options *options, uint64_t maxmemory_bytes,
+                           enum kw_memory_policy policy);
+
 /* Returns KW_OK; KW_E_INVALID for options that can't be; KW_E_SYSTEM when the system refuses. */
 KW_CHECK enum kw_status kw_store_new(const struct kw_store_options *options,
                                      struct kw_store **store);
@@ -98,6 +103,9 @@ struct kw_store_ticket;
 struct kw_store_ticket *kw_store_ticket_get(struct kw_store_worker *worker, struct kw_bytes name);
 bool kw_store_ticket_holds(struct kw_store_worker *worker, const struct kw_store_ticket *ticket);
 void kw_store_ticket_put(struct kw_store_worker *worker, struct kw_store_ticket **ticket);
+
+/* How many keys there are, those included that are over and not yet swept. */
+uint64_t kw_store_keys_count(struct kw_store *store);
 
 /* True when this store has COMMAND. */
 bool kw_store_offers(const struct kw_command *command);

@@ -54,6 +54,9 @@ enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_com
     if (index < 0) {
         return select_refuse(client, KW_ERROR_DB_INDEX, NULL);
     }
+    if (proxy->embedded != NULL && index != 0) {
+        return select_refuse(client, KW_ERROR_DB_INDEX, NULL);
+    }
     uint32_t db = (uint32_t)index;
     struct kw_node *node = kw_backend_node_of_slot(proxy->backend, 0); /* any will do */
     if (db != 0 && !is_same) {

@@ -25,6 +25,7 @@ struct pairs {
 
 enum { KEYSPACE_EVENTS_MAX_BYTES = 64 }; /* all letters there are, twice */
 
+static bool asks_for(const struct kw_argv *argv, struct kw_bytes name);
 static enum kw_verdict set_everywhere(struct kw_client *client);
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
@@ -64,6 +65,9 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
         kw_bytes_equal_nocase(argv->items[2], KW_BYTES("notify-keyspace-events"))) {
         return set_everywhere(client);
     }
+    if (client->proxy->embedded == NULL && asks_for(argv, KW_BYTES("maxmemory-policy"))) {
+        return kw_reply_refuse(client, KW_ERROR_CONFIG_SERVERS, "maxmemory-policy", NULL);
+    }
     enum kw_config_change change =
         kw_config_board_set(board, argv->items + 2, (argv->count - 2) / 2, &at, &why);
     if (change != KW_CONFIG_CHANGED) {
@@ -75,6 +79,17 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     round->errand.visit = take_visit;
     round->on_end = round_free;
     return kw_round_start(client, command, round);
+}
+
+/* True when NAME is among the options to be set. */
+static bool asks_for(const struct kw_argv *argv, struct kw_bytes name)
+{
+    for (size_t i = 2; i < argv->count; i += 2) {
+        if (kw_bytes_equal_nocase(argv->items[i], name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 enum kw_verdict kw__local_config_rewrite(struct kw_client *client, const struct kw_command *command,

@@ -187,8 +187,10 @@ KW_TEST(cache_holds_large_values_beyond_the_tick_and_copies_small_ones)
     scene_close(&scene);
 }
 
-static void count_drop(void *user, unsigned kind, struct kw_bytes value)
+static void count_drop(void *user, struct kw_cache_worker *worker, unsigned kind,
+                       struct kw_bytes value)
 {
+    assert_non_null(worker);
     assert_int_equal(kind, 5);
     assert_true(kw_bytes_equal(value, KW_BYTES("object")));
     (*(unsigned *)user)++;

@@ -1,9 +1,10 @@
 /* test_grace.c - nothing is freed while a worker that is awake may see it. */
 #include "tests/unit/cache/scene.h"
 
-static void count_drop(void *user, unsigned kind, struct kw_bytes value)
+static void count_drop(void *user, struct kw_cache_worker *worker, unsigned kind,
+                       struct kw_bytes value)
 {
-    (void)kind, (void)value;
+    (void)worker, (void)kind, (void)value;
     (*(unsigned *)user)++;
 }
 

@@ -1,0 +1,165 @@
+/* embedded.c - a request and the store of this process.
+ *
+ *     kw_request_start -> kw_embedded_start
+ *       admit            unknown, arity                     -> an error
+ *       session          MULTI, paused, monitoring ...
+ *       kw_store_run     nearly all: the reply is written   -> ANSWERED, REFUSED
+ *       kw_local_answer  the connection's own commands
+ *       lacks            what only servers have             -> an error that says so
+ *
+ * The store sees the wall clock of the loop's look at the events, so it ticks when that has moved
+ * on, and rests while the loop sleeps. A timer wakes it for what is due meanwhile.
+ */
+#include "proxy/embedded/embedded.h"
+
+#include "base/mem.h"
+#include "net/timer.h"
+#include "proxy/account.h"
+#include "proxy/admit.h"
+#include "proxy/local/local.h"
+#include "proxy/reply.h"
+#include "proxy/session/session.h"
+
+#include <stdio.h>
+
+enum { UPKEEP_MS = 100 };
+
+struct kw_embedded {
+    struct kw_store_worker *store;
+    struct kw_timer *timer;
+    uint64_t now_ms; /* that the store knows */
+    bool is_awake;
+};
+
+static void embedded_wake(struct kw_proxy *proxy);
+static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command);
+static const char *lacking(const struct kw_command *command);
+static void embedded_on_timer(void *arg);
+
+void kw_embedded_open(struct kw_proxy *proxy, struct kw_store *store)
+{
+    struct kw_embedded *embedded = kw_alloc_zero(1, sizeof *embedded);
+
+    embedded->now_ms = kw_loop_now_wall_ms(proxy->loop);
+    embedded->store = kw_store_join(store, NULL, embedded->now_ms);
+    KW_ASSERT(embedded->store != NULL);
+    kw_store_rest(embedded->store);
+    embedded->timer = kw_timer_new(proxy->loop, embedded_on_timer, proxy);
+    kw_timer_start(embedded->timer, UPKEEP_MS);
+    proxy->embedded = embedded;
+}
+
+void kw_embedded_close(struct kw_proxy *proxy)
+{
+    struct kw_embedded *embedded = proxy->embedded;
+
+    if (embedded == NULL) {
+        return;
+    }
+    kw_timer_free(&embedded->timer);
+    kw_store_leave(&embedded->store);
+    kw_free(embedded);
+    proxy->embedded = NULL;
+}
+
+enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_command *command,
+                                  struct kw_bytes wire, bool *is_admitted)
+{
+    struct kw_proxy *proxy = client->proxy;
+    enum kw_verdict verdict = KW_NEXT;
+
+    *is_admitted = command != NULL && kw_command_arity_ok(command, proxy->argv.count);
+    if (!*is_admitted) {
+        return kw_admit(client, command);
+    }
+    if (__builtin_expect((client->modes | proxy->modes) != 0, 0)) {
+        verdict = kw_session_check(client, command, wire);
+    }
+    if (verdict == KW_NEXT) {
+        embedded_wake(proxy);
+        verdict = embedded_run(client, command);
+    }
+    return verdict == KW_NEXT ? embedded_other(client, command) : verdict;
+}
+
+void kw_embedded_rest(struct kw_proxy *proxy)
+{
+    if (proxy->embedded->is_awake) {
+        proxy->embedded->is_awake = false;
+        kw_store_rest(proxy->embedded->store);
+    }
+}
+
+static void embedded_wake(struct kw_proxy *proxy)
+{
+    struct kw_embedded *embedded = proxy->embedded;
+    uint64_t now_ms = kw_loop_now_wall_ms(proxy->loop);
+
+    if (!embedded->is_awake || now_ms != embedded->now_ms) {
+        embedded->is_awake = true;
+        embedded->now_ms = now_ms;
+        kw_store_tick(embedded->store, now_ms);
+    }
+}
+
+/* NEXT: the store has no such command. */
+static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_buf *buf = kw_reply_begin(client);
+    size_t len = buf->len;
+
+    enum kw_store_outcome outcome =
+        kw_store_run(proxy->embedded->store, command, &proxy->argv, client->proto, buf);
+    if (outcome == KW_STORE_FAILED) {
+        kw_account_written(proxy, buf, len);
+    }
+    kw_reply_end(client);
+    switch (outcome) {
+    case KW_STORE_DONE:
+        return KW_ANSWERED;
+    case KW_STORE_FAILED:
+        return KW_REFUSED;
+    case KW_STORE_BLOCKS:
+    case KW_STORE_LACKS:
+    default:
+        return KW_NEXT;
+    }
+}
+
+static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command)
+{
+    char name[KW_COMMAND_NAME_MAX + 1];
+    bool is_local = command->route == KW_ROUTE_LOCAL && command->local != KW_LOCAL_NONE;
+
+    if (is_local || command->group == KW_GROUP_SENTINEL) {
+        enum kw_verdict verdict = kw_admit(client, command);
+        return verdict == KW_NEXT ? kw_local_answer(client, command) : verdict;
+    }
+    kw_admit_shown_name(command, name, sizeof name);
+    return kw_reply_refuse(client, KW_ERROR_STORE_LACKS, name, lacking(command));
+}
+
+/* What COMMAND would be about. */
+static const char *lacking(const struct kw_command *command)
+{
+    static const char *const words[KW_GROUP_COUNT] = {
+        [KW_GROUP_STREAM] = "streams",           [KW_GROUP_GEO] = "positions",
+        [KW_GROUP_HYPERLOGLOG] = "HyperLogLogs", [KW_GROUP_ARRAY] = "arrays",
+        [KW_GROUP_SCRIPTING] = "scripts",        [KW_GROUP_CLUSTER] = "cluster",
+    };
+
+    if (command->group >= KW_GROUP_JSON) {
+        return "modules";
+    }
+    return words[command->group] != NULL ? words[command->group] : "such command";
+}
+
+static void embedded_on_timer(void *arg)
+{
+    struct kw_proxy *proxy = arg;
+
+    kw_timer_start(proxy->embedded->timer, UPKEEP_MS);
+    embedded_wake(proxy);
+}

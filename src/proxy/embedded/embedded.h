@@ -1,0 +1,29 @@
+/* embedded.h - the embedded face: requests that this process's own store answers.
+ *
+ * With a store there is no cluster behind: kw_request_start() hands every request to
+ * kw_embedded_start() instead of looking for a node.
+ *
+ * Thread: the worker's. Memory: the proxy's access to the store is its own; the store is not.
+ * See also: store/store.h.
+ */
+#ifndef KW_PROXY_EMBEDDED_EMBEDDED_H
+#define KW_PROXY_EMBEDDED_EMBEDDED_H
+
+#include "proxy/internal.h"
+#include "store/store.h"
+
+/* Serve from STORE (borrowed), from now on; and no more. */
+void kw_embedded_open(struct kw_proxy *proxy, struct kw_store *store);
+void kw_embedded_close(struct kw_proxy *proxy);
+
+/* Answer the command in the client's proxy->argv, whose row is COMMAND (NULL: nobody knows it).
+ * Sets *IS_ADMITTED: false when it was refused before it began. Returns ANSWERED, REFUSED or
+ * WAITING.
+ */
+enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_command *command,
+                                  struct kw_bytes wire, bool *is_admitted);
+
+/* The tick ends: the loop may sleep now, the store is not to wait for it. */
+void kw_embedded_rest(struct kw_proxy *proxy);
+
+#endif

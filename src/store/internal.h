@@ -1,0 +1,162 @@
+/* internal.h - the store, its stripes and its workers, for the files of this room.
+ *
+ * Thread: what each field says. Memory: the store owns stripes, workers and rows.
+ */
+#ifndef KW_STORE_INTERNAL_H
+#define KW_STORE_INTERNAL_H
+
+#include "base/assert.h"
+#include "cache/cache_extra.h"
+#include "command/keys.h"
+#include "store/exec.h"
+#include "store/heap.h"
+#include "store/keyspace.h"
+#include "store/object.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    KW_STRIPES_COUNT = 256,
+    KW_STRIPE_WORDS = KW_STRIPES_COUNT / 64,
+    KW_STRIPE_SHIFT = 48, /* of a hash: bits that neither shards, tags nor buckets live by */
+    KW_LINE_BYTES_STORE = 64,
+    KW_STRING_MAX_BYTES = 512 * 1024 * 1024,
+    KW_SCRATCH_KEPT_BYTES = 64 * 1024 /* of a worker, between commands */
+};
+
+/* How entries of the cache say what kind they are: enum kw_kind, and two more kinds of strings,
+ * which differ for OBJECT ENCODING only.
+ */
+enum {
+    KW_FORM_PLAIN = KW_KIND_STRING, /* a number, short or long: as its bytes say */
+    KW_FORM_RAW = KW_KIND_COUNT,    /* changed in place: redis says "raw" */
+    KW_FORM_EMBEDDED                /* a float's text: redis says "embstr" */
+};
+
+/* Which stripes a command takes. */
+enum kw_store_stripes {
+    KW_STRIPES_NONE = 0, /* plain reads of one key: see keyspace.c */
+    KW_STRIPES_KEYS,     /* those of its keys */
+    KW_STRIPES_ALL
+};
+
+struct kw_store_row {
+    kw_exec_run *run; /* NULL: the store has no such command */
+    uint8_t stripes;  /* enum kw_store_stripes */
+};
+
+/* A lock, for the names whose hashes have its number. */
+struct kw_stripe {
+    _Alignas(KW_LINE_BYTES_STORE) pthread_mutex_t lock;
+    _Atomic uint32_t turn; /* odd while names under it change together: written under the lock */
+    _Atomic uint32_t tickets_count;
+    struct kw_store_ticket *tickets; /* under the store's tickets_lock */
+};
+
+struct kw_stripe_set {
+    uint64_t bits[KW_STRIPE_WORDS];
+};
+
+struct kw_store_worker {
+    struct kw_store *store;
+    struct kw_cache_worker *cache;
+    struct kw_store_watcher watcher;
+    uint64_t now_ms;
+    struct kw_cache_key key_last; /* the name hashed last; its bytes live as long as the command */
+    struct kw_stripe_set held;
+    struct kw_stripe_set batch;
+    char *scratch; /* owned: where next values are put together */
+    size_t scratch_bytes;
+    bool is_batching; /* between _batch_begin() and _end() */
+    bool is_joined;
+};
+
+struct kw_store {
+    struct kw_stripe stripes[KW_STRIPES_COUNT];
+    /* set once */
+    struct kw_cache *cache;
+    struct kw_store_options options;
+    struct kw_store_row *rows; /* by command id; one more for the learned */
+    struct kw_store_worker *workers;
+    /* shared */
+    _Atomic uint64_t spilled_bytes; /* of objects, on the process's heap */
+    pthread_mutex_t tickets_lock;
+    pthread_mutex_t workers_lock;
+};
+
+/* Every command: void kw__do_<word>(struct kw_exec *exec). */
+#define KW_STORE_COMMAND(name, word, stripes) kw_exec_run kw__do_##word;
+#include "store/commands.def"
+#undef KW_STORE_COMMAND
+
+/* Rows by command id, from commands.def. */
+struct kw_store_row *kw__rows_new(void);
+
+static inline unsigned kw__stripe_of(uint64_t hash)
+{
+    return (unsigned)(hash >> KW_STRIPE_SHIFT) % KW_STRIPES_COUNT;
+}
+
+static inline void kw__stripes_add(struct kw_stripe_set *set, unsigned stripe)
+{
+    set->bits[stripe / 64] |= UINT64_C(1) << (stripe % 64);
+}
+
+static inline bool kw__stripes_have(const struct kw_stripe_set *set, unsigned stripe)
+{
+    return (set->bits[stripe / 64] >> (stripe % 64) & 1) != 0;
+}
+
+/* Add the stripes that COMMAND needs for ARGV to SET; how many keys that were. */
+unsigned kw__stripes_want(struct kw_store_worker *worker, struct kw_stripe_set *set,
+                          const struct kw_command *command, const struct kw_bytes *argv,
+                          size_t argc);
+
+/* Take SET, in ascending order, and give all that is held back; IS_TURNED: names under it change
+ * together, and nobody may see half of it.
+ */
+void kw__stripes_take(struct kw_store_worker *worker, const struct kw_stripe_set *set,
+                      bool is_turned);
+void kw__stripes_give(struct kw_store_worker *worker, bool is_turned);
+
+/* NAME as a key of the cache; hashed once when it is asked for again within a command. */
+struct kw_cache_key kw__key_of(struct kw_store_worker *worker, struct kw_bytes name);
+
+/* What is under KEY, as others may see it; IS_USE: counts as one. */
+bool kw__key_look(struct kw_store_worker *worker, const struct kw_cache_key *key, bool is_use,
+                  struct kw_cache_found *found);
+
+/* As kw_key_put_string(), as one of KW_FORM_*. */
+bool kw__key_put_form(struct kw_exec *exec, struct kw_bytes name, unsigned form,
+                      struct kw_bytes value, uint64_t deadline_ms);
+
+/* SIZE bytes until the command ends; NULL: kw_exec_short(). */
+char *kw__scratch(struct kw_exec *exec, size_t size_bytes);
+
+/* As TYPE says; "none" for KW_KIND_COUNT. */
+const char *kw__kind_name(enum kw_kind kind);
+
+static inline enum kw_kind kw__kind_of(const struct kw_cache_found *found)
+{
+    return found->kind < KW_KIND_COUNT ? (enum kw_kind)found->kind : KW_KIND_STRING;
+}
+
+static inline void *kw__object_of(const struct kw_cache_found *found)
+{
+    void *object = NULL;
+
+    memcpy(&object, found->value.data, sizeof object);
+    return object;
+}
+
+/* NAME is gone, but by nobody's command. */
+void kw__key_gone(struct kw_store_worker *worker, struct kw_bytes name, enum kw_store_class class,
+                  const char *event);
+
+/* Tickets for NAME are broken; for all names. */
+void kw__tickets_break(struct kw_store_worker *worker, const struct kw_cache_key *key);
+void kw__tickets_break_all(struct kw_store_worker *worker);
+
+#endif

@@ -1,0 +1,217 @@
+/* keyspace.c - names and what is under them, on top of the cache.
+ *
+ * A string is an entry's value. Anything else is an object of its own: the entry's value is a
+ * pointer to it, and the cache says (on_drop) when nobody can see it any more.
+ *
+ *     GET k   no lock:  turn of k's stripe, entry, turn again; the same and even: it counts
+ *             else      lock, entry, unlock
+ *
+ * INVARIANTS
+ * K1  Who changes a name holds its stripe; who reads an object does, too.
+ * K2  Entries that are found stay readable until the worker's next tick (cache rule 2), also when
+ *     they are replaced or removed meanwhile.
+ */
+#include "store/keyspace.h"
+
+#include "store/internal.h"
+
+static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                     enum kw_store_class class, const char *event);
+static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                         bool is_use, struct kw_cache_found *found);
+
+enum kw_found kw_key_string(struct kw_exec *exec, struct kw_bytes name, struct kw_bytes *value)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    struct kw_cache_found found;
+
+    if (!kw__key_look(exec->worker, &key, true, &found)) {
+        return KW_FOUND_NOTHING;
+    }
+    if (kw__kind_of(&found) != KW_KIND_STRING) {
+        kw_exec_error(exec, KW_ERROR_WRONGTYPE, NULL);
+        return KW_FOUND_OTHER;
+    }
+    *value = found.value;
+    return KW_FOUND;
+}
+
+enum kw_found kw_key_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                            void **object)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    struct kw_cache_found found;
+
+    KW_DEBUG_ASSERT(kw__stripes_have(&exec->worker->held, kw__stripe_of(key.hash))); /* K1 */
+    *object = NULL;
+    if (!kw__key_look(exec->worker, &key, true, &found)) {
+        return KW_FOUND_NOTHING;
+    }
+    if (found.kind != kind) {
+        kw_exec_error(exec, KW_ERROR_WRONGTYPE, NULL);
+        return KW_FOUND_OTHER;
+    }
+    *object = kw__object_of(&found);
+    return KW_FOUND;
+}
+
+enum kw_kind kw_key_kind(struct kw_exec *exec, struct kw_bytes name)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    struct kw_cache_found found;
+
+    return kw__key_look(exec->worker, &key, false, &found) ? kw__kind_of(&found) : KW_KIND_COUNT;
+}
+
+bool kw_key_put_string(struct kw_exec *exec, struct kw_bytes name, struct kw_bytes value,
+                       uint64_t deadline_ms)
+{
+    return kw__key_put_form(exec, name, KW_FORM_PLAIN, value, deadline_ms);
+}
+
+bool kw__key_put_form(struct kw_exec *exec, struct kw_bytes name, unsigned form,
+                      struct kw_bytes value, uint64_t deadline_ms)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    bool is_kept = deadline_ms == KW_DEADLINE_KEEP;
+    struct kw_cache_value put = {.bytes = value,
+                                 .deadline_ms = is_kept ? KW_DEADLINE_NONE : deadline_ms,
+                                 .kind = (uint8_t)form,
+                                 .keeps_deadline = is_kept};
+
+    if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
+        return true;
+    }
+    kw_exec_short(exec);
+    return false;
+}
+
+bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                       void *taken_object, uint64_t deadline_ms)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    struct kw_cache_value put = {.bytes =
+                                     kw_bytes_of((const char *)&taken_object, sizeof taken_object),
+                                 .deadline_ms = deadline_ms,
+                                 .kind = (uint8_t)kind,
+                                 .is_owned = true};
+
+    if (deadline_ms == KW_DEADLINE_KEEP) {
+        put.deadline_ms = kw_key_deadline(exec, name);
+    }
+    if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
+        return true;
+    }
+    kw_object_kind(kind)->free(exec->worker, taken_object);
+    kw_exec_short(exec);
+    return false;
+}
+
+bool kw_key_remove(struct kw_exec *exec, struct kw_bytes name)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+
+    return kw_cache_remove(exec->worker->cache, &key);
+}
+
+uint64_t kw_key_deadline(struct kw_exec *exec, struct kw_bytes name)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+    struct kw_cache_found found;
+
+    return kw__key_look(exec->worker, &key, false, &found) ? found.deadline_ms : KW_DEADLINE_NONE;
+}
+
+void kw_key_expire_at(struct kw_exec *exec, struct kw_bytes name, uint64_t deadline_ms)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+
+    /* Not found: evicted just now. No room for a longer entry: it keeps its deadline. */
+    enum kw_status status = kw_cache_expire_at(exec->worker->cache, &key, deadline_ms);
+    (void)status;
+}
+
+void kw_key_changed(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
+                    const char *event)
+{
+    struct kw_cache_key key = kw__key_of(exec->worker, name);
+
+    key_tell(exec->worker, &key, class, event);
+}
+
+void kw__key_gone(struct kw_store_worker *worker, struct kw_bytes name, enum kw_store_class class,
+                  const char *event)
+{
+    /* In the midst of some command: what it has hashed last stays. */
+    struct kw_cache_key key = kw_cache_key(worker->cache, name, KW_BYTES(""));
+
+    key_tell(worker, &key, class, event);
+}
+
+void kw_key_event(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
+                  const char *event)
+{
+    const struct kw_store_watcher *watcher = &exec->worker->watcher;
+
+    if (__builtin_expect(watcher->on_event != NULL, 0)) {
+        watcher->on_event(watcher->user, class, event, name);
+    }
+}
+
+void kw_key_ready(struct kw_exec *exec, struct kw_bytes name)
+{
+    const struct kw_store_watcher *watcher = &exec->worker->watcher;
+
+    if (watcher->on_ready != NULL) {
+        watcher->on_ready(watcher->user, name);
+    }
+}
+
+struct kw_cache_key kw__key_of(struct kw_store_worker *worker, struct kw_bytes name)
+{
+    if (name.data != worker->key_last.name.data || name.len != worker->key_last.name.len) {
+        worker->key_last = kw_cache_key(worker->cache, name, KW_BYTES(""));
+    }
+    return worker->key_last;
+}
+
+bool kw__key_look(struct kw_store_worker *worker, const struct kw_cache_key *key, bool is_use,
+                  struct kw_cache_found *found)
+{
+    unsigned number = kw__stripe_of(key->hash);
+    struct kw_stripe *stripe = &worker->store->stripes[number];
+
+    if (kw__stripes_have(&worker->held, number)) {
+        return keyspace_get(worker, key, is_use, found);
+    }
+    uint32_t turn = atomic_load_explicit(&stripe->turn, memory_order_acquire);
+    bool is_found = keyspace_get(worker, key, is_use, found);
+    if ((turn & 1) == 0 && atomic_load_explicit(&stripe->turn, memory_order_acquire) == turn) {
+        return is_found;
+    }
+    pthread_mutex_lock(&stripe->lock);
+    is_found = keyspace_get(worker, key, is_use, found);
+    pthread_mutex_unlock(&stripe->lock);
+    return is_found; /* K2 */
+}
+
+static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                     enum kw_store_class class, const char *event)
+{
+    const struct kw_store_watcher *watcher = &worker->watcher;
+
+    kw__tickets_break(worker, key);
+    if (__builtin_expect(watcher->on_changed != NULL, 0)) {
+        watcher->on_changed(watcher->user, key->name);
+    }
+    if (__builtin_expect(watcher->on_event != NULL, 0)) {
+        watcher->on_event(watcher->user, class, event, key->name);
+    }
+}
+
+static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                         bool is_use, struct kw_cache_found *found)
+{
+    return is_use ? kw_cache_get(worker->cache, key, found)
+                  : kw_cache_peek(worker->cache, key, found);
+}
