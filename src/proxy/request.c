@@ -5,11 +5,11 @@
  *     kw_embedded_start    without a cluster behind: the store of this process answers
  *     kw_admit             may it run here at all?         -> REFUSED with an error
  *     kw_session_check     is the client in MULTI, subscribed, paused ...?  -> ANSWERED, REFUSED
+ *     kw_near_answer       is the reply in memory?         -> ANSWERED
  *     request_start_other  not one call to one slot's owner:
  *       kw_local_answer      keyway answers it itself      -> ANSWERED
  *       kw_gather_start      several calls make one reply  -> SENT
  *       kw_session_start     it needs a connection, or state, that outlives it
- *     kw_near_answer       is the reply in memory?         -> ANSWERED
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
  *     kw_request_must_wait does an earlier one hold it?    -> WAITING (O2)
  *     kw_request_send      onto the node's link            -> SENT
@@ -143,13 +143,13 @@ static enum kw_verdict request_start(struct kw_client *client, const struct kw_c
     if (verdict == KW_NEXT && __builtin_expect(client->modes != 0 || proxy->modes != 0, 0)) {
         verdict = kw_session_check(client, command, wire);
     }
+    if (__builtin_expect(proxy->near != NULL, 0) && verdict == KW_NEXT) {
+        verdict = kw_near_answer(client, command, &target);
+    }
     if (verdict == KW_NEXT &&
         (command->route != KW_ROUTE_ONE_SLOT ||
          (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
         verdict = request_start_other(client, command, wire);
-    }
-    if (__builtin_expect(proxy->near != NULL, 0) && verdict == KW_NEXT) {
-        verdict = kw_near_answer(client, command, &target);
     }
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);

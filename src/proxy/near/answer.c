@@ -1,98 +1,132 @@
-/* answer.c - a read: is its reply here? And when it was not, what the node's reply says of what is.
+/* answer.c - a read: is its reply here?
  *
  * An entry is used when all of this holds: it is of the slot's present generation, no deadline is
  * over, its origin is connected (the cache knows these), and the node gave a sign of life within
  * the lease.
  *
+ * MGET is answered when each of its keys has an entry of GET. Keys of one slot are read by a node
+ * in one step: so when all are found they are looked up once more, and must be the same entries.
+ * All of them were there at the moment between.
+ *
  * INVARIANTS
  * A1  a client in any mode, of another database, between WATCH and EXEC, or that has asked for
  *     it, is never answered from memory (R6).
  * A2  nor is a read that would overtake a request of its own client that may touch its key (R5).
- * A3  each reply of a node to a read that is kept, or could be, is compared with what is (R3).
  */
 #include "proxy/near/near.h"
 
-#include "proxy/near/fill.h"
+#include "proxy/near/variant.h"
 #include "proxy/reply.h"
 
 enum { LOOK_MAX = 64 /* requests in the queue: behind more, a reply from memory gains nothing */ };
 
+static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
+                                  struct kw_target *target);
+static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
+static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
+static bool near_find(const struct kw_near *near, const struct kw_near_key *key,
+                      struct kw_cache_found *found);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
 static bool request_may_touch(const struct kw_request *request, uint16_t slot, bool is_plain);
 static bool near_lease_holds(const struct kw_near *near, uint16_t domain);
-static bool name_is_wanted(const struct kw_near *near, struct kw_bytes name);
+static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto);
 
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target)
 {
     struct kw_proxy *proxy = client->proxy;
-    struct kw_near *near = proxy->near;
-    const struct kw_argv *argv = &proxy->argv;
-    enum kw_near_role role = kw__near_role(near, command);
+    enum kw_near_role role = kw__near_role(proxy->near, command);
+    enum kw_verdict verdict = KW_NEXT;
+
+    if (role > KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_NONE || client->db != 0) {
+        return KW_NEXT;
+    }
+    struct kw_near_read read = {.command = command,
+                                .role = role,
+                                .argv = proxy->argv.items,
+                                .argc = proxy->argv.count,
+                                .proto = client->proto};
+    (void)kw__near_awake(proxy->near);
+    verdict =
+        role == KW_NEAR_ROLE_MGET ? answer_keys(client, &read) : answer_key(client, &read, target);
+    if (verdict == KW_ANSWERED) {
+        KW_STAT_ADD(proxy->stats, near_cache_hits, 1);
+    } else {
+        KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
+    }
+    return verdict;
+}
+
+static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
+                                  struct kw_target *target)
+{
+    struct kw_near *near = client->proxy->near;
     struct kw_cache_found found;
     struct kw_near_key key;
 
-    if (role != KW_NEAR_ROLE_GET || client->db != 0) {
+    read->name = read->argv[kw_keys_single(read->command)];
+    read->slot = kw_slot_of_key(read->name);
+    target->slot = read->slot;
+    if (!kw__variant_make(near, read, &key)) {
         return KW_NEXT;
     }
-    target->slot = kw_slot_of_key(argv->items[kw_keys_single(command)]);
-    struct kw_cache_worker *worker = kw__near_awake(near);
-    struct kw_near_read read = {command,     role,          argv->items,
-                                argv->count, client->proto, target->slot};
-    if (!kw__variant_make(near, &read, &key)) {
+    target->near_hash = key.key.hash | 1; /* read.c looks at the reply; 0 says that it need not */
+    if (!near_may_answer(client, target->slot) || !near_find(near, &key, &found)) {
         return KW_NEXT;
     }
-    target->near_hash = key.key.hash | 1; /* A3; 0 says that there is none */
-    if (!near_may_answer(client, target->slot) || !kw_cache_get(worker, &key.key, &found) ||
-        !near_lease_holds(near, found.domain)) {
-        KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
-        return KW_NEXT;
-    }
-    KW_STAT_ADD(proxy->stats, near_cache_hits, 1);
     kw_hot_hit(near->hot, key.key.hash);
-    if (found.kind == KW_NEAR_KIND_NULL) {
-        found.value = client->proto == 3 ? KW_BYTES("_\r\n") : KW_BYTES("$-1\r\n");
-    }
-    kw_reply_whole(client, found.value);
+    kw_reply_whole(client, found_reply(&found, client->proto));
     return KW_ANSWERED;
 }
 
-void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
+static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read)
 {
-    struct kw_near *near = request->client->proxy->near;
-    const struct kw_config *config = near->proxy->config;
-    enum kw_near_role role = kw__near_role(near, request->command);
-    struct kw_cache_worker *worker = kw__near_awake(near);
-    struct kw_bytes argv[8];
-    struct kw_near_key key;
-    uint64_t hash = request->near_hash;
+    struct kw_near *near = client->proxy->near;
 
-    if (!part->is_first) {
-        return;
+    if (read->argc < 2 || read->argc > KW_NEAR_ARGS_MAX) {
+        return KW_NEXT;
     }
-    bool is_kept = kw_cache_may_have(worker, hash);
-    bool is_small = part->is_last && part->bytes.len <= config->near_cache_max_item_bytes;
-    bool is_hot = is_small && part->type != '-' && kw_hot_read(near->hot, hash, part->bytes.len);
-    if (!is_kept && !is_hot) {
-        return;
+    for (size_t i = 1; i < read->argc; i++) {
+        if (!near_may_answer(client, kw_slot_of_key(read->argv[i]))) {
+            return KW_NEXT;
+        }
     }
-    struct kw_bytes command = kw_call_bytes(&request->call);
-    size_t argc = kw__variant_cut(command, argv, sizeof argv / sizeof argv[0]);
-    struct kw_near_read read = {request->command,       role,         argv, argc,
-                                request->client->proto, request->slot};
-    bool is_made = kw__variant_make(near, &read, &key);
-    KW_ASSERT(is_made && (key.key.hash | 1) == hash);
-#ifndef KW_KNOCKOUT_WITNESS
-    if (is_kept && part->is_last) {
-        kw_cache_witness(worker, &key.key, kw__variant_value(role, part->bytes).bytes); /* A3 */
-    } else if (is_kept) {
-        (void)kw_cache_invalidate(worker, &key.key); /* larger than what is kept: another one */
+    if (!keys_find(near, read, false) || (read->argc > 2 && !keys_find(near, read, true))) {
+        return KW_NEXT;
     }
-#endif
-    if (is_hot && name_is_wanted(near, key.key.name) &&
-        !kw__slot_is_unstable(near->proxy, request->slot)) {
-        kw__fill_start(near, role, &key, request->slot, command);
+    struct kw_buf *buf = kw_reply_begin(client);
+    kw_reply_array(buf, read->argc - 1);
+    for (size_t i = 1; i < read->argc; i++) {
+        kw_buf_append_bytes(buf, found_reply(&near->found[i], client->proto));
     }
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
+
+/* Find each key of READ as GET would; IS_AGAIN: are they the same? */
+static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again)
+{
+    struct kw_cache_found found;
+    struct kw_near_key key;
+
+    for (size_t i = 1; i < read->argc; i++) {
+        struct kw_near_read get = kw__variant_get(near, read->argv[i], read->proto);
+        if (!kw__variant_make(near, &get, &key) || !near_find(near, &key, &found) ||
+            (is_again && found.entry != near->found[i].entry)) {
+            return false;
+        }
+        if (!is_again) {
+            near->found[i] = found;
+            kw_hot_hit(near->hot, key.key.hash);
+        }
+    }
+    return true;
+}
+
+static bool near_find(const struct kw_near *near, const struct kw_near_key *key,
+                      struct kw_cache_found *found)
+{
+    return kw_cache_get(near->worker, &key->key, found) && near_lease_holds(near, found->domain);
 }
 
 /* A1, A2. */
@@ -113,6 +147,8 @@ static bool near_may_answer(const struct kw_client *client, uint16_t slot)
             return false;
         }
     }
+#else
+    (void)request_may_touch;
 #endif
     (void)looked;
     (void)is_plain;
@@ -143,15 +179,10 @@ static bool near_lease_holds(const struct kw_near *near, uint16_t domain)
 #endif
 }
 
-static bool name_is_wanted(const struct kw_near *near, struct kw_bytes name)
+static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto)
 {
-    bool is_wanted = near->prefixes_count == 0;
-
-    for (size_t i = 0; i < near->prefixes_count && !is_wanted; i++) {
-        is_wanted = kw_bytes_start_with(name, near->prefixes[i]);
+    if (found->kind == KW_NEAR_KIND_NULL) {
+        return proto == 3 ? KW_BYTES("_\r\n") : KW_BYTES("$-1\r\n");
     }
-    for (size_t i = 0; i < near->skips_count && is_wanted; i++) {
-        is_wanted = !kw_bytes_start_with(name, near->skips[i]);
-    }
-    return is_wanted;
+    return found->value;
 }

@@ -23,21 +23,22 @@
 
 #include <stdio.h>
 
-enum { NULL_AGE_MAX_MS = 1000 /* a slot that moves away takes no leave of keys that it lacks */ };
-
+static struct kw_fill *fill_new(const struct kw_near_read *read, const struct kw_near_key *key,
+                                const struct kw_bytes *wire, size_t count);
 static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand);
 static void fill_done(struct kw_proxy *proxy, struct kw_errand *errand);
 static struct kw_near_key fill_key(const struct kw_near *near, const struct kw_fill *fill);
 static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
                                 const struct kw_near_key *key, int64_t ttl_ms);
+static uint64_t fill_age_max_ms(const struct kw_near *near, const struct kw_fill *fill,
+                                int64_t ttl_ms);
 static void fill_free(struct kw_fill *fill);
 
-void kw__fill_start(struct kw_near *near, enum kw_near_role role, const struct kw_near_key *key,
-                    uint16_t slot, struct kw_bytes command)
+void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
+                    const struct kw_near_key *key, const struct kw_bytes *wire, size_t count)
 {
-    struct kw_proxy *proxy = near->proxy;
     struct kw_near_shared *shared = near->shared;
-    struct kw_node *node = kw_backend_node_of_slot(proxy->backend, slot);
+    struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, read->slot);
     uint64_t token = 0;
 
     if (node == NULL || near->is_stopped ||
@@ -45,31 +46,51 @@ void kw__fill_start(struct kw_near *near, enum kw_near_role role, const struct k
         return;
     }
     atomic_thread_fence(memory_order_seq_cst); /* L1 */
-    if (kw__near_is_written(shared, key->key.hash, slot) ||
-        kw__near_generation(shared, slot) != key->generation) {
+    if (kw__near_is_written(shared, key->key.hash, read->slot) ||
+        kw__near_generation(shared, read->slot) != key->generation) {
         (void)!kw_cache_fill_end(near->worker, &key->key, token, NULL);
         return;
     }
+    struct kw_fill *fill = fill_new(read, key, wire, count);
+    fill->token = token;
+    snprintf(fill->node, sizeof fill->node, "%s", kw__origin_name(node));
+    kw_crew_hand(near->proxy, kw__origin_worker(near, node), &fill->errand);
+}
+
+static struct kw_fill *fill_new(const struct kw_near_read *read, const struct kw_near_key *key,
+                                const struct kw_bytes *wire, size_t count)
+{
     struct kw_bytes name = key->key.name;
     struct kw_bytes variant = key->key.variant;
-    struct kw_fill *fill = kw_alloc(sizeof *fill + name.len + variant.len + command.len);
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        len += wire[i].len;
+    }
+    struct kw_fill *fill = kw_alloc(sizeof *fill + name.len + variant.len + len);
     *fill = (struct kw_fill){
         .errand = {.visit = fill_visit, .done = fill_done},
-        .token = token,
         .hash = key->key.hash,
-        .role = role,
+        .role = read->role,
+        .proto = read->proto,
+        .is_of_fields = read->command->group == KW_GROUP_HASH,
         .generation = key->generation,
-        .slot = slot,
+        .slot = read->slot,
         .name_len = name.len,
         .variant_len = variant.len,
-        .command_len = command.len,
+        .command_len = len,
     };
     kw_list_init(&fill->sent);
-    snprintf(fill->node, sizeof fill->node, "%s", kw__origin_name(node));
-    memcpy(fill->bytes, name.data, name.len);
-    memcpy(fill->bytes + name.len, variant.data, variant.len);
-    memcpy(fill->bytes + name.len + variant.len, command.data, command.len);
-    kw_crew_hand(proxy, kw__origin_worker(near, node), &fill->errand);
+    char *at = fill->bytes;
+    memcpy(at, name.data, name.len);
+    at += name.len;
+    memcpy(at, variant.data, variant.len);
+    at += variant.len;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(at, wire[i].data, wire[i].len);
+        at += wire[i].len;
+    }
+    return fill;
 }
 
 struct kw_bytes kw__fill_name(const struct kw_fill *fill)
@@ -84,11 +105,19 @@ struct kw_bytes kw__fill_command(const struct kw_fill *fill)
 
 void kw__fill_take(struct kw_near *near, struct kw_fill *fill, struct kw_bytes reply)
 {
+    bool is_converted = fill->role == KW_NEAR_ROLE_WHOLE && fill->proto == 2;
+
     fill->has_reply = true;
     fill->is_useless =
         reply.data[0] == '-' || reply.len > near->proxy->config->near_cache_max_item_bytes;
-    if (!fill->is_useless) {
-        fill->reply = kw_alloc(reply.len);
+    if (fill->is_useless) {
+        return;
+    }
+    fill->reply = kw_alloc(is_converted ? kw__variant_converted_max(reply.len) : reply.len);
+    if (is_converted) {
+        fill->reply_len = kw__variant_convert(reply, fill->reply);
+        fill->is_useless = fill->reply_len == 0;
+    } else {
         fill->reply_len = reply.len;
         memcpy(fill->reply, reply.data, reply.len);
     }
@@ -160,19 +189,12 @@ static struct kw_near_key fill_key(const struct kw_near *near, const struct kw_f
 static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
                                 const struct kw_near_key *key, int64_t ttl_ms)
 {
-    const struct kw_config *config = near->proxy->config;
     struct kw_cache_worker *worker = kw__near_awake(near);
-    struct kw_cache_value value =
-        kw__variant_value(fill->role, kw_bytes_of(fill->reply, fill->reply_len));
-    uint64_t age_ms = config->near_cache_max_age_ms;
-    bool is_null = value.kind == KW_NEAR_KIND_NULL;
+    struct kw_bytes reply = kw_bytes_of(fill->reply, fill->reply_len);
+    struct kw_cache_value value = kw__variant_value(fill->role, reply);
+    uint64_t age_ms = fill_age_max_ms(near, fill, ttl_ms);
 
-    if (is_null) {
-        uint64_t null_age_ms = config->near_cache_lease_ms < NULL_AGE_MAX_MS
-                                   ? config->near_cache_lease_ms
-                                   : NULL_AGE_MAX_MS;
-        age_ms = age_ms < null_age_ms ? age_ms : null_age_ms;
-    } else if (ttl_ms == -2) {
+    if (ttl_ms == -2 && !kw__variant_is_of_none(reply)) {
         return kw_cache_fill_end(worker, &key->key, fill->token, NULL); /* over meanwhile */
     }
     if (ttl_ms >= 0 && (uint64_t)ttl_ms < age_ms) {
@@ -187,6 +209,20 @@ static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
     }
 #endif
     return status;
+}
+
+/* R8. Less for what ends without a word of the node: that a key isn't there, while its slot moves
+ * away; a field of a hash that has a time to live of its own (Redis 7.4).
+ */
+static uint64_t fill_age_max_ms(const struct kw_near *near, const struct kw_fill *fill,
+                                int64_t ttl_ms)
+{
+    const struct kw_config *config = near->proxy->config;
+    uint64_t age_ms = config->near_cache_max_age_ms;
+
+    return (ttl_ms == -2 || fill->is_of_fields) && config->near_cache_lease_ms < age_ms
+               ? config->near_cache_lease_ms
+               : age_ms;
 }
 
 static void fill_free(struct kw_fill *fill)

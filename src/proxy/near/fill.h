@@ -20,6 +20,8 @@ struct kw_fill {
     uint64_t hash;
     uint64_t sent_ms;
     enum kw_near_role role;
+    uint8_t proto;     /* of the clients that it is for, 2 or 3: WHOLE only */
+    bool is_of_fields; /* of a hash, whose fields may be over on their own */
     uint32_t generation;
     uint16_t slot;
     uint16_t domain; /* of the origin when it was sent */
@@ -34,11 +36,11 @@ struct kw_fill {
     char bytes[]; /* name, variant, command in multibulk form */
 };
 
-/* The key KEY, which COMMAND reads and whose reply has SIZE_BYTES, is hot: fetch it, unless that is
- * under way or must not be now.
+/* What READ asks for is hot: fetch it, unless that is under way or must not be now. KEY is its key;
+ * its command in multibulk form is COUNT pieces of WIRE.
  */
-void kw__fill_start(struct kw_near *near, enum kw_near_role role, const struct kw_near_key *key,
-                    uint16_t slot, struct kw_bytes command);
+void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
+                    const struct kw_near_key *key, const struct kw_bytes *wire, size_t count);
 
 struct kw_bytes kw__fill_name(const struct kw_fill *fill);
 struct kw_bytes kw__fill_command(const struct kw_fill *fill);

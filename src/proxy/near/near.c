@@ -22,6 +22,7 @@ enum {
 
 static uint8_t *roles_new(void);
 static enum kw_near_role role_of(const struct kw_command *command);
+static bool is_of_kept_group(const struct kw_command *command);
 static bool is_named(const struct kw_command *command, const char *name);
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
 static void near_on_timer(void *arg);
@@ -74,6 +75,7 @@ void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared)
     near->now_ms = kw_loop_now_us(proxy->loop) / 1000;
     near->worker = kw_cache_join(shared->cache, near->now_ms);
     kw_cache_rest(near->worker);
+    near->get = kw_command_find(KW_BYTES("get"));
     near->roles = roles_new();
     kw_list_init(&near->origins);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
@@ -200,6 +202,13 @@ static enum kw_near_role role_of(const struct kw_command *command)
     if (is_named(command, "get")) {
         return KW_NEAR_ROLE_GET;
     }
+    if (is_named(command, "mget")) {
+        return KW_NEAR_ROLE_MGET;
+    }
+    if ((command->cache == KW_CACHE_WHOLE_REPLY || command->cache == KW_CACHE_EACH_KEY) &&
+        !is_learned && kw_keys_single(command) != 0 && is_of_kept_group(command)) {
+        return KW_NEAR_ROLE_WHOLE;
+    }
     if (command->cache == KW_CACHE_INVALIDATES_ALL) {
         return KW_NEAR_ROLE_WRITE_ALL;
     }
@@ -210,6 +219,25 @@ static enum kw_near_role role_of(const struct kw_command *command)
         return KW_NEAR_ROLE_NONE;
     }
     return kw_keys_single(command) != 0 ? KW_NEAR_ROLE_WRITE_KEY : KW_NEAR_ROLE_WRITE_SLOT;
+}
+
+/* Modules may change a key without a word to those who track it. The others' replies can't be
+ * told in RESP2 from what they are in RESP3: nulls of two kinds, arrays in arrays.
+ */
+static bool is_of_kept_group(const struct kw_command *command)
+{
+    switch ((int)command->group) {
+    case KW_GROUP_GENERIC:
+    case KW_GROUP_STRING:
+    case KW_GROUP_BITMAP:
+    case KW_GROUP_LIST:
+    case KW_GROUP_SET:
+    case KW_GROUP_SORTED_SET:
+    case KW_GROUP_HASH:
+        return (command->flags & KW_COMMAND_MODULE) == 0;
+    default:
+        return false;
+    }
 }
 
 static bool is_named(const struct kw_command *command, const char *name)

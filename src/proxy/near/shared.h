@@ -25,6 +25,7 @@ struct kw_timer;
 enum {
     KW_NEAR_BUCKETS = 65536,    /* of keys, for writes under way: false sharing is rare, harmless */
     KW_NEAR_VARIANT_MAX = 1024, /* bytes; requests with longer arguments are not kept */
+    KW_NEAR_ARGS_MAX = 64, /* of a request that is kept; of MGET: more keys are not looked up */
     KW_NEAR_PREFIXES_MAX = 256
 };
 
@@ -32,6 +33,8 @@ enum {
 enum kw_near_role {
     KW_NEAR_ROLE_NONE = 0,
     KW_NEAR_ROLE_GET,        /* served; one entry for RESP2 and RESP3 */
+    KW_NEAR_ROLE_WHOLE,      /* served; an entry for each version and list of arguments */
+    KW_NEAR_ROLE_MGET,       /* served from the entries of GET */
     KW_NEAR_ROLE_WRITE_KEY,  /* writes its only key */
     KW_NEAR_ROLE_WRITE_SLOT, /* writes keys of its slot */
     KW_NEAR_ROLE_WRITE_ALL,  /* writes anything */
@@ -68,6 +71,7 @@ struct kw_near {
     struct kw_near_shared *shared;
     struct kw_cache_worker *worker;
     struct kw_hot *hot;
+    const struct kw_command *get; /* GET, set once */
     uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
     struct kw_list origins;
     struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */
@@ -79,6 +83,7 @@ struct kw_near {
     size_t prefixes_count;
     struct kw_bytes skips[KW_NEAR_PREFIXES_MAX];
     size_t skips_count;
+    struct kw_cache_found found[KW_NEAR_ARGS_MAX]; /* while an MGET is looked up */
 };
 
 /* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines

@@ -25,18 +25,27 @@
 #include "proxy/near/variant.h"
 #include "proxy/session/transaction.h"
 
-static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request);
+static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request,
+                                 enum kw_near_role role);
 static void key_begin(struct kw_near *near, struct kw_request *request);
 
 void kw_near_on_begin(struct kw_request *request)
 {
-#ifndef KW_KNOCKOUT_WRITE_THROUGH
     struct kw_near *near = request->client->proxy->near;
     struct kw_near_shared *shared = near->shared;
-    enum kw_near_mark mark = mark_of(near, request);
 
-    request->near = (uint8_t)mark;
-    switch (mark) {
+    if (request->command == NULL || request->call.chunk == NULL) {
+        return; /* it sends nothing itself */
+    }
+    enum kw_near_role role = kw__near_role(near, request->command);
+    if (role == KW_NEAR_ROLE_MGET) {
+        request->near_hash = 1; /* read.c looks at the reply, which has several keys */
+    }
+#ifdef KW_KNOCKOUT_WRITE_THROUGH
+    role = KW_NEAR_ROLE_NONE;
+#endif
+    request->near = (uint8_t)mark_of(near, request, role);
+    switch ((enum kw_near_mark)request->near) {
     case KW_NEAR_MARK_NONE:
     case KW_NEAR_MARK_POP:
         return;
@@ -55,11 +64,6 @@ void kw_near_on_begin(struct kw_request *request)
         KW_UNREACHABLE();
     }
     KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
-#else
-    (void)request;
-    (void)mark_of;
-    (void)key_begin;
-#endif
 }
 
 void kw_near_on_end(struct kw_request *request)
@@ -88,17 +92,17 @@ void kw_near_on_end(struct kw_request *request)
     request->near_hash = 0;
 }
 
-static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request)
+static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request,
+                                 enum kw_near_role role)
 {
     bool is_plain = kw_route_is_plain(near->proxy);
     bool is_blocking = request->leased != NULL || request->call.is_patient;
 
-    if (request->command == NULL || request->call.chunk == NULL) {
-        return KW_NEAR_MARK_NONE; /* it sends nothing itself */
-    }
-    switch (kw__near_role(near, request->command)) {
+    switch (role) {
     case KW_NEAR_ROLE_NONE:
     case KW_NEAR_ROLE_GET:
+    case KW_NEAR_ROLE_WHOLE:
+    case KW_NEAR_ROLE_MGET:
         return KW_NEAR_MARK_NONE;
     case KW_NEAR_ROLE_WRITE_KEY:
         if (!is_blocking) {
