@@ -189,6 +189,18 @@ void kw_arena_put(struct kw_arena *arena, unsigned tray, void *block, size_t siz
     sdallocx(block, size_bytes, MALLOCX_TCACHE(tray));
 }
 
+void *kw_arena_get_low(struct kw_arena *arena, size_t size_bytes)
+{
+    /* jemalloc fills the lowest slab that has a hole, and cuts a new one off the lowest free run. */
+    return mallocx(size_bytes, MALLOCX_ARENA(arena->pages->number) | MALLOCX_TCACHE_NONE);
+}
+
+void kw_arena_put_low(struct kw_arena *arena, void *block, size_t size_bytes)
+{
+    KW_ASSERT((size_t)((char *)block - arena->base) < arena->pages->range_bytes);
+    sdallocx(block, size_bytes, MALLOCX_TCACHE_NONE);
+}
+
 size_t kw_arena_block_bytes(size_t size_bytes)
 {
     return nallocx(size_bytes, 0);
@@ -394,6 +406,21 @@ void kw_arena_put(struct kw_arena *arena, unsigned tray, void *block, size_t siz
     units_mark(pages, kw_arena_ref(arena, block), block_bytes / KW_ARENA_UNIT_BYTES, false);
     pages->allocated_bytes -= block_bytes;
     pthread_mutex_unlock(&pages->lock);
+}
+
+void *kw_arena_get_low(struct kw_arena *arena, size_t size_bytes)
+{
+    struct kw_arena_pages *pages = arena->pages;
+
+    pthread_mutex_lock(&pages->lock);
+    pages->unit_next = 1;
+    pthread_mutex_unlock(&pages->lock);
+    return kw_arena_get(arena, 0, size_bytes);
+}
+
+void kw_arena_put_low(struct kw_arena *arena, void *block, size_t size_bytes)
+{
+    kw_arena_put(arena, 0, block, size_bytes);
 }
 
 size_t kw_arena_block_bytes(size_t size_bytes)

@@ -58,6 +58,10 @@ void kw_arena_tray_flush(struct kw_arena *arena, unsigned tray);
 /* SIZE bytes, uninitialised, or NULL when the ceiling is reached. */
 void *kw_arena_get(struct kw_arena *arena, unsigned tray, size_t size_bytes);
 
+/* The same from no tray: the lowest place for a block of its size. Slower. */
+void *kw_arena_get_low(struct kw_arena *arena, size_t size_bytes);
+void kw_arena_put_low(struct kw_arena *arena, void *block, size_t size_bytes);
+
 /* Give a BLOCK of SIZE bytes, as it was asked for, back. */
 void kw_arena_put(struct kw_arena *arena, unsigned tray, void *block, size_t size_bytes);
 

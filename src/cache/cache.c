@@ -162,6 +162,9 @@ void kw_cache_tick(struct kw_cache_worker *worker, uint64_t now_ms)
     if (atomic_load_explicit(&cache->is_sweeping, memory_order_relaxed) != 0) {
         kw__sweep_domains(worker);
     }
+    if (atomic_load_explicit(&cache->is_torn, memory_order_relaxed) != 0) {
+        kw__move_step(worker);
+    }
     if (now_ms != worker->now_ms) {
         worker->now_ms = now_ms;
         kw__sweep_expired(worker);

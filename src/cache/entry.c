@@ -84,6 +84,36 @@ struct kw_entry *kw__entry_write(void *block, const struct kw_cache_key *key,
     return entry;
 }
 
+void kw__entry_copy(void *block, const struct kw_entry *old, size_t size_bytes)
+{
+    struct kw_entry *entry = block;
+    size_t head = KW_ENTRY_HEAD_BYTES;
+
+    /* Readers go on marking the old one: a use or two is lost. */
+    entry->next = old->next;
+    entry->prev = old->prev;
+    atomic_init(&entry->deadline, atomic_load_explicit(&old->deadline, memory_order_relaxed));
+    atomic_init(&entry->mark, atomic_load_explicit(&old->mark, memory_order_relaxed));
+    entry->place = old->place;
+    entry->flags = old->flags;
+    entry->name_len = old->name_len;
+    entry->value_len = old->value_len;
+    entry->domain = old->domain;
+    atomic_init(&entry->stamp, atomic_load_explicit(&old->stamp, memory_order_relaxed));
+    if ((old->flags & KW_ENTRY_LONG) != 0) {
+        const struct kw_entry_long *from = kw__entry_long(old);
+        struct kw_entry_long *to = kw__entry_long(entry);
+        to->name_len = from->name_len;
+        to->value_len = from->value_len;
+        to->unused = 0;
+        atomic_init(&to->deadline_ms,
+                    atomic_load_explicit(&from->deadline_ms, memory_order_relaxed));
+        atomic_init(&to->holds_count, 1);
+        head = KW_ENTRY_LONG_AT + sizeof *to;
+    }
+    memcpy((char *)entry + head, (const char *)old + head, size_bytes - head);
+}
+
 void kw__entry_cut(const struct kw_entry *entry, struct kw_entry_parts *parts)
 {
     char *at = (char *)(uintptr_t)entry->payload;

@@ -70,6 +70,9 @@ bool kw__entry_must_be_long(const struct kw_cache_key *key, size_t value_len, ui
 struct kw_entry *kw__entry_write(void *block, const struct kw_cache_key *key,
                                  const struct kw_cache_value *value, bool is_long, uint64_t now_ms);
 
+/* OLD, which is SIZE_BYTES, into BLOCK; the lists still have OLD. */
+void kw__entry_copy(void *block, const struct kw_entry *old, size_t size_bytes);
+
 void kw__entry_cut(const struct kw_entry *entry, struct kw_entry_parts *parts);
 size_t kw__entry_size_of(const struct kw_entry *entry);
 

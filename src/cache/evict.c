@@ -137,6 +137,28 @@ void kw__evict_enter(struct kw_cache_worker *worker, struct kw_shard *shard, uin
     }
 }
 
+void kw__evict_move(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry,
+                    struct kw_entry *old)
+{
+    uint32_t ref = kw_arena_ref(worker->arena, entry);
+
+    if (old->place == KW_PLACE_NONE) {
+        return;
+    }
+    struct kw_queue *queue = &shard->queues.lists[old->place];
+    uint32_t *newer = old->prev == 0
+                          ? &queue->newest
+                          : &((struct kw_entry *)kw_arena_at(worker->arena, old->prev))->next;
+    uint32_t *older = old->next == 0
+                          ? &queue->oldest
+                          : &((struct kw_entry *)kw_arena_at(worker->arena, old->next))->prev;
+    KW_ASSERT(*newer == kw_arena_ref(worker->arena, old)); /* V1 */
+    KW_ASSERT(*older == *newer);                           /* V1 */
+    *newer = ref;
+    *older = ref;
+    old->place = KW_PLACE_NONE;
+}
+
 void kw__evict_requeue(struct kw_cache_worker *worker, struct kw_shard *shard,
                        struct kw_entry *entry)
 {
@@ -170,11 +192,12 @@ void kw__evict_leave(struct kw_cache_worker *worker, struct kw_shard *shard, str
     }
 }
 
-void kw__evict_forget(struct kw_queues *queues)
+void kw__evict_forget(struct kw_shard *shard)
 {
-    uint64_t age = queues->age; /* V3 */
+    uint64_t age = shard->queues.age; /* V3 */
 
-    *queues = (struct kw_queues){.age = age};
+    shard->queues = (struct kw_queues){.age = age};
+    atomic_store_explicit(&shard->queued_bytes, 0, memory_order_relaxed);
 }
 
 size_t kw__evict_one(struct kw_cache_worker *worker, struct kw_shard *shard)
@@ -287,6 +310,7 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
     queue->newest = ref;
     queue->bytes += bytes;
     shard->queues.bytes += bytes;
+    atomic_store_explicit(&shard->queued_bytes, shard->queues.bytes, memory_order_relaxed);
     if (queue->oldest == 0) {
         queue->oldest = ref;
         queue_rank(worker, shard, place);
@@ -314,6 +338,7 @@ static void queue_remove(struct kw_cache_worker *worker, struct kw_shard *shard,
     }
     queue->bytes -= bytes;
     shard->queues.bytes -= bytes;
+    atomic_store_explicit(&shard->queued_bytes, shard->queues.bytes, memory_order_relaxed);
 }
 
 /* The oldest of PLACE is another one: V2. */

@@ -47,6 +47,10 @@ void kw__evict_enter(struct kw_cache_worker *worker, struct kw_shard *shard, uin
 void kw__evict_leave(struct kw_cache_worker *worker, struct kw_shard *shard,
                      struct kw_entry *entry);
 
+/* ENTRY, a copy of OLD, takes its place in the lists. */
+void kw__evict_move(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry,
+                    struct kw_entry *old);
+
 /* ENTRY, which is in the index, gets the place of one that has just come in. */
 void kw__evict_requeue(struct kw_cache_worker *worker, struct kw_shard *shard,
                        struct kw_entry *entry);
@@ -56,7 +60,7 @@ void kw__evict_usage(const struct kw_cache_worker *worker, const struct kw_entry
                      struct kw_cache_usage *usage);
 
 /* All entries are gone at once: empty lists. */
-void kw__evict_forget(struct kw_queues *queues);
+void kw__evict_forget(struct kw_shard *shard);
 
 /* Drop one entry; how many bytes that makes free, 0 when none may go. */
 size_t kw__evict_one(struct kw_cache_worker *worker, struct kw_shard *shard);

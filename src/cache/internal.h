@@ -25,7 +25,8 @@ enum {
 /* A part of the keys, by the top bits of their hash, with a lock of its own. */
 struct kw_shard {
     _Alignas(KW_LINE_BYTES) struct kw_index *_Atomic index; /* read by everybody */
-    _Atomic uint32_t due; /* index->due, for those who only want to know */
+    _Atomic uint32_t due;          /* index->due, for those who only want to know */
+    _Atomic uint64_t queued_bytes; /* queues.bytes, for the same */
     /* under the lock */
     _Alignas(KW_LINE_BYTES) pthread_mutex_t lock;
     struct kw_index *flushed; /* indexes that are being emptied */
@@ -87,6 +88,7 @@ struct kw_cache {
     _Atomic uint64_t tokens_count;
     _Atomic uint32_t flushed_count; /* shards with something to empty */
     _Atomic uint32_t is_sweeping;   /* some domain is closed and not swept */
+    _Atomic uint32_t is_torn;       /* walks of move.c to come, at most 2 */
     _Atomic uint32_t is_requeuing;  /* entries are in lists of another policy */
     _Atomic uint8_t domains[KW_CACHE_DOMAINS];
     /* under the lock */
@@ -96,6 +98,8 @@ struct kw_cache {
     uint32_t sweep_bucket;
     uint64_t sweep_epoch; /* when the walk ended */
     bool is_sweep_begun;
+    uint32_t move_shard;
+    uint32_t move_bucket;
     uint32_t requeue_shard;
     uint32_t requeue_bucket;
     uint64_t budget_raised_ms;
@@ -118,6 +122,14 @@ static inline void kw__count(_Atomic uint64_t *counter, uint64_t by)
 /* The cache's memory, counted as live; get: NULL when there is none. */
 void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes);
 void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
+
+/* The same from the lowest place there is: for move.c. */
+void *kw__memory_get_low(struct kw_cache_worker *worker, size_t size_bytes);
+void kw__memory_put_low(struct kw_cache_worker *worker, void *block, size_t size_bytes);
+
+/* The arena has refused something: pages are to come together. And a bounded piece of that. */
+void kw__move_begin(struct kw_cache *cache);
+void kw__move_step(struct kw_cache_worker *worker);
 
 /* Evict a batch when live bytes are above the limit: it was lowered. */
 void kw__room_trim(struct kw_cache_worker *worker);

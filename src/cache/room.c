@@ -6,11 +6,13 @@
  * The ceiling is the arena's, and hard (base/arena.h). But what is evicted is free only when every
  * worker has ticked, so room is made ahead: whoever puts evicts until live bytes and the new
  * entry are within the budget. When the arena refuses all the same (pages torn by a change of
- * sizes, much removed within one tick), the budget falls a little, then by up to an eighth, at
- * most once in a grace period, until pages have come together; then it rises again within seconds.
- * So fragmentation costs what it costs today, no reserve for its worst day. That day is a cache
- * full of tiny entries that is to hold large ones from now on: nearly all of them must go before
- * pages are free.
+ * sizes, much removed within one tick), two things happen: entries are moved until pages have come
+ * together (move.c), and the budget falls a little, then by up to a forty-eighth, at most once in a
+ * grace period; it rises again within seconds. So fragmentation costs what it costs today, no
+ * reserve for its worst day.
+ *
+ * Room is made in the fuller of the shard that needs it and some other one, so that all stay about
+ * equally full.
  *
  * INVARIANTS
  * M1  live_bytes is the sum of blocks that are not retired; each is counted as the allocator
@@ -26,13 +28,14 @@ enum {
     EVICT_BATCH = 16,    /* victims a lock */
     BUDGET_RESERVE = 64, /* the part of the room that is never planned for */
     BUDGET_STEP = 512,   /* the part by which the budget rises, and falls at first */
-    BUDGET_FALL = 8,     /* the part of itself by which it falls at most */
+    BUDGET_FALL = 48,    /* the part of itself by which it falls at most */
     BUDGET_FLOOR = 32,   /* the part of the room that it never falls below */
     BUDGET_RAISE_MS = 2, /* how often */
     TRIM_BATCHES = 8,    /* a tick, when the limit was lowered */
     DRAIN_BUCKETS = 16   /* of a flushed index, when room is needed now */
 };
 
+static struct kw_shard *shard_fuller(struct kw_cache_worker *worker, struct kw_shard *shard);
 static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes);
 static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes);
 static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *shard,
@@ -57,11 +60,31 @@ void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_byt
                               memory_order_relaxed);
 }
 
+void *kw__memory_get_low(struct kw_cache_worker *worker, size_t size_bytes)
+{
+    void *block = kw_arena_get_low(&worker->cache->arena, size_bytes);
+
+    if (block != NULL) {
+        atomic_fetch_add_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
+                                  memory_order_relaxed); /* M1 */
+    }
+    return block;
+}
+
+void kw__memory_put_low(struct kw_cache_worker *worker, void *block, size_t size_bytes)
+{
+    kw_arena_put_low(&worker->cache->arena, block, size_bytes);
+    atomic_fetch_sub_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
+                              memory_order_relaxed);
+}
+
 bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes)
 {
     struct kw_cache *cache = worker->cache;
-    unsigned first = (unsigned)(shard - cache->shards);
-
+    if (room_is_enough(cache, need_bytes)) {
+        return true;
+    }
+    unsigned first = (unsigned)(shard_fuller(worker, shard) - cache->shards);
     for (unsigned i = 0; i < cache->shards_count; i++) {
         struct kw_shard *next = &cache->shards[(first + i) % cache->shards_count];
         while (!room_is_enough(cache, need_bytes)) {
@@ -95,6 +118,7 @@ void *kw__room_get(struct kw_cache_worker *worker, struct kw_shard *shard, size_
 
 void kw__room_refused(struct kw_cache_worker *worker, struct kw_shard *shard, size_t missing_bytes)
 {
+    kw__move_begin(worker->cache);
     budget_lower(worker, missing_bytes);
     (void)kw__room_make(worker, shard, missing_bytes);
     kw__count(&worker->refused_count, 1);
@@ -189,6 +213,9 @@ static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes)
 {
     struct kw_cache *cache = worker->cache;
 
+    if (atomic_load_explicit(&cache->policy, memory_order_relaxed) == KW_CACHE_KEEP) {
+        return; /* nobody would leave; pages come together all the same */
+    }
     pthread_mutex_lock(&cache->lock);
     if (!kw__grace_is_past(cache, cache->budget_epoch)) {
         /* What was evicted for the last one is not free yet. */
@@ -204,11 +231,25 @@ static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes)
     size_t step =
         cache->budget_step / 2 < base / BUDGET_FALL ? cache->budget_step : base / BUDGET_FALL;
     cache->budget_step = 2 * step; /* as long as it goes on, by more each time */
-    step += missing_bytes;
     atomic_store_explicit(&cache->budget_bytes, base > low + step ? base - step : low,
                           memory_order_relaxed); /* M2 */
     cache->budget_raised_ms = worker->now_ms;
     pthread_mutex_unlock(&cache->lock);
+}
+
+/* SHARD, or some other one that has more to evict. Without this a shard that is small for a while
+ * stays so: it has more misses, so more puts, and each of them would evict there.
+ */
+static struct kw_shard *shard_fuller(struct kw_cache_worker *worker, struct kw_shard *shard)
+{
+    struct kw_cache *cache = worker->cache;
+
+    worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
+    struct kw_shard *other = &cache->shards[worker->shard_next];
+    return atomic_load_explicit(&other->queued_bytes, memory_order_relaxed) >
+                   atomic_load_explicit(&shard->queued_bytes, memory_order_relaxed)
+               ? other
+               : shard;
 }
 
 /* One batch of SHARD; false when there is nothing that may go. */

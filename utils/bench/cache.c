@@ -1,7 +1,8 @@
 /* cache.c - the cache alone: miss ratios of its policies, and what a hit costs.
  *
  *     make bench-cache                    everything, about two minutes
- *     build/bench-cache miss|speed        one half of it;  --quick: a fifth of the requests
+ *     build/bench-cache miss|speed        one half of it;  --quick: a fifth of the requests;
+ *                                         --row=1.0-4-mixed, --row=-16- ...: only such rows
  *
  * `miss` replays generated traces (Zipf, seeds fixed, so that every run prints the same figures up
  * to fragmentation) through a real cache, one for each policy, and through three models that know
@@ -397,8 +398,9 @@ static int misses_row(double alpha, size_t memory_mib, bool is_mixed, size_t req
     for (int i = 0; i < POLICIES; i++) {
         printf(" %.3f |", ratios[i]);
     }
-    printf(" %.3f | %.3f | %.3f | %+5.1f | %+5.1f |", s3fifo, gdsf, belady,
-           100 * (scanned - ratios[0]), 100 * (lru_scanned - ratios[2]));
+    printf(" %.3f | %.3f | %.3f | %+5.1f | %+5.1f | %2.0f %% |", s3fifo, gdsf, belady,
+           100 * (scanned - ratios[0]), 100 * (lru_scanned - ratios[2]),
+           100 * (double)live / ((double)memory_mib * MIB));
     if (ratios[0] > s3fifo + 0.0005) {
         printf(" MISS: worse than S3-FIFO");
         failed = 1;
@@ -416,25 +418,33 @@ static int misses_row(double alpha, size_t memory_mib, bool is_mixed, size_t req
     return failed;
 }
 
-static int misses(size_t requests)
+static int misses(size_t requests, const char *only)
 {
     static const double alphas[] = {0.7, 0.9, 1.0, 1.1};
     static const size_t memories[] = {4, 16};
     int failed = 0;
 
-    printf("Miss ratios, %d keys, %zu requests; sizes mixed (90 %% 64-512 B, 9 %% 1-4 KiB, 1 %% "
-           "8-32 KiB) or equal.\nscan: points that a scan of %d caches costs.\n\n",
-           KEYS, requests, SCAN_TIMES);
+    printf(
+        "Miss ratios, %d keys, %zu requests; sizes mixed (90 %% 64-512 B, 9 %% 1-4 KiB, 1 %% "
+        "8-32 KiB) or equal.\nscan: points that a scan of %d caches costs. live: of balanced's memory, "
+        "entries and index.\n\n",
+        KEYS, requests, SCAN_TIMES);
     printf("| alpha | sizes | MiB |");
     for (int i = 0; i < POLICIES; i++) {
         printf(" %s |", policy_names[i]);
     }
-    printf(" S3-FIFO model | GDSF model | Belady | balanced scan | lru scan |\n"
-           "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    printf(" S3-FIFO model | GDSF model | Belady | balanced scan | lru scan | live |\n"
+           "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof alphas / sizeof alphas[0]; i++) {
         for (size_t j = 0; j < sizeof memories / sizeof memories[0]; j++) {
-            failed |= misses_row(alphas[i], memories[j], true, requests);
-            failed |= misses_row(alphas[i], memories[j], false, requests);
+            for (int is_mixed = 1; is_mixed >= 0; is_mixed--) {
+                char name[32];
+                snprintf(name, sizeof name, "%.1f-%zu-%s", alphas[i], memories[j],
+                         is_mixed ? "mixed" : "equal");
+                if (only == NULL || strstr(name, only) != NULL) {
+                    failed |= misses_row(alphas[i], memories[j], is_mixed, requests);
+                }
+            }
         }
     }
     return failed;
@@ -553,13 +563,15 @@ int main(int argc, char **argv)
     bool is_miss = true;
     bool is_speed = true;
     size_t requests = REQUESTS;
+    const char *only = NULL;
 
     for (int i = 1; i < argc; i++) {
         is_miss = is_miss && strcmp(argv[i], "speed") != 0;
         is_speed = is_speed && strcmp(argv[i], "miss") != 0;
         requests = strcmp(argv[i], "--quick") == 0 ? REQUESTS / 5 : requests;
+        only = strncmp(argv[i], "--row=", 6) == 0 ? argv[i] + 6 : only;
     }
-    int failed = is_miss ? misses(requests) : 0;
+    int failed = is_miss ? misses(requests, only) : 0;
     failed |= is_speed ? speed() : 0;
     return failed;
 }
