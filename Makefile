@@ -183,6 +183,16 @@ bench: ## measure keyway beside nutcracker, haproxy and no proxy
 bench-cache: $(B)/bench-cache ## miss ratios of the cache's policies beside GDSF and Belady; cost of a hit
 	@$(B)/bench-cache $(ARGS)
 
+bench-near: ## cost of a near cache hit beside redis-server and memcached; what it takes off servers
+	@deps/install.sh bench
+	@$(MAKE) --no-print-directory all
+	@KEYWAY=$(abspath $(B)/keyway) utils/bench/near $(ARGS)
+
+bench-embedded: ## keyway without a cluster beside redis-server and memcached
+	@deps/install.sh bench
+	@$(MAKE) --no-print-directory all
+	@KEYWAY=$(abspath $(B)/keyway) utils/bench/embedded $(ARGS)
+
 install: $(B)/keyway ## install keyway under PREFIX
 	install -D -m 755 $(B)/keyway $(DESTDIR)$(PREFIX)/bin/keyway
 	install -D -m 644 redis.conf.example $(DESTDIR)$(PREFIX)/share/keyway/redis.conf.example
@@ -194,5 +204,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache install clean help FORCE
+.PHONY: all run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache bench-near bench-embedded install clean help FORCE
 .SECONDARY:

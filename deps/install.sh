@@ -61,6 +61,7 @@ missing_for() {
         bench)
             need nutcracker has_command nutcracker
             need haproxy has_command haproxy
+            need memcached has_command memcached
             ;;
     esac
 }
@@ -228,7 +229,7 @@ keep_disabled() {
     [ -d /run/systemd/system ] || return 0
     for package in "$@"; do
         case $package in
-            redis-server | nutcracker | haproxy)
+            redis-server | nutcracker | haproxy | memcached)
                 as_root systemctl disable --quiet "$package" 2>/dev/null || true ;;
         esac
     done

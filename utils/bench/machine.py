@@ -30,15 +30,16 @@ def say(text):
 
 
 def build_helpers():
-    """Compiles stub.c and load.c into build/bench when their sources are newer."""
+    """Compiles stub.c, load.c and mixed.c into build/bench when their sources are newer."""
     os.makedirs(BUILD, exist_ok=True)
-    for name in ("stub", "load"):
+    for name in ("stub", "load", "mixed"):
         source = os.path.join(HERE, name + ".c")
         binary = os.path.join(BUILD, name)
         if os.path.exists(binary) and os.path.getmtime(binary) > os.path.getmtime(source):
             continue
         part = f"{binary}.{os.getpid()}"
-        subprocess.run([os.environ.get("CC", "cc"), *CFLAGS, "-o", part, source], check=True)
+        subprocess.run([os.environ.get("CC", "cc"), *CFLAGS, "-o", part, source, "-lm"],
+                       check=True)
         os.replace(part, binary)
 
 
@@ -78,11 +79,12 @@ class Machine:
         return os.path.join(self.folder, name)
 
     def spawn(self, name, command, cpu, **options):
+        """CPU: one, or a set of them."""
         libc = ctypes.CDLL(None)
 
         def in_child():
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            os.sched_setaffinity(0, {cpu})
+            os.sched_setaffinity(0, cpu if isinstance(cpu, set) else {cpu})
 
         with open(self.path(name + ".out"), "ab") as out:
             options.setdefault("stdin", subprocess.DEVNULL)
