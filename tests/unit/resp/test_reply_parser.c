@@ -114,6 +114,10 @@ KW_TEST(reply_types_of_resp2_end_where_they_should)
         "*-1\r\n",
         "*0\r\n",
         "*1\r\n$-1\r\n",
+        "*1\r\n+OK\r\n",
+        "*1\r\n$0\r\n\r\n",
+        "*1\r\n$3\r\nabc\r\n",
+        "*1\r\n*1\r\n$3\r\nabc\r\n",
         "*2\r\n:1\r\n+x\r\n",
         "$4\r\n\r\n\r\n\r\n",
         "*2\r\n*2\r\n:1\r\n:2\r\n*0\r\n",
@@ -124,6 +128,31 @@ KW_TEST(reply_types_of_resp2_end_where_they_should)
     for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
         assert_one(RESP2, replies[i]);
         assert_one(RESP3, replies[i]);
+    }
+}
+
+/* The quick scan takes lengths of up to three digits; in pieces they never come to it. */
+KW_TEST(reply_strings_of_all_lengths_end_where_they_should)
+{
+    static const size_t lengths[] = {1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001};
+    static char stream[4096];
+
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        size_t len = lengths[i];
+        int head = snprintf(stream, sizeof stream, "*1\r\n$%zu\r\n", len);
+        memset(stream + head, 'v', len);
+        memcpy(stream + (size_t)head + len, "\r\n:1\r\n", 6);
+        size_t all = (size_t)head + len + 6;
+
+        struct frames inner = frames_of(RESP2, stream + 4, all - 4);
+        struct frames outer = frames_of(RESP3, stream, all);
+
+        assert_int_equal(inner.count, 2);
+        assert_int_equal(inner.ends[0], all - 4 - 4);
+        assert_int_equal(outer.count, 2);
+        assert_int_equal(outer.ends[0], all - 4);
+        stream[all - 5] = 'x'; /* the LF behind the value */
+        assert_int_equal(frames_of(RESP2, stream, all).status, KW_E_PROTOCOL);
     }
 }
 
@@ -193,6 +222,12 @@ KW_TEST(reply_bytes_that_are_no_resp_are_refused)
         "$3\r\nabcd\r\n",
         "$3\r\nabc\rx",
         "$3\r\nabc\n\n",
+        "*1\r\n$3\r\nabcd\r\n",
+        "*1\r\n$03\r\nabc\r\n",
+        "$00\r\n\r\n",
+        "$001\r\nx\r\n",
+        "$10a\r\n0123456789\r\n",
+        "+OK\n\n",
         "$0\r\nx\r\n",
         "HTTP/1.1 400 Bad Request\r\n",
         "*18446744073709551617\r\n",

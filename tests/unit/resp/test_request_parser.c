@@ -58,6 +58,34 @@ KW_TEST(request_commands_are_the_same_however_their_bytes_are_split)
         "<3:GET,1:a><3:GET,1:b><4:PING><4:QUIT>");
 }
 
+/* The quick pass takes up to nine arguments of up to three digits; in pieces nothing comes to it. */
+KW_TEST(request_arguments_of_all_lengths_and_numbers_are_cut_alike)
+{
+    static const int lengths[] = {1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001};
+    static char stream[4096];
+
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        int len = snprintf(stream, sizeof stream, "*2\r\n$%d\r\n%0*d\r\n$1\r\nk\r\n", lengths[i],
+                           lengths[i], 7);
+        cut_whole(&cut, stream, (size_t)len);
+        assert_int_equal(cut.commands, 1);
+        assert_int_equal(cut.argv.items[0].len, lengths[i]);
+        assert_same_when_split(&cut, stream, (size_t)len);
+        cut_end(&cut);
+    }
+    for (int count = 1; count <= 11; count++) {
+        int len = snprintf(stream, sizeof stream, "*%d\r\n", count);
+        for (int i = 0; i < count; i++) {
+            len += snprintf(stream + len, sizeof stream - (size_t)len, "$2\r\n%02d\r\n", i);
+        }
+        cut_whole(&cut, stream, (size_t)len);
+        assert_int_equal(cut.commands, 1);
+        assert_int_equal(cut.argv.count, count);
+        assert_same_when_split(&cut, stream, (size_t)len);
+        cut_end(&cut);
+    }
+}
+
 KW_TEST(request_wire_bytes_of_a_multibulk_are_the_clients_own)
 {
     static const char stream[] = "*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
@@ -179,6 +207,9 @@ KW_TEST(request_lengths_that_are_no_lengths_are_refused)
         "*1\r\n$-0\r\n",
         "*1\r\n$+4\r\n",
         "*1\r\n$04\r\n",
+        "*1\r\n$04\r\nPING\r\n",
+        "*1\r\n$00\r\n\r\n",
+        "*1\r\n$004\r\nPING\r\n",
         "*1\r\n$4 \r\n",
         "*1\r\n$ 4\r\n",
         "*1\r\n$4\rX",
