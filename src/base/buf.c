@@ -15,7 +15,6 @@
  */
 #include "base/buf.h"
 
-#include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -29,7 +28,6 @@ static const uint32_t chunk_trim_to[KW_CHUNK_EXACT] = {256, 64, 16};
 static size_t chunk_size(const struct kw_chunk *chunk);
 static struct kw_chunk *chunk_new(struct kw_chunk_pool *pool, enum kw_chunk_class class,
                                   size_t size_bytes);
-static void chunk_release(struct kw_chunk *chunk);
 static void buf_add_chunk(struct kw_buf *buf, struct kw_chunk *chunk);
 
 void kw_chunk_pool_init(struct kw_chunk_pool *pool)
@@ -86,17 +84,6 @@ struct kw_chunk *kw_chunk_get(struct kw_chunk_pool *pool, size_t room)
     chunk->start = 0;
     chunk->end = 0;
     return chunk;
-}
-
-void kw_chunk_unref(struct kw_chunk **chunk)
-{
-    if (*chunk != NULL) {
-        KW_ASSERT((*chunk)->refs > 0);
-        if (--(*chunk)->refs == 0) {
-            chunk_release(*chunk);
-        }
-        *chunk = NULL;
-    }
 }
 
 enum kw_status kw_chunk_grow(struct kw_chunk **chunk, size_t room)
@@ -261,7 +248,7 @@ static struct kw_chunk *chunk_new(struct kw_chunk_pool *pool, enum kw_chunk_clas
     return chunk;
 }
 
-static void chunk_release(struct kw_chunk *chunk)
+__attribute__((noinline)) void kw__chunk_release(struct kw_chunk *chunk)
 {
     struct kw_chunk_pool *pool = chunk->pool;
 

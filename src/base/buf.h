@@ -13,6 +13,7 @@
 #ifndef KW_BASE_BUF_H
 #define KW_BASE_BUF_H
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/status.h"
 
@@ -72,8 +73,22 @@ static inline struct kw_chunk *kw_chunk_ref(struct kw_chunk *chunk)
     return chunk;
 }
 
+/* The last reference to CHUNK is gone: the slow half of kw_chunk_unref(). */
+void kw__chunk_release(struct kw_chunk *chunk);
+
 /* Drop one reference and clear the pointer; NULL inside is allowed. */
-void kw_chunk_unref(struct kw_chunk **chunk);
+static inline void kw_chunk_unref(struct kw_chunk **chunk)
+{
+    struct kw_chunk *old = *chunk;
+
+    if (old != NULL) {
+        KW_ASSERT(old->refs > 0);
+        *chunk = NULL;
+        if (--old->refs == 0) {
+            kw__chunk_release(old);
+        }
+    }
+}
 
 /* Make room for at least ROOM more bytes in a chunk that nobody else holds, moving it if needed.
  * Returns KW_OK, or KW_E_MEMORY (the chunk is unchanged).

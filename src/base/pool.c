@@ -25,7 +25,7 @@ void *kw_pool_new_object(struct kw_pool *pool)
 {
     pool->created_count++;
     pool->in_use_count++;
-    return kw_alloc(pool->size_bytes);
+    return kw_alloc_zero(1, pool->size_bytes);
 }
 
 void kw_pool_free_object(struct kw_pool *pool, void *object)

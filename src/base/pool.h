@@ -1,6 +1,7 @@
 /* pool.h - per-worker free lists of fixed-size objects, counted.
  *
- * Thread: the worker's. Memory: objects are uninitialised; every one must be put back before
+ * Thread: the worker's. Memory: objects are zero when they are new, else as they were put
+ * back but for the first word; every one must be put back before
  * kw_pool_deinit() (asserted). At most FREE_MAX stay in reserve.
  */
 #ifndef KW_BASE_POOL_H

@@ -148,6 +148,8 @@ struct name_words {
 };
 
 static struct name_words name_words(const char *name, size_t len);
+static const struct kw_command *resolve_and_remember(struct kw_command_name *name,
+                                                     const struct kw_bytes *argv, size_t argc);
 static uint64_t fold(uint64_t bytes);
 static bool name_matches(const struct kw_command *row, struct kw_bytes name,
                          struct name_words words);
@@ -227,6 +229,34 @@ const struct kw_command *kw_command_resolve(const struct kw_bytes *argv, size_t 
     }
     const struct kw_command *subcommand = kw_command_find_subcommand(command, argv[1]);
     return subcommand != NULL ? subcommand : command;
+}
+
+const struct kw_command *kw_command_resolve_recent(struct kw_command_recent *recent,
+                                                   const struct kw_bytes *argv, size_t argc)
+{
+    if (argv[0].len == 0 || argv[0].len > 2 * sizeof(uint64_t)) {
+        return kw_command_resolve(argv, argc); /* its two words are not all of it */
+    }
+    struct name_words words = name_words(argv[0].data, argv[0].len);
+    struct kw_command_name *name = &recent->names[words.head % KW_COMMAND_RECENT_NAMES];
+    if (name->head == words.head && name->tail == words.tail && name->len == argv[0].len) {
+        return name->command;
+    }
+    return resolve_and_remember(name, argv, argc);
+}
+
+static __attribute__((noinline)) const struct kw_command *resolve_and_remember(
+    struct kw_command_name *name, const struct kw_bytes *argv, size_t argc)
+{
+    const struct kw_command *command = kw_command_resolve(argv, argc);
+    struct name_words words = name_words(argv[0].data, argv[0].len);
+
+    /* What a container comes to is for its second word to say. */
+    if (command != NULL && command->name_len == argv[0].len &&
+        (command->flags & KW_COMMAND_CONTAINER) == 0) {
+        *name = (struct kw_command_name){words.head, words.tail, argv[0].len, command};
+    }
+    return command;
 }
 
 /* Linear over the container's rows (I1): 30 at most, and no data command is among them. */

@@ -161,6 +161,27 @@ bool kw_command_is_within(const struct kw_command *row, const struct kw_command 
  */
 const struct kw_command *kw_command_resolve(const struct kw_bytes *argv, size_t argc);
 
+/* A name as it was written, by its first and its last bytes: up to 16, so all of them. */
+struct kw_command_name {
+    uint64_t head;
+    uint64_t tail;
+    size_t len;
+    const struct kw_command *command;
+};
+
+enum { KW_COMMAND_RECENT_NAMES = 8 };
+
+/* Those found last, at places that their first letters choose: the next request's is mostly one of
+ * them, and found with three comparisons. Zero is empty.
+ */
+struct kw_command_recent {
+    struct kw_command_name names[KW_COMMAND_RECENT_NAMES];
+};
+
+/* As kw_command_resolve(), with the help of RECENT, which is kept up. */
+const struct kw_command *kw_command_resolve_recent(struct kw_command_recent *recent,
+                                                   const struct kw_bytes *argv, size_t argc);
+
 /* The row that TEXT names: "get", "client|setname" in any case, or NULL. */
 const struct kw_command *kw_command_find_full(struct kw_bytes text);
 

@@ -20,6 +20,7 @@
 #include "backend/link.h"
 #include "base/mem.h"
 #include "net/sock.h"
+#include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"

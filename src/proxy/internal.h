@@ -113,9 +113,10 @@ struct kw_proxy {
     struct kw_stream_set streams; /* clients with output */
     struct kw_buf sink;           /* where replies are written that nobody gets */
     struct kw_pool requests;
-    struct kw_argv argv;            /* of the command being handled */
-    struct kw_gathering *gathering; /* what gather.c needs; owned */
-    struct kw_scripts *scripts;     /* owned */
+    struct kw_argv argv;             /* of the command being handled */
+    struct kw_command_recent recent; /* names of those before */
+    struct kw_gathering *gathering;  /* what gather.c needs; owned */
+    struct kw_scripts *scripts;      /* owned */
     struct kw_list clients;
     size_t clients_count;
     struct kw_list resuming;       /* clients that may go on: handled at the end of the tick */
@@ -134,6 +135,7 @@ struct kw_proxy {
     bool is_batching;              /* commands wait for batch-delay-us */
     uint64_t seconds;
     uint64_t unstable[2][KW_SLOT_WORDS]; /* slots seen moving: this and the last period */
+    bool has_unstable[2];                /* any of them */
     unsigned unstable_period_s;
     unsigned unstable_now;        /* which of the two is this period's */
     unsigned paused_count;        /* clients with a paused link */
@@ -154,46 +156,28 @@ struct kw_proxy {
     struct kw_log_limit log_limit;
 };
 
-/* Set up a request from the pool; what is not named is zero, also in its call, but small[] stays as
- * it is. In pieces: clearing the whole struct at once costs more than all the rest.
- */
-static inline void kw__request_init(struct kw_request *request, struct kw_client *client,
-                                    enum kw_request_state state)
+/* A request of CLIENT from the pool: no command, no call, nothing special. */
+static inline struct kw_request *kw__request_get(struct kw_client *client,
+                                                 enum kw_request_state state)
 {
-    const size_t from = offsetof(struct kw_request, to_node);
+    struct kw_request *request = kw_pool_get(&client->proxy->requests);
+    const size_t from = offsetof(struct kw_request, near_hash);
 
+    if (__builtin_expect(request->client == NULL, 0)) { /* never used: all zero */
+        kw_buf_init(&request->parked, client->proxy->chunks);
+        kw_list_init(&request->retrying);
+    }
     memset((char *)request + from, 0, offsetof(struct kw_request, small) - from);
-    request->call = (struct kw_call){0};
-    request->next = NULL;
+    request->call.user = NULL;
+    request->call.len = 0;
     request->client = client;
     request->command = NULL;
-    request->started_us = 0;
     request->state = (uint8_t)state;
-    kw_buf_init(&request->parked, client->proxy->chunks);
-    kw_list_init(&request->retrying);
+    return request;
 }
 
-/* True for nearly all: one call over the shared link, which nothing has disturbed. */
-static inline bool kw__request_is_plain(const struct kw_request *request)
-{
-    return ((uintptr_t)request->to_node | (uintptr_t)request->leased | (uintptr_t)request->run |
-            (uintptr_t)request->gather) == 0 &&
-           !request->is_redirecting && !kw_list_is_linked(&request->retrying);
-}
-
-/* Reply bytes that wait in REQUEST. */
-static inline size_t kw__request_parked_len(const struct kw_request *request)
-{
-    return request->parked.len + request->small_len;
-}
-
-/* Forget the reply bytes that wait in REQUEST. */
-static inline void kw__request_drop_parked(struct kw_request *request)
-{
-    request->client->parked_bytes -= kw__request_parked_len(request);
-    request->small_len = 0;
-    kw_buf_reset(&request->parked);
-}
+/* Put REQUEST, which is in no queue and holds nothing, back to its pool. */
+void kw__request_put(struct kw_request *request);
 
 /* True when SLOT was redirected within the last few seconds. */
 static inline bool kw__slot_is_unstable(const struct kw_proxy *proxy, uint16_t slot)
@@ -206,6 +190,7 @@ static inline bool kw__slot_is_unstable(const struct kw_proxy *proxy, uint16_t s
 static inline void kw__slot_set_unstable(struct kw_proxy *proxy, uint16_t slot)
 {
     proxy->unstable[proxy->unstable_now][slot / 64] |= 1ull << (slot % 64);
+    proxy->has_unstable[proxy->unstable_now] = true;
 }
 
 /* It waits for something to happen at a node: that it leaves must be noticed. */
@@ -233,10 +218,10 @@ static inline void kw__client_yield(struct kw_client *client)
 void kw__proxy_resume_waiting(struct kw_proxy *proxy);
 
 /* The row for the request ARGV, of commands.def or learned; NULL when nobody knows the name. */
-static inline const struct kw_command *kw__command_of(const struct kw_proxy *proxy,
+static inline const struct kw_command *kw__command_of(struct kw_proxy *proxy,
                                                       const struct kw_bytes *argv, size_t argc)
 {
-    const struct kw_command *command = kw_command_resolve(argv, argc);
+    const struct kw_command *command = kw_command_resolve_recent(&proxy->recent, argv, argc);
 
     return __builtin_expect(command != NULL, 1) ? command
                                                 : kw_learned_resolve(proxy->learned, argv, argc);

@@ -329,6 +329,7 @@ static void proxy_on_second(void *arg)
     if (proxy->seconds % proxy->unstable_period_s == 0) {
         proxy->unstable_now = 1 - proxy->unstable_now;
         memset(proxy->unstable[proxy->unstable_now], 0, sizeof proxy->unstable[0]);
+        proxy->has_unstable[proxy->unstable_now] = false;
     }
     if (proxy->seconds % TRIM_PERIOD_S == 0) {
         kw_chunk_pool_trim(proxy->chunks);

@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "command/command.h"
 
+#include <stddef.h>
+
 struct kw_client;
 struct kw_gather;
 struct kw_leased;
@@ -26,42 +28,49 @@ enum kw_request_state {
 
 enum { KW_REPLY_SMALL_BYTES = 88 }; /* most replies that wait are smaller: no chunk for them */
 
+/* Hundreds are in flight at once, more than the nearest cache holds: so what every request needs
+ * comes first, in two lines of it, and the rest is not even cleared for those that don't need it.
+ */
 struct kw_request {
     struct kw_call call;      /* first: the call's callbacks cast back */
     struct kw_request *next;  /* of the same client, younger */
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
-    uint64_t started_us;     /* of the loop: when it was put in the queue */
-    struct kw_buf parked;    /* reply bytes that wait for older requests ... */
-    struct kw_list retrying; /* in proxy->retrying */
-
-    /* zero, but for few; kw__request_init() clears from here on */
-    struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
-    struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
-    struct kw_run *run;       /* EXEC's: owned; transaction.c */
-    struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
-    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
-    uint64_t due_ms;          /* RETRYING: when to try again */
-    uint64_t near_hash;       /* of its key, for the near cache; 0: none of its business */
-    uint32_t part;            /* of a part: its number in the gather */
-    uint32_t keys_count;      /* of a part: how many keys it is about */
-    uint16_t slot;
-    uint8_t small_len;      /* ... or all of them in small[], and parked is empty */
+    uint64_t started_us;    /* of the loop: when it was put in the queue */
+    uint64_t near_hash;     /* of its key, for the near cache; 0: none of its business */
+    uint16_t slot;          /* kw__request_get() clears from near_hash to small */
+    uint8_t small_len;      /* reply bytes that wait for older requests are in small[] ... */
     uint8_t state;          /* enum kw_request_state */
     uint8_t attempts;       /* redirections followed so far */
     uint8_t lost_links : 7; /* that it was on ... */
     uint8_t was_sent : 1;   /* ... and one of them has carried it: only of what may be sent twice */
     uint8_t owner_steps;    /* RETRYING: how often to look for another owner than to_node */
     uint8_t near;           /* what its end must tell the near cache: near/shared.h */
-    bool is_asking;         /* ... behind ASKING */
+    bool is_special;        /* the fields at the end are in use: set by whoever sets one of them */
+    bool is_parked;         /* ... or in parked, which is in use; then small[] is not */
+    bool is_asking : 1;     /* goes behind ASKING */
+    bool needs_script : 1;  /* its script goes in front of it when it is sent again */
+    bool is_push : 1;       /* no request: it holds what is pushed behind the oldest one's reply */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
-    bool is_push;        /* no request: it holds what is pushed behind the oldest one's reply */
     bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
-    bool needs_script;   /* its script goes in front of it when it is sent again */
     bool is_part;        /* its reply is one of several that make one: gather.c */
     char small[KW_REPLY_SMALL_BYTES];
+    struct kw_buf parked;
+
+    /* zero in the pool, and in all that are not special; so are call.replies_count, is_patient */
+    struct kw_list retrying;  /* in proxy->retrying */
+    struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
+    struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
+    struct kw_run *run;       /* EXEC's: owned; transaction.c */
+    struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
+    uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
+    uint64_t due_ms;          /* RETRYING: when to try again */
+    uint32_t part;            /* of a part: its number in the gather */
+    uint32_t keys_count;      /* of a part: how many keys it is about */
 };
+
+_Static_assert(offsetof(struct kw_request, small) <= 128, "two lines of the cache");
 
 #endif

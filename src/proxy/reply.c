@@ -13,6 +13,7 @@
  * Q2  only the oldest has bytes in stream.out that are not followed by their reply's end.
  * Q3  inflight_count is the number of requests that are not DONE; inflight_bytes the sum of theirs.
  * Q4  what CLIENT REPLY mutes keeps its place in the queue; its bytes end in the sink, or nowhere.
+ * Q5  a request in the pool has nothing special: the next one finds those fields zero.
  */
 #include "proxy/reply.h"
 
@@ -22,14 +23,17 @@
 #include "proxy/client.h"
 #include "proxy/gather/gather.h"
 #include "proxy/near/near.h"
+#include "proxy/parked.h"
 #include "proxy/session/leased.h"
 
 static bool reply_is_in_turn(const struct kw_request *request);
 static void reply_expect(struct kw_request *request);
-static void reply_retire(struct kw_request *request);
+static void reply_deliver_parked(struct kw_request *request);
+static void request_forget_special(struct kw_request *request);
+static inline bool request_is_blank(const struct kw_request *request);
 static struct kw_buf *reply_push_behind(struct kw_request *request);
 static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes);
-static void reply_release_rest(struct kw_request *request);
+static void reply_finish_special(struct kw_request *request);
 static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
@@ -44,10 +48,9 @@ struct kw_buf *kw_reply_begin(struct kw_client *client)
     if (client->oldest == NULL) {
         return &client->stream.out;
     }
-    struct kw_request *request = kw_pool_get(&proxy->requests);
-    kw__request_init(request, client, KW_REQUEST_DONE);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_DONE);
     reply_append_to_queue(request);
-    return &request->parked;
+    return kw__request_parked(request);
 }
 
 void kw_reply_end(struct kw_client *client)
@@ -71,8 +74,7 @@ void kw_reply_whole(struct kw_client *client, struct kw_bytes bytes)
         kw_stream_mark(&client->stream);
         return;
     }
-    struct kw_request *request = kw_pool_get(&client->proxy->requests);
-    kw__request_init(request, client, KW_REQUEST_DONE);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_DONE);
     reply_append_to_queue(request);
     reply_park(request, bytes);
 }
@@ -134,9 +136,8 @@ static void reply_expect(struct kw_request *request)
 
 struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command)
 {
-    struct kw_request *request = kw_pool_get(&client->proxy->requests);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_DEFERRED);
 
-    kw__request_init(request, client, KW_REQUEST_DEFERRED);
     request->command = command;
     request->slot = KW_SLOT_NONE;
     kw_reply_expect(request);
@@ -196,7 +197,7 @@ static bool reply_is_in_turn(const struct kw_request *request)
 {
     const struct kw_request *oldest = request->client->oldest;
 
-    return __builtin_expect(request->gather == NULL, 1)
+    return __builtin_expect(!request->is_special || request->gather == NULL, 1)
                ? oldest == request
                : !request->is_part && oldest == request->gather->first;
 }
@@ -217,21 +218,18 @@ void kw_reply_finish(struct kw_request *request)
     client->inflight_bytes -= request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, -1);
     kw_call_release(&request->call);
-    if (__builtin_expect(!kw__request_is_plain(request), 0)) {
-        reply_release_rest(request);
-    }
     if (!client->stream.is_reading) {
         kw__client_resume_later(client); /* waiting, throttled, closing or gone */
     }
-    if (request->is_part) {
-        kw_gather_on_part(request->gather);
-    } else if (reply_is_in_turn(request)) {
+    if (__builtin_expect(request->is_special, 0)) {
+        reply_finish_special(request);
+    } else if (client->oldest == request) {
         reply_advance(client);
     }
 }
 
-/* What only few requests hold. */
-static void reply_release_rest(struct kw_request *request)
+/* Release what only few requests hold, then the same for one that may be of a gather. */
+static void reply_finish_special(struct kw_request *request)
 {
     struct kw_client *client = request->client;
 
@@ -248,6 +246,11 @@ static void reply_release_rest(struct kw_request *request)
         request->is_redirecting = false;
         client->redirecting_count--;
         kw__client_resume_later(client);
+    }
+    if (request->is_part) {
+        kw_gather_on_part(request->gather);
+    } else if (reply_is_in_turn(request)) {
+        reply_advance(client);
     }
 }
 
@@ -290,22 +293,21 @@ static struct kw_buf *reply_push_behind(struct kw_request *request)
     struct kw_request *push = request->next;
 
     if (push == NULL || !push->is_push) {
-        push = kw_pool_get(&client->proxy->requests);
-        kw__request_init(push, client, KW_REQUEST_DONE);
+        push = kw__request_get(client, KW_REQUEST_DONE);
         push->is_push = true;
         push->next = request->next;
         request->next = push;
         client->newest = client->newest == request ? push : client->newest;
         client->queue_count++;
     }
-    return &push->parked;
+    return kw__request_parked(push);
 }
 
 /* Keep BYTES until the older requests are answered. */
 static void reply_park(struct kw_request *request, struct kw_bytes bytes)
 {
     request->client->parked_bytes += bytes.len;
-    if (request->parked.len == 0 && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES) {
+    if (!request->is_parked && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES) {
         memcpy(request->small + request->small_len, bytes.data, bytes.len);
         request->small_len = (uint8_t)(request->small_len + bytes.len);
         return;
@@ -314,9 +316,10 @@ static void reply_park(struct kw_request *request, struct kw_bytes bytes)
         reply_park_whole(request, bytes);
         return;
     }
-    kw_buf_append(&request->parked, request->small, request->small_len);
+    struct kw_buf *parked = kw__request_parked(request);
+    kw_buf_append(parked, request->small, request->small_len);
     request->small_len = 0;
-    kw_buf_append_bytes(&request->parked, bytes);
+    kw_buf_append_bytes(parked, bytes);
 }
 
 /* The same for a part: merges read replies in one piece, so all of it is in one chunk that grows.
@@ -346,6 +349,7 @@ static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes)
     parked->head = chunk;
     parked->tail = chunk;
     parked->len += len;
+    request->is_parked = true;
     request->small_len = 0;
 }
 
@@ -359,14 +363,7 @@ static void reply_advance(struct kw_client *client)
                 return;
             }
         } else if (!client->is_gone && kw__request_parked_len(request) > 0) {
-            request->is_streaming = true;
-            client->parked_bytes -= kw__request_parked_len(request);
-            kw_buf_append(&client->stream.out, request->small, request->small_len);
-            request->small_len = 0;
-            if (request->parked.len > 0) {
-                kw_buf_append_buf(&client->stream.out, &request->parked);
-            }
-            kw_stream_mark(&client->stream);
+            reply_deliver_parked(request);
         }
         if (request->state != KW_REQUEST_DONE) {
             return; /* Q1 */
@@ -376,18 +373,62 @@ static void reply_advance(struct kw_client *client)
             client->newest = NULL;
         }
         client->queue_count--;
-        reply_retire(request);
+        if (kw__request_parked_len(request) > 0) {
+            kw__request_drop_parked(request); /* nobody got them */
+        }
+        kw__request_put(request);
     }
 }
 
-static void reply_retire(struct kw_request *request)
+static void reply_deliver_parked(struct kw_request *request)
 {
-    kw__request_drop_parked(request);
+    struct kw_client *client = request->client;
+
+    request->is_streaming = true;
+    client->parked_bytes -= kw__request_parked_len(request);
+    if (request->is_parked) {
+        kw_buf_append_buf(&client->stream.out, &request->parked);
+    } else {
+        kw_buf_append(&client->stream.out, request->small, request->small_len);
+        request->small_len = 0;
+    }
+    kw_stream_mark(&client->stream);
+}
+
+void kw__request_put(struct kw_request *request)
+{
     KW_ASSERT(request->call.chunk == NULL);
+    if (__builtin_expect(request->is_special, 0)) {
+        request_forget_special(request);
+    }
+    KW_DEBUG_ASSERT(request_is_blank(request)); /* Q5 */
+    kw_pool_put(&request->client->proxy->requests, request);
+}
+
+static void request_forget_special(struct kw_request *request)
+{
+    KW_ASSERT(request->to_node == NULL && request->leased == NULL && request->run == NULL);
     if (request->gather != NULL && !request->is_part) {
         kw_gather_put(request->gather);
     }
-    kw_pool_put(&request->client->proxy->requests, request);
+    request->gather = NULL;
+    request->call.replies_count = 0;
+    request->call.is_patient = false;
+    request->deadline_ms = 0;
+    request->due_ms = 0;
+    request->part = 0;
+    request->keys_count = 0;
+}
+
+/* All that is special, or parked, is as if it had never been used. */
+static inline bool request_is_blank(const struct kw_request *request)
+{
+    return ((uintptr_t)request->call.link | (uintptr_t)request->to_node |
+            (uintptr_t)request->leased | (uintptr_t)request->run | (uintptr_t)request->gather |
+            (uintptr_t)request->parked.head | request->parked.len | request->deadline_ms |
+            request->due_ms | request->part | request->keys_count | request->call.replies_count |
+            request->call.is_patient) == 0 &&
+           !kw_list_is_linked(&request->retrying);
 }
 
 static void reply_append_to_queue(struct kw_request *request)

@@ -60,6 +60,7 @@
 #include "proxy/gather/script.h"
 #include "proxy/local/local.h"
 #include "proxy/near/near.h"
+#include "proxy/parked.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
@@ -80,6 +81,8 @@ static enum kw_verdict request_start(struct kw_client *client, const struct kw_c
                                      bool *is_admitted);
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire);
+static bool request_is_held(const struct kw_client *client, const struct kw_command *command,
+                            const struct kw_target *target);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how);
 static bool request_lacks_script(struct kw_request *request, struct kw_bytes line);
@@ -200,12 +203,21 @@ static enum kw_verdict request_start_other(struct kw_client *client,
 bool kw_request_must_wait(const struct kw_client *client, const struct kw_command *command,
                           const struct kw_target *target)
 {
-    bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
+    const struct kw_proxy *proxy = client->proxy;
+
     if (client->inflight_count == 0 ||
-        (!is_unstable && client->barriers_count == 0 && client->redirecting_count == 0 &&
-         !kw_node_has_retired(target->node))) {
+        (client->barriers_count == 0 && client->redirecting_count == 0 && !proxy->has_unstable[0] &&
+         !proxy->has_unstable[1] && !kw_node_has_retired(target->node))) {
         return false;
     }
+    return request_is_held(client, command, target);
+}
+
+/* The same when something is going on that might hold it. */
+static bool request_is_held(const struct kw_client *client, const struct kw_command *command,
+                            const struct kw_target *target)
+{
+    bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
     bool is_read = kw_command_may_retry(command);
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
@@ -226,7 +238,6 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
                                 const struct kw_target *target, struct kw_bytes wire,
                                 struct kw_chunk *chunk, const struct kw_call_user *user)
 {
-    struct kw_proxy *proxy = client->proxy;
     struct kw_node *node = target->node;
     struct kw_link *link = NULL;
 
@@ -240,8 +251,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
                    ? KW_WAITING
                    : kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
-    struct kw_request *request = kw_pool_get(&proxy->requests);
-    kw__request_init(request, client, KW_REQUEST_INFLIGHT);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
     request->call.user = user;
     request->command = command;
     request->slot = target->slot;
@@ -249,7 +259,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     request->near_hash = target->near_hash;
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
-        kw_pool_put(&proxy->requests, request);
+        kw__request_put(request);
         return kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
     kw_reply_expect(request);

@@ -26,6 +26,7 @@ void kw_resend_hold(struct kw_request *request)
 {
     if (!request->is_redirecting) {
         request->is_redirecting = true;
+        request->is_special = true;
         request->client->redirecting_count++;
     }
 }
@@ -85,6 +86,7 @@ bool kw_resend_later(struct kw_request *request)
     uint64_t now_ms = kw_loop_now_ms(proxy->loop);
 
     if (request->deadline_ms == 0) {
+        request->is_special = true;
         request->deadline_ms = now_ms + proxy->config->request_retry_ms;
     }
     if (now_ms >= request->deadline_ms) {

@@ -119,17 +119,15 @@ static enum kw_verdict select_no_node(struct kw_client *client)
 static enum kw_verdict select_ask(struct kw_client *client, const struct kw_command *command,
                                   struct kw_link *link, uint32_t db)
 {
-    struct kw_proxy *proxy = client->proxy;
-    struct kw_request *request = kw_pool_get(&proxy->requests);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
 
-    kw__request_init(request, client, KW_REQUEST_INFLIGHT);
     request->call.user = &select_user;
     request->command = command;
     request->slot = KW_SLOT_NONE;
     enum kw_status status =
         kw_link_send(link, &request->call, KW_BYTES("*1\r\n$4\r\nPING\r\n"), NULL);
     if (status != KW_OK) {
-        kw_pool_put(&proxy->requests, request);
+        kw__request_put(request);
         return select_refuse(client, select_error(client, status), link->node->name);
     }
     client->modes |= KW_MODE_SELECTING;

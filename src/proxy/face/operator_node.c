@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "proxy/client.h"
 #include "proxy/face/operator.h"
+#include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 
@@ -21,8 +22,7 @@ enum { WORDS_BEFORE = 3 /* PROXY NODE which */ };
 static struct kw_node *node_named(struct kw_backend *backend, struct kw_bytes which);
 static struct kw_node *node_by_id(struct kw_backend *backend, struct kw_bytes id);
 static enum kw_verdict refuse_node(struct kw_client *client, struct kw_bytes which);
-static bool is_fit_for_one_reply(const struct kw_proxy *proxy, const struct kw_bytes *argv,
-                                 size_t argc);
+static bool is_fit_for_one_reply(struct kw_proxy *proxy, const struct kw_bytes *argv, size_t argc);
 static enum kw_verdict node_ask(struct kw_client *client, const struct kw_command *command,
                                 struct kw_link *link);
 static void node_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -134,8 +134,7 @@ static bool is_named_unfit(const struct kw_bytes *argv, size_t argc)
             kw_bytes_equal_nocase(argv[1], KW_BYTES("tracking")));
 }
 
-static bool is_fit_for_one_reply(const struct kw_proxy *proxy, const struct kw_bytes *argv,
-                                 size_t argc)
+static bool is_fit_for_one_reply(struct kw_proxy *proxy, const struct kw_bytes *argv, size_t argc)
 {
     const struct kw_command *command = kw__command_of(proxy, argv, argc);
 
@@ -155,10 +154,9 @@ static enum kw_verdict node_ask(struct kw_client *client, const struct kw_comman
 {
     struct kw_proxy *proxy = client->proxy;
     const struct kw_argv *argv = &proxy->argv;
-    struct kw_request *request = kw_pool_get(&proxy->requests);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
     struct kw_buf wire;
 
-    kw__request_init(request, client, KW_REQUEST_INFLIGHT);
     request->call.user = &node_user;
     request->command = command;
     request->slot = KW_SLOT_NONE;
@@ -178,7 +176,7 @@ static enum kw_verdict node_ask(struct kw_client *client, const struct kw_comman
     kw_buf_reset(&wire);
     if (status != KW_OK) {
         kw_link_fail(link, KW_E_CLOSED);
-        kw_pool_put(&proxy->requests, request);
+        kw__request_put(request);
         return kw_reply_refuse(client, kw_resend_error(status), link->node->name, NULL);
     }
     kw_reply_expect(request);

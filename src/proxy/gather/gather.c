@@ -34,6 +34,7 @@
 #include "proxy/client.h"
 #include "proxy/gather/merge_own.h"
 #include "proxy/gather/script.h"
+#include "proxy/parked.h"
 #include "proxy/pubsub/publish.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -312,6 +313,7 @@ void kw__gather_end(struct kw_gather *gather)
 {
     if (gather->answer == NULL) {
         gather->answer = kw_reply_defer(gather->client, gather->command);
+        gather->answer->is_special = true;
         gather->answer->gather = gather; /* G1 */
     }
     kw_gather_on_part(gather);
@@ -319,9 +321,9 @@ void kw__gather_end(struct kw_gather *gather)
 
 struct kw_request *kw__gather_add(struct kw_gather *gather, uint16_t slot, uint32_t keys_count)
 {
-    struct kw_request *part = kw_pool_get(&gather->client->proxy->requests);
+    struct kw_request *part = kw__request_get(gather->client, KW_REQUEST_INFLIGHT);
 
-    kw__request_init(part, gather->client, KW_REQUEST_INFLIGHT);
+    part->is_special = true;
     part->call.user = &kw__request_user;
     part->command = gather->command;
     part->slot = slot;
@@ -408,7 +410,7 @@ static void gather_complete(struct kw_gather *gather)
         kw_stream_mark(&client->stream);
     } else {
         if (is_wanted) {
-            gather_merge(gather, &answer->parked);
+            gather_merge(gather, kw__request_parked(answer));
             client->parked_bytes += answer->parked.len;
         }
         for (struct kw_request *part = gather->first; part != answer; part = part->next) {

@@ -91,6 +91,7 @@ static struct kw_gather *scatter_gather(struct kw_request *request)
         gather->parts_count = 1;
         gather->first = request;
         gather->last = request;
+        request->is_special = true;
         request->gather = gather;
         request->is_part = true;
         request->part = 0;
@@ -163,9 +164,9 @@ static void child_take_bytes(struct kw_request *child, struct kw_chunk *chunk, s
 
 static void gather_add_answer(struct kw_gather *gather, struct kw_request *before, bool is_muted)
 {
-    struct kw_request *answer = kw_pool_get(&gather->client->proxy->requests);
+    struct kw_request *answer = kw__request_get(gather->client, KW_REQUEST_DEFERRED);
 
-    kw__request_init(answer, gather->client, KW_REQUEST_DEFERRED);
+    answer->is_special = true;
     answer->command = gather->command;
     answer->slot = KW_SLOT_NONE;
     answer->gather = gather;

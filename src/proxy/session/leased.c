@@ -40,10 +40,10 @@ enum kw_verdict kw_leased_start(struct kw_leased *leased, const struct kw_comman
                                 struct kw_bytes wire)
 {
     struct kw_client *client = leased->client;
-    struct kw_request *request = kw_pool_get(&client->proxy->requests);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_QUEUED);
 
     KW_ASSERT(client->inflight_count == 0);
-    kw__request_init(request, client, KW_REQUEST_QUEUED);
+    request->is_special = true;
     request->call.user = calls;
     request->call.is_patient = is_patient;
     request->command = command;
@@ -51,7 +51,7 @@ enum kw_verdict kw_leased_start(struct kw_leased *leased, const struct kw_comman
     leased->request = request;
     if (kw_leased_set_bytes(leased, &wire, 1) != KW_OK) {
         leased->request = NULL;
-        kw_pool_put(&client->proxy->requests, request);
+        kw__request_put(request);
         return kw_reply_refuse(client, KW_ERROR_OUT_OF_MEMORY, NULL, NULL);
     }
     kw_reply_expect(request);
@@ -64,6 +64,7 @@ enum kw_verdict kw_leased_start(struct kw_leased *leased, const struct kw_comman
 void kw_leased_bind(struct kw_leased *leased, struct kw_request *request)
 {
     leased->request = request;
+    request->is_special = true;
     request->leased = leased; /* I1 */
     leased->client->modes |= KW_MODE_LEASED;
 }

@@ -219,8 +219,8 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
     }
     if (status == KW_OK) {
         struct kw_chunk *run = transaction->run;
-        request = kw_pool_get(&proxy->requests);
-        kw__request_init(request, client, KW_REQUEST_INFLIGHT);
+        request = kw__request_get(client, KW_REQUEST_INFLIGHT);
+        request->is_special = true;
         request->call.user = &run_user;
         request->call.replies_count = transaction->count + 2;
         request->command = command;
@@ -230,7 +230,7 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
     }
     if (status != KW_OK) {
         if (request != NULL) {
-            kw_pool_put(&proxy->requests, request);
+            kw__request_put(request);
         }
         return kw_reply_refuse(client, kw_resend_error(status), target.node->name, NULL);
     }

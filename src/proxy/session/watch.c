@@ -98,8 +98,8 @@ enum kw_verdict kw_watch_exec(struct kw_client *client, struct kw_transaction *t
     if (transaction->is_watch_lost || !watch_fits(client)) {
         return exec_refuse(client);
     }
-    struct kw_request *request = kw_pool_get(&proxy->requests);
-    kw__request_init(request, client, KW_REQUEST_INFLIGHT);
+    struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
+    request->is_special = true;
     request->call.user = &exec_user;
     request->call.replies_count = transaction->count + 2;
     request->command = command;
@@ -107,7 +107,7 @@ enum kw_verdict kw_watch_exec(struct kw_client *client, struct kw_transaction *t
     const char *name = transaction->watch.lease.link->node->name;
     enum kw_status status = exec_send(transaction, request);
     if (status != KW_OK) {
-        kw_pool_put(&proxy->requests, request);
+        kw__request_put(request);
         enum kw_verdict verdict = kw_reply_refuse(client, kw_resend_error(status), name, NULL);
         kw_transaction_drop(client);
         return verdict;

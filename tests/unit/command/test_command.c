@@ -118,6 +118,44 @@ KW_TEST(command_resolve_finds_subcommands_and_gives_the_container_otherwise)
     assert_null(kw_command_resolve(argv, 3));
 }
 
+KW_TEST(command_recent_names_are_found_again_and_mistaken_for_nothing)
+{
+    static const char *const words[] = {"get",
+                                        "GET",
+                                        "gET",
+                                        "set",
+                                        "del",
+                                        "getex",
+                                        "getdel",
+                                        "mget",
+                                        "ping",
+                                        "xyz",
+                                        "georadiusbymember_ro",
+                                        "georadiusbymember",
+                                        "client",
+                                        "config",
+                                        "gea",
+                                        ""};
+    enum { COUNT = sizeof words / sizeof words[0] };
+    struct kw_command_recent recent = {0};
+    struct kw_bytes argv[2] = {{0}, kw_bytes_of_text("id")};
+
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT * COUNT; i++) { /* each one behind each other one */
+            argv[0] = kw_bytes_of_text(words[i % 2 == 0 ? i / 2 % COUNT : i / COUNT]);
+            for (size_t argc = 1; argc <= 2; argc++) {
+                assert_ptr_equal(kw_command_resolve_recent(&recent, argv, argc),
+                                 kw_command_resolve(argv, argc));
+            }
+        }
+    }
+    argv[0] = kw_bytes_of_text("client"); /* what it comes to depends on the next word */
+    argv[1] = kw_bytes_of_text("setname");
+    assert_string_equal(kw_command_resolve_recent(&recent, argv, 2)->name, "client|setname");
+    argv[1] = kw_bytes_of_text("getname");
+    assert_string_equal(kw_command_resolve_recent(&recent, argv, 2)->name, "client|getname");
+}
+
 KW_TEST(command_rows_of_subcommands_stand_behind_their_container)
 {
     const struct kw_command *container = NULL;
