@@ -26,22 +26,29 @@ enum { BLOCK_BYTES = 8 };
 
 static const uint16_t slot_tables[BLOCK_BYTES][256];
 
+/* What one pass over some bytes finds, in registers. */
+struct crc {
+    uint64_t brace; /* not 0: there is a '{' */
+    uint64_t value;
+};
+
 static uint16_t slot_of_tagged_key(struct kw_bytes key, uint16_t crc_of_key);
-static uint16_t slot_crc(struct kw_bytes bytes, uint64_t *has_brace);
+static struct crc slot_crc(struct kw_bytes bytes);
 
 uint16_t kw_slot_of_key(struct kw_bytes key)
 {
-    uint64_t has_brace = 0;
-    uint16_t crc = slot_crc(key, &has_brace);
+    struct crc crc = slot_crc(key);
+    uint16_t value = (uint16_t)crc.value;
 
-    if (__builtin_expect(has_brace != 0, 0)) {
-        crc = slot_of_tagged_key(key, crc); /* I2 */
+    if (__builtin_expect(crc.brace != 0, 0)) {
+        value = slot_of_tagged_key(key, value); /* I2 */
     }
-    return crc % KW_SLOTS_COUNT;
+    return value % KW_SLOTS_COUNT;
 }
 
 /* The CRC of KEY's hash tag when it has one, else CRC_OF_KEY. */
-static uint16_t slot_of_tagged_key(struct kw_bytes key, uint16_t crc_of_key)
+static __attribute__((noinline)) uint16_t slot_of_tagged_key(struct kw_bytes key,
+                                                             uint16_t crc_of_key)
 {
     const char *end = key.data + key.len;
     const char *open = memchr(key.data, '{', key.len);
@@ -54,8 +61,7 @@ static uint16_t slot_of_tagged_key(struct kw_bytes key, uint16_t crc_of_key)
     if (close == NULL || close == tag) {
         return crc_of_key;
     }
-    uint64_t has_brace = 0;
-    return slot_crc(kw_bytes_of(tag, (size_t)(close - tag)), &has_brace);
+    return (uint16_t)slot_crc(kw_bytes_of(tag, (size_t)(close - tag))).value;
 }
 
 /* Non-zero when one of BLOCK's bytes is '{'. */
@@ -99,8 +105,8 @@ static inline uint64_t block_load_short(const char *at, size_t len)
     return block;
 }
 
-/* The CRC of BYTES; HAS_BRACE becomes non-zero when there is a '{'. */
-static inline uint16_t slot_crc(struct kw_bytes bytes, uint64_t *has_brace)
+/* The CRC of BYTES, and whether there is a '{'. */
+static inline struct crc slot_crc(struct kw_bytes bytes)
 {
     size_t head_len = bytes.len % BLOCK_BYTES;
     const char *at = bytes.data;
@@ -120,8 +126,7 @@ static inline uint16_t slot_crc(struct kw_bytes bytes, uint64_t *has_brace)
         brace |= block_has_brace(block);
         crc = block_crc(crc, block);
     }
-    *has_brace = brace;
-    return crc;
+    return (struct crc){brace, crc};
 }
 
 /* clang-format off: twelve to a line */

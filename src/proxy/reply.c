@@ -183,7 +183,7 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
     if (client->is_gone || request->is_muted) {
         return;
     }
-    if (!reply_is_in_turn(request)) {
+    if (request->is_part || !reply_is_in_turn(request)) {
         reply_park(request, bytes);
         return;
     }

@@ -98,7 +98,7 @@ enum kw_status kw_request_parse(struct kw_request_parser *parser,
                                 : inline_parse(parser, input, argv, out);
 }
 
-/* Cut a whole command of up to nine arguments of up to 999 bytes each. Returns its length, 0 when
+/* Cut a whole command of up to 999 arguments of up to 999 bytes each. Returns its length, 0 when
  * INPUT does not start with such a one: then nothing is said of it.
  */
 static inline size_t multibulk_quick(const struct kw_request_limits *limits, struct kw_bytes input,
@@ -106,12 +106,15 @@ static inline size_t multibulk_quick(const struct kw_request_limits *limits, str
 {
     const char *at = input.data;
     const char *end = at + input.len;
-    size_t count = input.len < 4 || at[0] != '*' ? 0 : kw__digit(at[1]);
+    size_t count = 0;
 
-    if (count - 1 > 8 || count > limits->args_max || !kw__is_line_end(at + 2)) {
+    if (input.len <= KW_SHORT_LENGTH_BYTES || *at != '*') {
         return 0;
     }
-    at += 4;
+    at = kw__short_length(at + 1, &count);
+    if (at == NULL || count == 0 || count > limits->args_max) {
+        return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         size_t len = 0;
         if (end - at <= KW_SHORT_LENGTH_BYTES || *at != '$') {
@@ -122,7 +125,7 @@ static inline size_t multibulk_quick(const struct kw_request_limits *limits, str
             len > limits->bulk_max_bytes) {
             return 0;
         }
-        argv->items[i] = kw_bytes_of(at, len); /* ARGV_ORDINARY has room */
+        argv->items[i] = kw_bytes_of(at, len); /* ARGV_ORDINARY is more than 999 */
         at += len + 2;
     }
     argv->count = count;

@@ -52,6 +52,7 @@ static void part_send(struct kw_request *part, struct kw_node *node, struct kw_b
                       struct kw_chunk *chunk);
 static void gather_complete(struct kw_gather *gather);
 static void gather_merge(struct kw_gather *gather, struct kw_buf *out);
+static const char *part_node_name(const struct kw_request *part);
 
 struct kw_gathering *kw_gathering_new(struct kw_backend *backend)
 {
@@ -140,7 +141,8 @@ static bool split_must_wait(struct kw_client *client, const struct kw_split *spl
 {
     struct kw_proxy *proxy = client->proxy;
     bool is_read = kw_command_may_retry(split->command);
-    bool may_be_held = client->barriers_count > 0 || client->redirecting_count > 0;
+    bool may_be_held = client->barriers_count > 0 || client->redirecting_count > 0 ||
+                       proxy->has_unstable[0] || proxy->has_unstable[1];
 
     for (uint32_t i = 0; i < split->parts_count; i++) {
         uint16_t slot = split->parts[i].slot;
@@ -155,7 +157,7 @@ static bool split_must_wait(struct kw_client *client, const struct kw_split *spl
         if (node->lookup != NULL) {
             return true;
         }
-        may_be_held = may_be_held || kw__slot_is_unstable(proxy, slot) || kw_node_has_retired(node);
+        may_be_held = may_be_held || kw_node_has_retired(node);
     }
     if (!may_be_held || client->inflight_count == 0) {
         return false;
@@ -390,16 +392,19 @@ void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, u
 void kw_gather_on_part(struct kw_gather *gather)
 {
     KW_ASSERT(gather->left_count > 0); /* G2 */
-    if (--gather->left_count == 0 && !kw_scan_goes_on(gather)) {
+    if (--gather->left_count == 0) {
         gather_complete(gather);
     }
 }
 
-static void gather_complete(struct kw_gather *gather)
+static __attribute__((noinline)) void gather_complete(struct kw_gather *gather)
 {
     struct kw_client *client = gather->client;
-    struct kw_request *answer = gather->answer;
 
+    if (kw_scan_goes_on(gather)) {
+        return;
+    }
+    struct kw_request *answer = gather->answer;
     bool is_wanted = !client->is_gone && !answer->is_muted;
 
     gather->is_complete = true; /* G3 */
@@ -430,6 +435,7 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     struct kw_gathering *gathering = proxy->gathering;
 
     struct kw_bytes own = {NULL, 0}; /* keyway's own reply, as if it were a node */
+    bool names_nodes = gather->command->route != KW_ROUTE_SPLIT;
 
     if (gather->parts_count >= gathering->parts_size) {
         gathering->parts_size = gather->parts_count < 64 ? 64 : gather->parts_count + 1;
@@ -438,12 +444,11 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     }
     for (const struct kw_request *part = gather->first; part != gather->answer; part = part->next) {
         KW_ASSERT(part->state == KW_REQUEST_DONE && part->part < gather->parts_count); /* G3 */
-        struct kw_node *node = kw_backend_node_of_slot(proxy->backend, part->slot);
         gathering->parts[part->part] = (struct kw_merge_part){
             .reply = kw__part_reply(part),
             .chunk = part->parked.head,
             .keys_count = part->keys_count,
-            .node = node != NULL ? node->name : "?",
+            .node = names_nodes ? part_node_name(part) : NULL,
         };
     }
     struct kw_merge_job job = {
@@ -469,6 +474,13 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
         kw_merge(&job, out);
     }
     kw_free((char *)own.data);
+}
+
+static const char *part_node_name(const struct kw_request *part)
+{
+    const struct kw_node *node = kw_backend_node_of_slot(part->client->proxy->backend, part->slot);
+
+    return node != NULL ? node->name : "?";
 }
 
 void kw_gather_put(struct kw_gather *gather)

@@ -25,6 +25,7 @@
 
 #include <stdio.h>
 
+static bool take_long_number(struct kw_bytes *reply, char type, int64_t *number);
 static bool merge_failures(struct kw_merge_job *job, struct kw_buf *out);
 static bool failure_is_neutral(const struct kw_merge_job *job, struct kw_bytes reply);
 static void merge_partial(const struct kw_merge_job *job, struct kw_bytes failure,
@@ -86,6 +87,20 @@ void kw_merge(struct kw_merge_job *job, struct kw_buf *out)
 }
 
 bool kw_merge_take_number(struct kw_bytes *reply, char type, int64_t *number)
+{
+    int digit = reply->len >= 4 ? reply->data[1] - '0' : -1;
+
+    if (digit < 0 || digit > 9 || reply->data[0] != type ||
+        memcmp(reply->data + 2, "\r\n", 2) != 0) {
+        return take_long_number(reply, type, number);
+    }
+    *number = digit; /* nearly all have one */
+    *reply = kw_bytes_of(reply->data + 4, reply->len - 4);
+    return true;
+}
+
+static __attribute__((noinline)) bool take_long_number(struct kw_bytes *reply, char type,
+                                                       int64_t *number)
 {
     const char *end = reply->len > 0 ? memchr(reply->data, '\r', reply->len) : NULL;
 

@@ -18,12 +18,18 @@
 #include "base/text.h"
 
 enum {
-    KEYS_KEPT_MAX = 4096, /* room that kw_split_trim() leaves */
-    BULK_EXTRA_BYTES = 26 /* $, a 64-bit number, CR LF twice */
+    KEYS_KEPT_MAX = 4096,  /* room that kw_split_trim() leaves */
+    BULK_EXTRA_BYTES = 26, /* $, a 64-bit number, CR LF twice */
+    HEAD_WORD_MAX = 20     /* with less than 12 bytes around it fits head */
 };
 
+_Static_assert(KW_SPLIT_HEAD_BYTES <= 2 * BULK_EXTRA_BYTES, "a head is within outer_len");
+
+static char *split_write_words(const struct kw_split *split, const struct kw_split_part *part,
+                               uint32_t from, uint32_t end, char *at);
 static bool split_begin(struct kw_split *split, const struct kw_command *command,
                         const struct kw_bytes *argv, size_t argc);
+static void split_write_head(struct kw_split *split);
 static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot);
 static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key);
 static struct kw_bytes split_key(const struct kw_split *split, uint32_t key);
@@ -155,18 +161,14 @@ size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *
 {
     const struct kw_key_run *run = &split->run;
     uint32_t behind = run->first + run->count * run->step;
-    bool has_count = split->command->keys[0].find == KW_FIND_NUMKEYS;
-    char number[KW_TEXT_INT_MAX];
     char *at = out;
 
-    at = put_number(
-        at, '*', (size_t)run->first + (size_t)part->keys_count * run->step + split->argc - behind);
-    for (uint32_t i = 0; i < run->first; i++) {
-        struct kw_bytes word = split->argv[i];
-        if (has_count && i == split->command->keys[0].begin) {
-            word = kw_bytes_of(number, kw_text_from_int(part->keys_count, number));
-        }
-        at = put_bulk(at, word);
+    at = put_number(at, '*', run->first + part->keys_count * run->step + split->argc - behind);
+    if (split->head_len > 0) {
+        memcpy(at, split->head, sizeof split->head); /* one move; less than outer_len */
+        at += split->head_len;
+    } else {
+        at = split_write_words(split, part, 0, run->first, at);
     }
     for (uint32_t key = part->first; key != KW_SPLIT_NONE; key = split->key_next[key]) {
         const struct kw_bytes *words = &split->argv[run->first + key * run->step];
@@ -174,10 +176,27 @@ size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *
             at = put_bulk(at, words[i]);
         }
     }
-    for (uint32_t i = behind; i < split->argc; i++) {
-        at = put_bulk(at, split->argv[i]);
+    if (behind < split->argc) {
+        at = split_write_words(split, part, behind, split->argc, at);
     }
     return (size_t)(at - out);
+}
+
+/* The words FROM to END of the request, none of them a key's. */
+static char *split_write_words(const struct kw_split *split, const struct kw_split_part *part,
+                               uint32_t from, uint32_t end, char *at)
+{
+    const struct kw_key_spec *spec = &split->command->keys[0];
+    char number[KW_TEXT_INT_MAX];
+
+    for (uint32_t i = from; i < end; i++) {
+        struct kw_bytes word = split->argv[i];
+        if (spec->find == KW_FIND_NUMKEYS && i == spec->begin) {
+            word = kw_bytes_of(number, kw_text_from_int(part->keys_count, number));
+        }
+        at = put_bulk(at, word);
+    }
+    return at;
 }
 
 /* Find the keys and make room. False when there are not two of them. */
@@ -200,6 +219,7 @@ static bool split_begin(struct kw_split *split, const struct kw_command *command
         split->key_next = kw_realloc(split->key_next, split->keys_size * sizeof *split->key_next);
         split->key_part = kw_realloc(split->key_part, split->keys_size * sizeof *split->key_part);
     }
+    split_write_head(split);
     uint32_t behind = split->run.first + split->run.count * split->run.step;
     split->outer_len = BULK_EXTRA_BYTES;
     for (uint32_t i = 0; i < split->run.first; i++) {
@@ -209,6 +229,14 @@ static bool split_begin(struct kw_split *split, const struct kw_command *command
         split->outer_len += argv[i].len + BULK_EXTRA_BYTES;
     }
     return true;
+}
+
+/* Mostly there is but the name in front of the keys: no need to write it anew for each part. */
+static void split_write_head(struct kw_split *split)
+{
+    bool is_alike = split->run.first == 1 && split->argv[0].len <= HEAD_WORD_MAX;
+
+    split->head_len = is_alike ? (size_t)(put_bulk(split->head, split->argv[0]) - split->head) : 0;
 }
 
 static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot)
@@ -246,7 +274,7 @@ static struct kw_bytes split_key(const struct kw_split *split, uint32_t key)
     return split->argv[split->run.first + key * split->run.step];
 }
 
-static char *put_bulk(char *at, struct kw_bytes bytes)
+static inline char *put_bulk(char *at, struct kw_bytes bytes)
 {
     at = put_number(at, '$', bytes.len);
     memcpy(at, bytes.data, bytes.len);
@@ -257,7 +285,7 @@ static char *put_bulk(char *at, struct kw_bytes bytes)
 }
 
 /* Most numbers here have one digit or two. */
-static char *put_number(char *at, char prefix, size_t value)
+static inline char *put_number(char *at, char prefix, size_t value)
 {
     *at++ = prefix;
     if (value < 10) {

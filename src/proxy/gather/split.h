@@ -17,6 +17,8 @@
 
 #define KW_SPLIT_NONE UINT32_MAX /* no key, no part */
 
+enum { KW_SPLIT_HEAD_BYTES = 32 }; /* "$4", "MGET" and their line ends, and some more */
+
 /* The keys of one command to be. */
 struct kw_split_part {
     uint16_t slot;
@@ -37,6 +39,8 @@ struct kw_split {
     uint32_t *key_next; /* owned; the next key of the same part, or KW_SPLIT_NONE */
     uint32_t *key_part; /* owned; of each key */
     size_t outer_len;   /* bytes of what is repeated in each part: an upper bound */
+    size_t head_len;    /* the words in front of the keys, as bulks in head; 0: not there */
+    char head[KW_SPLIT_HEAD_BYTES];
 
     uint32_t keys_size; /* keys that there is room for */
     uint32_t parts_size;

@@ -58,7 +58,7 @@ KW_TEST(request_commands_are_the_same_however_their_bytes_are_split)
         "<3:GET,1:a><3:GET,1:b><4:PING><4:QUIT>");
 }
 
-/* The quick pass takes up to nine arguments of up to three digits; in pieces nothing comes to it. */
+/* The quick pass takes numbers of up to three digits; in pieces nothing comes to it. */
 KW_TEST(request_arguments_of_all_lengths_and_numbers_are_cut_alike)
 {
     static const int lengths[] = {1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001};
@@ -73,7 +73,7 @@ KW_TEST(request_arguments_of_all_lengths_and_numbers_are_cut_alike)
         assert_same_when_split(&cut, stream, (size_t)len);
         cut_end(&cut);
     }
-    for (int count = 1; count <= 11; count++) {
+    for (int count = 1; count <= 101; count += count < 9 ? 1 : 30) {
         int len = snprintf(stream, sizeof stream, "*%d\r\n", count);
         for (int i = 0; i < count; i++) {
             len += snprintf(stream + len, sizeof stream - (size_t)len, "$2\r\n%02d\r\n", i);
