@@ -69,6 +69,7 @@ struct kw_store_worker {
     struct kw_stripe_set batch;
     char *scratch; /* owned: where next values are put together */
     size_t scratch_bytes;
+    uint64_t random;  /* state of kw_table_random() */
     bool is_batching; /* between _batch_begin() and _end() */
     bool is_joined;
 };
@@ -107,6 +108,11 @@ static inline void kw__stripes_add(struct kw_stripe_set *set, unsigned stripe)
 static inline bool kw__stripes_have(const struct kw_stripe_set *set, unsigned stripe)
 {
     return (set->bits[stripe / 64] >> (stripe % 64) & 1) != 0;
+}
+
+static inline uint64_t *kw__random(struct kw_store_worker *worker)
+{
+    return &worker->random;
 }
 
 /* Add the stripes that COMMAND needs for ARGV to SET; how many keys that were. */

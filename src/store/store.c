@@ -111,6 +111,8 @@ struct kw_store_worker *kw_store_join(struct kw_store *store,
         return NULL;
     }
     *worker = (struct kw_store_worker){.store = store, .now_ms = now_ms, .is_joined = true};
+    while (getrandom(&worker->random, sizeof worker->random, 0) != sizeof worker->random) {
+    }
     if (watcher != NULL) {
         worker->watcher = *watcher;
     }

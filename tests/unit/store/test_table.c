@@ -1,6 +1,6 @@
 /* test_table.c - tables beside a simple model: an array of what each key must have. */
 #include "base/text.h"
-#include "store/table_walk.h"
+#include "store/tables/table_walk.h"
 #include "tests/unit/kw_test.h"
 
 #include <stdio.h>

@@ -7,10 +7,10 @@
  *
  * Thread: as table.h. Memory: the table's.
  */
-#ifndef KW_STORE_TABLE_ELEMENT_H
-#define KW_STORE_TABLE_ELEMENT_H
+#ifndef KW_STORE_TABLES_TABLE_ELEMENT_H
+#define KW_STORE_TABLES_TABLE_ELEMENT_H
 
-#include "store/table.h"
+#include "store/tables/table.h"
 
 struct kw__element {
     struct kw__element *next; /* in the bucket */

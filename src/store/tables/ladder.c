@@ -6,7 +6,7 @@
  * I3  A rung is given back when it and half of the one before are empty, so a count that swings
  *     around a border allocates nothing.
  */
-#include "store/ladder.h"
+#include "store/tables/ladder.h"
 
 #include "base/assert.h"
 

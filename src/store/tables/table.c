@@ -18,11 +18,11 @@
  *
  * Not done: nothing becomes smaller in place; a value of another length is a new block.
  */
-#include "store/table.h"
+#include "store/tables/table.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "store/table_element.h"
+#include "store/tables/table_element.h"
 
 #include <sys/auxv.h>
 
@@ -112,6 +112,15 @@ bool kw_table_find(const struct kw_table *table, struct kw_bytes key, struct kw_
         return element != NULL;
     }
     return flat_find(table, key, item == NULL ? &found : item, &offset);
+}
+
+struct kw_table_item kw_table_item_of(const struct kw_table *table, const char *extra)
+{
+    size_t before = offsetof(struct kw__element, bytes) + kw__element_head(table);
+
+    KW_ASSERT(table->is_spread);
+    return kw__element_item(table,
+                            (const struct kw__element *)(extra + table->extra_bytes - before));
 }
 
 bool kw_table_put(struct kw_store_worker *worker, struct kw_table *table,

@@ -6,8 +6,8 @@
  *
  * Thread: the owner's. Memory: of heap.h; the pointers are the user's.
  */
-#ifndef KW_STORE_LADDER_H
-#define KW_STORE_LADDER_H
+#ifndef KW_STORE_TABLES_LADDER_H
+#define KW_STORE_TABLES_LADDER_H
 
 #include "store/heap.h"
 

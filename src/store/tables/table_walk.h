@@ -2,10 +2,10 @@
  *
  * Thread: as table.h. Memory: nothing is allocated; items are borrowed as in table.h.
  */
-#ifndef KW_STORE_TABLE_WALK_H
-#define KW_STORE_TABLE_WALK_H
+#ifndef KW_STORE_TABLES_TABLE_WALK_H
+#define KW_STORE_TABLES_TABLE_WALK_H
 
-#include "store/table.h"
+#include "store/tables/table.h"
 
 /* All elements, once each; a flat table's in their order. The table must not change meanwhile. */
 struct kw_table_walk {

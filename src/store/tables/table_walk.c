@@ -5,10 +5,10 @@
  * splits its stretch, joining joins neighbours. So what lies behind the cursor has been handed
  * out, what lies before it has not (or once more, if buckets were joined over the cursor).
  */
-#include "store/table_walk.h"
+#include "store/tables/table_walk.h"
 
 #include "base/assert.h"
-#include "store/table_element.h"
+#include "store/tables/table_element.h"
 
 enum { CHAIN_MAX = 16 }; /* longer chains than this: less than one in 10^12 buckets */
 

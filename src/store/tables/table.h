@@ -16,11 +16,11 @@
  *         removed, or get a value of another length).
  * See also: ladder.h (the buckets), table_walk.h (scans, walks, random elements).
  */
-#ifndef KW_STORE_TABLE_H
-#define KW_STORE_TABLE_H
+#ifndef KW_STORE_TABLES_TABLE_H
+#define KW_STORE_TABLES_TABLE_H
 
 #include "base/bytes.h"
-#include "store/ladder.h"
+#include "store/tables/ladder.h"
 
 struct kw_table {
     union {
@@ -60,6 +60,9 @@ bool kw_table_deinit_some(struct kw_store_worker *worker, struct kw_table *table
 
 /* The element of KEY; ITEM may be NULL. */
 bool kw_table_find(const struct kw_table *table, struct kw_bytes key, struct kw_table_item *item);
+
+/* The element whose extra bytes are at EXTRA; of a spread table. */
+struct kw_table_item kw_table_item_of(const struct kw_table *table, const char *extra);
 
 /* KEY gets VALUE. True: it is new, and its extra bytes are zeroes; false: it was there, and its
  * extra bytes stay. ITEM may be NULL.

@@ -1,0 +1,182 @@
+/* hash.c - see hash.h.
+ *
+ * Invariants:
+ * H1  A hash that others can see has a field.
+ * H2  Each name in deadlines is a field; deadlines is NULL when there would be none in it.
+ */
+#include "store/hashes/hash.h"
+
+#include "base/assert.h"
+#include "store/internal.h"
+
+static void hash_settle(struct kw_exec *exec, const struct kw_hash_edit *edit, const char *event);
+static size_t hash_pass(struct kw_store_worker *worker, struct kw_hash *hash, uint64_t now_ms);
+
+/* As redis's hash-max-listpack-entries and hash-max-listpack-value are by default. */
+static const struct kw_table_limits limits = {128, 64};
+
+struct kw_hash *kw__hash_new(struct kw_store_worker *worker)
+{
+    struct kw_hash *hash = kw_heap_get(worker, sizeof *hash);
+
+    kw_table_init(&hash->fields, 0, true);
+    hash->deadlines = NULL;
+    return hash;
+}
+
+void kw__hash_free(struct kw_store_worker *worker, void *object)
+{
+    struct kw_hash *hash = object;
+
+    kw_table_deinit(worker, &hash->fields);
+    if (hash->deadlines != NULL) {
+        kw_deadlines_deinit(worker, hash->deadlines);
+        kw_heap_put(worker, hash->deadlines, sizeof *hash->deadlines);
+    }
+    kw_heap_put(worker, hash, sizeof *hash);
+}
+
+enum kw_found kw__hash_find(struct kw_exec *exec, struct kw_bytes name, struct kw_hash **hash)
+{
+    void *object = NULL;
+    enum kw_found found = kw_key_object(exec, name, KW_KIND_HASH, &object);
+
+    *hash = object;
+    if (found != KW_FOUND || (*hash)->deadlines == NULL ||
+        hash_pass(exec->worker, *hash, exec->now_ms) == 0) {
+        return found;
+    }
+    kw__hash_shrunk(exec, name, *hash, "hexpired");
+    if ((*hash)->fields.count > 0) {
+        return KW_FOUND;
+    }
+    *hash = NULL;
+    return KW_FOUND_NOTHING;
+}
+
+bool kw__hash_open(struct kw_exec *exec, struct kw_bytes name, struct kw_hash_edit *edit)
+{
+    struct kw_hash *hash;
+    enum kw_found found = kw__hash_find(exec, name, &hash);
+
+    if (found == KW_FOUND_OTHER) {
+        return false;
+    }
+    *edit = (struct kw_hash_edit){.name = name, .hash = hash, .is_new = found == KW_FOUND_NOTHING};
+    if (edit->is_new) {
+        edit->hash = kw__hash_new(exec->worker);
+    }
+    return true;
+}
+
+bool kw__hash_close(struct kw_exec *exec, const struct kw_hash_edit *edit, const char *event)
+{
+    bool is_empty = edit->hash->fields.count == 0;
+
+    if (edit->is_new && !is_empty &&
+        !kw_key_put_object(exec, edit->name, KW_KIND_HASH, edit->hash, KW_DEADLINE_NONE)) {
+        return false;
+    }
+    if (event != NULL) {
+        hash_settle(exec, edit, event);
+    }
+    if (edit->is_new && is_empty) {
+        kw__hash_free(exec->worker, edit->hash);
+    }
+    return true;
+}
+
+void kw__hash_shrunk(struct kw_exec *exec, struct kw_bytes name, struct kw_hash *hash,
+                     const char *event)
+{
+    struct kw_hash_edit edit = {.name = name, .hash = hash};
+
+    hash_settle(exec, &edit, event);
+}
+
+bool kw__hash_set(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
+                  struct kw_bytes value, bool is_kept)
+{
+    bool is_new = kw_table_put(worker, &hash->fields, &limits, field, value, NULL);
+
+    if (!is_new && !is_kept && hash->deadlines != NULL) {
+        kw__hash_expire_at(worker, hash, field, 0);
+    }
+    return is_new;
+}
+
+void kw__hash_fit(struct kw_store_worker *worker, struct kw_hash *hash,
+                  const struct kw_bytes *words, size_t words_count)
+{
+    for (size_t i = 0; i < words_count && !hash->fields.is_spread; i++) {
+        if (words[i].len > limits.bytes_max) {
+            kw_table_spread(worker, &hash->fields);
+        }
+    }
+}
+
+bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field)
+{
+    if (hash->deadlines != NULL) {
+        kw__hash_expire_at(worker, hash, field, 0);
+    }
+    return kw_table_remove(worker, &hash->fields, field);
+}
+
+uint64_t kw__hash_deadline(const struct kw_hash *hash, struct kw_bytes field)
+{
+    return hash->deadlines == NULL ? 0 : kw_deadlines_of(hash->deadlines, field);
+}
+
+void kw__hash_expire_at(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
+                        uint64_t deadline_ms)
+{
+    if (hash->deadlines == NULL) {
+        if (deadline_ms == 0) {
+            return;
+        }
+        hash->deadlines = kw_heap_get(worker, sizeof *hash->deadlines);
+        kw_deadlines_init(hash->deadlines);
+    }
+    if (deadline_ms != 0) {
+        kw_deadlines_set(worker, hash->deadlines, field, deadline_ms);
+        return;
+    }
+    kw_deadlines_clear(worker, hash->deadlines, field);
+    if (kw_deadlines_count(hash->deadlines) == 0) { /* H2 */
+        kw_deadlines_deinit(worker, hash->deadlines);
+        kw_heap_put(worker, hash->deadlines, sizeof *hash->deadlines);
+        hash->deadlines = NULL;
+    }
+}
+
+static void hash_settle(struct kw_exec *exec, const struct kw_hash_edit *edit, const char *event)
+{
+    bool is_empty = edit->hash->fields.count == 0;
+
+    if (is_empty && !edit->is_new) {
+        kw_key_remove(exec, edit->name); /* H1 */
+    }
+    kw_key_changed(exec, edit->name, KW_STORE_HASH, event);
+    if (edit->second != NULL) {
+        kw_key_event(exec, edit->name, KW_STORE_HASH, edit->second);
+    }
+    if (is_empty) {
+        kw_key_event(exec, edit->name, KW_STORE_GENERIC, "del");
+    }
+}
+
+/* Remove the fields whose deadline has come; how many they were. */
+static size_t hash_pass(struct kw_store_worker *worker, struct kw_hash *hash, uint64_t now_ms)
+{
+    struct kw_bytes field;
+    size_t count = 0;
+
+    while (hash->deadlines != NULL && kw_deadlines_first(hash->deadlines, &field) <= now_ms) {
+        bool was_there = kw_table_remove(worker, &hash->fields, field);
+        KW_ASSERT(was_there); /* H2 */
+        kw__hash_expire_at(worker, hash, field, 0);
+        count++;
+    }
+    return count;
+}
