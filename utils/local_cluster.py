@@ -145,7 +145,7 @@ class LocalCluster:
 
     # ---- life ---------------------------------------------------------------------------------
 
-    def start(self, timeout_s=30):
+    def start(self, timeout_s=120):
         """Start the servers and make a cluster of them; returns self. On failure nothing is left
         behind and ClusterError says what the servers said."""
         deadline = time.monotonic() + timeout_s
@@ -182,10 +182,10 @@ class LocalCluster:
         process = self._processes[port]
         process.send_signal(sig)
         if sig in (signal.SIGKILL, signal.SIGTERM):
-            process.wait(timeout=10)
+            process.wait(timeout=60)
             self._ended_by_us.add(port)
 
-    def restart(self, port, timeout_s=10):
+    def restart(self, port, timeout_s=60):
         """Start the server at PORT again, with the identity it had (and no data). It is up, but may
         still be finding its place in the cluster: see wait_ready()."""
         self.kill(port)
@@ -194,7 +194,7 @@ class LocalCluster:
         self._ended_by_us.discard(port)
         self._wait_until_up(node, time.monotonic() + timeout_s)
 
-    def add_master(self, timeout_s=10):
+    def add_master(self, timeout_s=60):
         """Start one more server and introduce it to the others; the node, a master without slots."""
         deadline = time.monotonic() + timeout_s
         node = self._launch_anywhere(len(self.nodes))
@@ -214,7 +214,7 @@ class LocalCluster:
                 if node["port"] in self._processes and node["port"] not in self._ended_by_us
                 and self._processes[node["port"]].poll() is not None]
 
-    def wait_ready(self, timeout_s=20):
+    def wait_ready(self, timeout_s=120):
         """Wait until each node sees all nodes, all slots served and its replication in sync."""
         deadline = time.monotonic() + timeout_s
         for node in self.nodes:

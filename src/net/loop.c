@@ -27,6 +27,7 @@ struct kw_loop {
     struct kw_burst *burst;  /* owned */
     struct kw_list readable; /* streams */
     uint64_t now_ms;
+    uint64_t told_ms; /* by kw_loop_tell_time(); 0: the system's clock counts */
     uint64_t now_us;
     uint64_t ticks;
     uint64_t wall_ms;
@@ -108,9 +109,15 @@ uint64_t kw_loop_now_ms(struct kw_loop *loop)
 {
     if (!loop->is_now_known) {
         loop->is_now_known = true;
-        loop->now_ms = kw_clock_coarse_ms();
+        loop->now_ms = loop->told_ms != 0 ? loop->told_ms : kw_clock_coarse_ms();
     }
     return loop->now_ms;
+}
+
+void kw_loop_tell_time(struct kw_loop *loop, uint64_t now_ms)
+{
+    loop->told_ms = now_ms;
+    loop->is_now_known = false;
 }
 
 uint64_t kw_loop_now_us(struct kw_loop *loop)

@@ -43,6 +43,11 @@ void kw_loop_stop(struct kw_loop *loop);
  */
 uint64_t kw_loop_now_ms(struct kw_loop *loop);
 
+/* From now on LOOP's time in milliseconds is NOW_MS, until it is told another one; 0: the system's
+ * again. For tests, whose time passes only when they say so. Timers go by the system's clock.
+ */
+void kw_loop_tell_time(struct kw_loop *loop, uint64_t now_ms);
+
 /* The same in microseconds, read on its own: it may be some milliseconds ahead. */
 uint64_t kw_loop_now_us(struct kw_loop *loop);
 

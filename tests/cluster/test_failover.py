@@ -4,12 +4,10 @@ import time
 
 from support.client import Client
 from support.load import Load
-from support.testing import FRESH, test
+from support.testing import FRESH, Skip, test
 from support.topology import replica_of, tags_served_by
 from support.wait import until
 
-# Masters vote for a replica of the same master only once in two cluster-node-timeouts.
-VOTE_PAUSE_S = 3.5
 PARTIAL_COVERAGE = {"cluster-require-full-coverage": "no"}
 
 
@@ -24,7 +22,8 @@ def asked_for_failovers_cause_no_error(t):
         wait_for_replies(load, 500)
         for master, replica in pairs:
             hand_over(t, master, replica)
-        time.sleep(VOTE_PAUSE_S)
+        # Masters vote for a replica of the same master only once in two cluster-node-timeouts.
+        time.sleep(2 * t.node_timeout_s + 0.5)
         for master, replica in pairs:
             hand_over(t, replica, master)
         wait_for_replies(load, 500)
@@ -61,12 +60,17 @@ def a_killed_master_costs_only_its_own_slots_and_heals(t):
         wait_for_replies(hurt, 500)
         wait_for_replies(healthy, 500)
         t.cluster.kill(victim["port"], signal.SIGKILL)
-        until(lambda: serves(t, replica), 20, "the replica is promoted")
+        until(lambda: serves(t, replica), 20 + 5 * t.node_timeout_s, "the replica is promoted")
         promoted_at = time.monotonic()
         wait_for_replies(hurt, 2000)
         time.sleep(2)                   # the load runs on: late errors would come now
         hurt_outcome, healthy_outcome = hurt.stop(), healthy.stop()
 
+    # A master that got no processor time for so long was replaced, too: writes that it had
+    # acknowledged are lost, whoever stands in front of it.
+    masters = [node["port"] for node, _ in t.masters()]
+    if sorted(masters) != sorted([replica["port"]] + [node["port"] for node in others]):
+        raise Skip("the machine is so busy that the servers promoted more than one replica")
     healthy_outcome.assert_flawless()
     hurt_outcome.assert_fitting()
     assert hurt_outcome.error_count > 0, "the master died and nobody noticed"

@@ -31,7 +31,7 @@ def encode(words):
 
 
 class Client:
-    def __init__(self, address, timeout_s=10.0):
+    def __init__(self, address, timeout_s=30.0):
         """ADDRESS is a port of 127.0.0.1, a (host, port) pair, or the path of a unix socket."""
         if isinstance(address, str):
             self.sock = socket.socket(socket.AF_UNIX)

@@ -94,7 +94,7 @@ class Load:
     def replies_so_far(self):
         return self._replies.value
 
-    def stop(self, timeout_s=30):
+    def stop(self, timeout_s=60):
         self._stopping.set()
         total = Outcome()
         for process, pipe in self._workers:
@@ -149,7 +149,7 @@ class Speaker:
 
     def connect(self, port):
         self.port = port
-        self.client = Client(port, 15)
+        self.client = Client(port, 30)
 
     def ask(self):
         self.sent = [self._make_request() for _ in range(self.rng.randint(1, LONGEST_PIPELINE))]

@@ -18,6 +18,7 @@ import tempfile
 import traceback
 
 from language.keyway import Keyway
+from language.machine import slowness
 from local_cluster import LocalCluster
 
 from .client import Client
@@ -25,6 +26,10 @@ from .client import Client
 NONE, SHARED, FRESH = "none", "shared", "fresh"
 # Short enough that a failover fits into a test; long enough for a busy machine.
 CLUSTER_CONFIG = {"cluster-node-timeout": 1500, "enable-debug-command": "yes"}
+# Nobody dies there: no busy machine may make its masters look dead to each other.
+SHARED_NODE_TIMEOUT_MS = 15000
+NODE_TIMEOUT_MOST_MS = 6000
+NODE_SILENCE_MS = 200        # node-timeout-ms unless a test says otherwise
 ALL_TESTS = []
 
 
@@ -59,12 +64,30 @@ class Context:
     def __init__(self, binary, cluster, patience, is_sanitized):
         self.binary = binary
         self.cluster = cluster
-        self.patience = patience
+        self._patience = patience
         self.is_sanitized = is_sanitized
         self.keyway = None
+        self._slowness = 1.0
         self.folder = tempfile.mkdtemp(prefix="keyway-test-")
         self.closing = contextlib.ExitStack()
         self.closing.callback(shutil.rmtree, self.folder, ignore_errors=True)
+
+    @property
+    def patience(self):
+        """What promises of time are multiplied by: the build is slow, or the machine is just now."""
+        self._slowness = max(self._slowness, slowness())
+        return self._patience * self._slowness
+
+    def patience_with_nodes(self, options):
+        """More words for keyway: a starved server is silent for long, and yet not down."""
+        if "--node-timeout-ms" in options["arguments"] or self.patience < 2:
+            return []
+        return ["--node-timeout-ms", str(int(NODE_SILENCE_MS * min(self.patience, 10)))]
+
+    @property
+    def node_timeout_s(self):
+        """After that a server takes another for dead (cluster-node-timeout)."""
+        return int(self.cluster.config["cluster-node-timeout"]) / 1000
 
     # -- keyway --
 
@@ -75,7 +98,7 @@ class Context:
             seeds = ["127.0.0.1:%d" % port for port in self.cluster.ports]
         if seeds:
             arguments = ["--cluster-seeds"] + list(seeds) + arguments
-        self.keyway = Keyway(self.binary, arguments, self.folder, patience=self.patience, **options)
+        self.keyway = Keyway(self.binary, arguments, self.folder, patience=self._patience, **options)
         self.closing.callback(self.keyway.kill)
         if is_waited_for:
             self.keyway.wait_until_it_answers()
@@ -119,7 +142,7 @@ def run_test(one, binary, clusters, patience, is_sanitized):
         cluster = clusters.get(options)
         context = Context(binary, cluster, patience, is_sanitized)
         if options["keyway"]:
-            context.start_keyway(options["arguments"])
+            context.start_keyway(options["arguments"] + context.patience_with_nodes(options))
         one.function(context)
         if context.keyway is not None and context.keyway.process.poll() is None:
             context.keyway.ping()
@@ -150,11 +173,16 @@ class Clusters:
         if options["cluster"] == NONE:
             return None
         if options["cluster"] == FRESH:
-            config = dict(CLUSTER_CONFIG, **(options["config"] or {}))
+            # A starved master is not to be taken for dead: promotions lose acknowledged writes.
+            timeout_ms = min(NODE_TIMEOUT_MOST_MS,
+                             int(CLUSTER_CONFIG["cluster-node-timeout"] * slowness()))
+            config = dict(CLUSTER_CONFIG, **{"cluster-node-timeout": timeout_ms})
+            config.update(options["config"] or {})
             self._fresh = LocalCluster(options["masters"], options["replicas"], config=config)
             return self._fresh.start()
         if self._shared is None:
-            self._shared = LocalCluster(3, 1, config=CLUSTER_CONFIG)
+            config = dict(CLUSTER_CONFIG, **{"cluster-node-timeout": SHARED_NODE_TIMEOUT_MS})
+            self._shared = LocalCluster(3, 1, config=config)
             self._shared.start()
         return self._shared
 

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tests/unit/config/loading.h"
+#include "tests/unit/kept_port.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -33,6 +33,7 @@ void scene_open(struct scene *scene, const char *config_text, unsigned nodes_cou
     assert_int_equal(kw_log_open("/dev/null", KW_LOG_WARNING), KW_OK);
     scene->loop = kw_loop_new();
     scene->now_ms = kw_loop_now_ms(scene->loop);
+    kw_loop_tell_time(scene->loop, scene->now_ms);
     scene->config = loaded(config_text);
     scene->hub.workers_count = 1;
     scene->hub.next_client_id = 1;
@@ -67,8 +68,11 @@ void scene_close(struct scene *scene)
             close(scene->fds[i]);
         }
     }
-    for (unsigned i = 0; i < scene->nodes_count; i++) {
+    for (unsigned i = 0; i < SCENE_NODES_MAX; i++) {
         scene_stop_listening(scene, i);
+        if (scene->nodes[i].port != 0) {
+            close(scene->nodes[i].keeper_fd);
+        }
     }
     assert_int_equal(scene->chunks.in_use_count, 0);
     assert_int_equal(scene->chunks.in_use_bytes, 0);
@@ -114,7 +118,6 @@ struct kw_node *scene_node(struct scene *scene, unsigned index)
 void scene_turn(struct scene *scene)
 {
     kw_loop_poll(scene->loop);
-    scene->now_ms = kw_loop_now_ms(scene->loop); /* a busy machine takes its time */
     if (scene->on_tick != NULL) {
         scene->on_tick(scene->on_tick_arg);
         return;
@@ -123,6 +126,12 @@ void scene_turn(struct scene *scene)
         kw_backend_close_failed(scene->backend);
         kw_backend_flush(scene->backend);
     } while (scene->backend->failed != NULL);
+}
+
+void scene_pass(struct scene *scene, uint64_t ms)
+{
+    scene->now_ms += ms;
+    kw_loop_tell_time(scene->loop, scene->now_ms);
 }
 
 void scene_turn_until(struct scene *scene, const bool *flag)
@@ -172,17 +181,12 @@ void scene_stop_listening(struct scene *scene, unsigned index)
 void scene_listen_again(struct scene *scene, unsigned index)
 {
     struct scene_node *node = &scene->nodes[index];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(node->port)};
-    socklen_t len = sizeof address;
-    int one = 1;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    node->listener_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    (void)setsockopt(node->listener_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    assert_int_equal(bind(node->listener_fd, (struct sockaddr *)&address, len), 0);
+    if (node->port == 0) {
+        node->keeper_fd = kept_port_bind(&node->port);
+    }
+    node->listener_fd = kept_port_bind(&node->port);
     assert_int_equal(listen(node->listener_fd, 16), 0);
-    assert_int_equal(getsockname(node->listener_fd, (struct sockaddr *)&address, &len), 0);
-    node->port = ntohs(address.sin_port);
 }
 
 void scene_expect(struct scene *scene, int fd, const char *text)

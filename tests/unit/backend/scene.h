@@ -1,9 +1,10 @@
 /* scene.h - a backend before nodes that the test plays itself, byte by byte.
  *
  * The nodes listen on loopback; their side of each connection is a descriptor in the test's hands.
- * Time stands still: the loop's clock is the scene's `now_ms`, the backend's own timer never runs,
- * and what would happen later is asked for with kw_node_check(node, now_ms + N). Waiting only ever
- * means turning the loop until the kernel has carried the bytes over.
+ * Time stands still: the loop's clock is the scene's `now_ms`, moved on by scene_pass() alone, the
+ * backend's own timer never runs, and what would happen later is asked for with
+ * kw_node_check(node, now_ms + N). Waiting only ever means turning the loop until the kernel has
+ * carried the bytes over.
  *
  *     scene_open(&scene, "node-timeout-ms 100", 1);
  *     struct kw_link *link = scene_link(&scene, 0, 2, 0);
@@ -31,6 +32,7 @@ enum { SCENE_NODES_MAX = 4, SCENE_FDS_MAX = 64, HEARD_MAX_BYTES = 4096 };
 /* One node as the test plays it. */
 struct scene_node {
     int listener_fd; /* -1 while nobody listens */
+    int keeper_fd;   /* keeps the port ours meanwhile */
     uint16_t port;
 };
 
@@ -63,6 +65,9 @@ struct kw_node *scene_node(struct scene *scene, unsigned index);
 
 /* One pass of the loop and the end of its tick. */
 void scene_turn(struct scene *scene);
+
+/* MS have passed, for all that looks at the loop's time. */
+void scene_pass(struct scene *scene, uint64_t ms);
 
 /* Turn until *FLAG is true. Fails the test when that takes 10 s. */
 void scene_turn_until(struct scene *scene, const bool *flag);

@@ -39,11 +39,14 @@ uint32_t fake_node_accepted(const struct fake_node *node);
 
 void fake_node_close(struct fake_node **node);
 
+/* What must happen is waited for so long: on a loaded machine it takes its time. */
+enum { LOOP_PATIENCE_MS = 20000 };
+
 /* Turn LOOP until IS_DONE(ARG), at most TIMEOUT_MS. Returns whether it was done. */
 bool loop_run_until(struct kw_loop *loop, bool (*is_done)(void *arg), void *arg,
                     uint32_t timeout_ms);
 
-/* Turn LOOP for so long. */
+/* Turn LOOP for so long, and about as often as an idle machine would. */
 void loop_run_for(struct kw_loop *loop, uint32_t duration_ms);
 
 /* The reply to CLUSTER SHARDS (RESP2) for "0-100 7000 [7001 ...], 101-200 7002": slots, the port of

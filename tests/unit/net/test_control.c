@@ -53,7 +53,7 @@ static void owner_on_ready(void *arg)
     if (owner->close_when == CLOSE_ON_READY) {
         kw_control_close(&owner->control);
     } else if (owner->command != NULL) {
-        kw_control_send(owner->control, owner->command, 100, owner_on_reply, owner);
+        kw_control_send(owner->control, owner->command, 500, owner_on_reply, owner);
     }
 }
 
@@ -73,7 +73,7 @@ static void owner_open(struct owner *owner, struct kw_loop *loop, uint16_t port,
 {
     struct kw_control_options options = {.auth_user = user,
                                          .auth_pass = pass,
-                                         .timeout_ms = 100,
+                                         .timeout_ms = 500,
                                          .on_ready = owner_on_ready,
                                          .on_down = owner_on_down,
                                          .arg = owner};
@@ -85,6 +85,18 @@ static void owner_open(struct owner *owner, struct kw_loop *loop, uint16_t port,
 static bool owner_has_reply(void *arg)
 {
     return ((struct owner *)arg)->replies > 0;
+}
+
+static bool owner_is_idle(void *arg)
+{
+    const struct owner *owner = arg;
+
+    return owner->control != NULL && kw_control_is_idle(owner->control);
+}
+
+static bool owner_has_closed(void *arg)
+{
+    return ((struct owner *)arg)->control == NULL;
 }
 
 static bool owner_is_down(void *arg)
@@ -101,7 +113,7 @@ static struct owner asked(const char *reply)
 
     fake_node_answers(node, "GIVE IT", "%s", reply);
     owner_open(&owner, loop, fake_node_port(node), "", "");
-    loop_run_until(loop, owner_has_reply, &owner, 1000);
+    loop_run_until(loop, owner_has_reply, &owner, LOOP_PATIENCE_MS);
     loop_run_for(loop, 10);
     kw_control_close(&owner.control);
     fake_node_close(&node);
@@ -176,17 +188,16 @@ KW_TEST(control_reports_a_node_that_refuses_or_hangs_up)
     struct owner owner = {0};
 
     owner_open(&owner, loop, fake_node_port(node), "", "");
-    loop_run_for(loop, 20);
-    assert_true(kw_control_is_idle(owner.control));
+    assert_true(loop_run_until(loop, owner_is_idle, &owner, LOOP_PATIENCE_MS));
     fake_node_drop(node, false);
-    assert_true(loop_run_until(loop, owner_is_down, &owner, 1000));
+    assert_true(loop_run_until(loop, owner_is_down, &owner, LOOP_PATIENCE_MS));
     assert_int_equal(owner.status, KW_E_CLOSED);
     kw_control_close(&owner.control);
 
     owner.downs = 0;
     owner.close_when = CLOSE_ON_DOWN;
     owner_open(&owner, loop, fake_node_port(node), "", "");
-    assert_true(loop_run_until(loop, owner_is_down, &owner, 1000));
+    assert_true(loop_run_until(loop, owner_is_down, &owner, LOOP_PATIENCE_MS));
     assert_int_equal(owner.status, KW_E_REFUSED);
     assert_null(owner.control);
     fake_node_close(&node);
@@ -204,19 +215,20 @@ KW_TEST(control_authenticates_before_anything_else)
     fake_node_answers(node, "AUTH wrong", "-WRONGPASS no\r\n");
 
     owner_open(&owner, loop, fake_node_port(node), "me", "secret");
-    assert_true(loop_run_until(loop, owner_has_reply, &owner, 1000));
+    assert_true(loop_run_until(loop, owner_has_reply, &owner, LOOP_PATIENCE_MS));
     assert_int_equal(fake_node_heard(node, "AUTH me secret"), 1);
     assert_string_equal(owner.text, "PONG");
     kw_control_close(&owner.control);
 
+    owner.replies = 0;
     owner_open(&owner, loop, fake_node_port(node), "", "secret");
-    loop_run_for(loop, 20);
+    assert_true(loop_run_until(loop, owner_has_reply, &owner, LOOP_PATIENCE_MS));
     assert_int_equal(fake_node_heard(node, "AUTH secret"), 1);
     assert_int_equal(owner.ready, 2);
     kw_control_close(&owner.control);
 
     owner_open(&owner, loop, fake_node_port(node), "", "wrong");
-    assert_true(loop_run_until(loop, owner_is_down, &owner, 1000));
+    assert_true(loop_run_until(loop, owner_is_down, &owner, LOOP_PATIENCE_MS));
     assert_int_equal(owner.status, KW_E_AUTH);
     assert_int_equal(owner.ready, 2);
     kw_control_close(&owner.control);
@@ -236,8 +248,7 @@ KW_TEST(control_may_be_closed_in_any_callback)
             fake_node_answers(node, "AUTH x", "+OK\r\n");
             fake_node_answers(node, "HANG", "%s", "");
             owner_open(&owner, loop, fake_node_port(node), "", has_auth ? "x" : "");
-            loop_run_for(loop, when == CLOSE_ON_DOWN ? 150 : 30);
-            assert_null(owner.control);
+            assert_true(loop_run_until(loop, owner_has_closed, &owner, LOOP_PATIENCE_MS));
             assert_int_equal(owner.downs, when == CLOSE_ON_DOWN ? 1 : 0);
         }
     }
@@ -248,7 +259,7 @@ KW_TEST(control_may_be_closed_in_any_callback)
     owner_open(&owner, loop, fake_node_port(node), "", "");
     loop_run_for(loop, 20);
     kw_control_close(&owner.control);
-    loop_run_for(loop, 120);
+    loop_run_for(loop, 600);
     assert_int_equal(owner.replies, 0);
     assert_int_equal(owner.downs, 0);
     fake_node_close(&node);
@@ -262,12 +273,12 @@ KW_TEST(control_carries_one_command_after_the_other)
     struct owner owner = {0};
 
     owner_open(&owner, loop, fake_node_port(node), "", "");
-    loop_run_for(loop, 20);
+    assert_true(loop_run_until(loop, owner_is_idle, &owner, LOOP_PATIENCE_MS));
     for (int i = 0; i < 3; i++) {
         owner.replies = 0;
-        kw_control_send(owner.control, "PING", 100, owner_on_reply, &owner);
+        kw_control_send(owner.control, "PING", 500, owner_on_reply, &owner);
         assert_false(kw_control_is_idle(owner.control));
-        assert_true(loop_run_until(loop, owner_has_reply, &owner, 1000));
+        assert_true(loop_run_until(loop, owner_has_reply, &owner, LOOP_PATIENCE_MS));
         assert_int_equal(owner.type, KW_VALUE_STATUS);
     }
     assert_int_equal(fake_node_accepted(node), 1);

@@ -90,6 +90,7 @@ KW_TEST(bytes_that_are_no_values_end_the_feed_and_another_is_made)
 
         scene_say(&stage.scene, feed, nonsense[i]);
         scene_expect_end(&stage.scene, feed);
+        scene_pass(&stage.scene, 2000); /* longer than it waits before it tries again */
         int again = feed_of_node();
         scene_expect(&stage.scene, again, SUBSCRIBE("a"));
         scene_say(&stage.scene, again, CONFIRMED("a", "1") MESSAGE("a", "x"));

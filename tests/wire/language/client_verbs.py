@@ -7,7 +7,7 @@ from .verbs import verb
 from .world import Failed
 
 CLIENT_VERBS = {}
-DEFAULT_WAIT_S = 5.0
+DEFAULT_WAIT_S = 20.0
 QUIET_S = 0.05           # long enough for a proxy on this machine to do the wrong thing
 
 

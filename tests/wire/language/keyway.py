@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from . import resp
+from .machine import slowness
 
 SANITIZER_MARKS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
                    "UndefinedBehaviorSanitizer", "runtime error:", "KW_ASSERT", "assertion")
@@ -70,10 +71,10 @@ class Keyway:
     def pid(self):
         return self.process.pid
 
-    def connect(self, timeout_s=5.0):
+    def connect(self, timeout_s=20.0):
         return socket.create_connection(("127.0.0.1", self.port), timeout_s * self.patience)
 
-    def wait_until_it_answers(self, timeout_s=5.0):
+    def wait_until_it_answers(self, timeout_s=20.0):
         """Until PING is answered; returns the milliseconds since the start."""
         deadline = time.monotonic() + timeout_s * self.patience
         while True:
@@ -89,7 +90,7 @@ class Keyway:
                                         + self.log_tail()) from None
                 time.sleep(0.001)      # bounded by the deadline above
 
-    def ping(self, timeout_s=5.0):
+    def ping(self, timeout_s=20.0):
         with self.connect(timeout_s) as sock:
             sock.sendall(resp.command("PING"))
             reply = sock.recv(100)
@@ -128,7 +129,7 @@ class Keyway:
     def wait_for_end(self, timeout_s=10.0):
         """Its end after SIGTERM: in time, with status 0, and nothing said by a sanitizer."""
         try:
-            self.process.wait(timeout_s * self.patience)
+            self.process.wait(timeout_s * self.patience * slowness())
         except subprocess.TimeoutExpired:
             self.kill()
             raise KeywayFailure("keyway did not end within %.0f s of SIGTERM" % timeout_s) from None

@@ -2,6 +2,7 @@
 import functools
 import re
 
+from .machine import slowness
 from . import payload, resp
 from .client_verbs import DEFAULT_WAIT_S, QUIET_S
 from .verbs import verb
@@ -219,7 +220,8 @@ def sees_the_end_of(line):
     """The proxy has closed this link, or does so promptly."""
     node = _node(line)
     link = node.names[line.text.strip()]
-    if not line.world.backstage.wait_until(lambda: not link.is_open, 0.5 * line.world.patience):
+    if not line.world.backstage.wait_until(lambda: not link.is_open,
+                                            0.5 * line.world.patience * slowness()):
         raise Failed("%s is still open" % link.channel.label)
 
 

@@ -1,6 +1,8 @@
 """How a verb is written down: a function under the phrase that scripts use."""
 import re
 
+from .machine import slowness
+
 
 class Line:
     """One line under way: who acts, and the text not read yet."""
@@ -19,9 +21,12 @@ class Line:
         return match.groups() or True
 
     def take_seconds(self, word, default_s):
-        """The option `within N ms` (or `for N ms`), in seconds of patience."""
+        """The option `within N ms` (or `for N ms`), in seconds of patience. What must come in time
+        may come later on a machine that is slow now.
+        """
         found = self.take_option(word + r" (\d+) ms")
-        return (int(found[0]) / 1000 if found else default_s) * self.world.patience
+        seconds = (int(found[0]) / 1000 if found else default_s) * self.world.patience
+        return seconds * slowness() if word == "within" else seconds
 
 
 def verb(table, phrase):

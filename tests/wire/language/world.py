@@ -74,7 +74,7 @@ class World:
 
     def _wait_until_every_node_is_reachable(self):
         """One harmless read per node, so that scripts begin with a proxy that knows the cluster."""
-        deadline = time.monotonic() + 5 * self.patience
+        deadline = time.monotonic() + 20 * self.patience
         for node in self.nodes.values():
             if node.ranges and node.is_listening and not node.is_silent:
                 low, high = node.ranges[0]
