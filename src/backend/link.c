@@ -24,6 +24,7 @@
 #include "backend/backend.h"
 #include "backend/handshake.h"
 #include "backend/node.h"
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -31,6 +32,8 @@
 #include "net/loop.h"
 #include "net/sock.h"
 
+static enum kw_status link_send_large(struct kw_link *link, struct kw_call *call,
+                                      struct kw_bytes bytes, struct kw_chunk *chunk);
 static void link_set_state(struct kw_link *link, enum kw_link_state next);
 static void link_on_connected(struct kw_stream *stream);
 static void link_on_readable(struct kw_stream *stream);
@@ -43,7 +46,8 @@ static enum kw_status link_keep_rest(struct kw_link *link, const char *data, siz
 static bool link_owes_nothing(const struct kw_link *link);
 static bool link_has_written(const struct kw_link *link, const struct kw_call *call);
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last);
-static void link_push_call(struct kw_link *link, struct kw_call *call, size_t len);
+static void link_push_call(struct kw_link *link, struct kw_call *call);
+static void link_on_first_call(struct kw_link *link);
 static struct kw_call *link_pop_call(struct kw_link *link);
 static void link_fail_now(struct kw_link *link, enum kw_status status);
 
@@ -97,16 +101,28 @@ enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call, struct k
                             struct kw_chunk *chunk)
 {
     struct kw_buf *buf = link->state == KW_LINK_READY ? &link->stream.out : &link->waiting;
-    size_t offset = 0;
 
     KW_ASSERT(call->link == NULL); /* I2 */
     if (kw_link_has_room(link, 0) != KW_OK) {
         return KW_E_FULL;
     }
-    if (bytes.len <= KW_COPY_MAX_BYTES) {
-        chunk = kw_buf_append_run(buf, bytes.data, bytes.len, &offset);
-        call->chunk = kw_chunk_ref(chunk);
-    } else if (chunk != NULL) {
+    if (bytes.len > KW_COPY_MAX_BYTES) {
+        return link_send_large(link, call, bytes, chunk);
+    }
+    call->chunk = kw_chunk_ref(kw_buf_append_run(buf, bytes.data, bytes.len, &call->offset));
+    call->len = bytes.len;
+    link_push_call(link, call);
+    return KW_OK;
+}
+
+/* The same, without copying BYTES more than once. */
+static KW_APART enum kw_status link_send_large(struct kw_link *link, struct kw_call *call,
+                                               struct kw_bytes bytes, struct kw_chunk *chunk)
+{
+    struct kw_buf *buf = link->state == KW_LINK_READY ? &link->stream.out : &link->waiting;
+    size_t offset = 0;
+
+    if (chunk != NULL) {
         offset = (size_t)(bytes.data - chunk->data);
         kw_buf_append_window(buf, chunk, offset, bytes.len);
         call->chunk = kw_chunk_ref(chunk);
@@ -122,7 +138,7 @@ enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call, struct k
     }
     call->offset = offset;
     call->len = bytes.len;
-    link_push_call(link, call, bytes.len);
+    link_push_call(link, call);
     return KW_OK;
 }
 
@@ -404,19 +420,17 @@ void kw_link_make_ready(struct kw_link *link)
     kw_node_on_link_ready(link->node, link);
 }
 
-static void link_push_call(struct kw_link *link, struct kw_call *call, size_t len)
+static inline void link_push_call(struct kw_link *link, struct kw_call *call)
 {
     call->link = link;
     call->next = NULL;
     call->is_reply_started = false;
     call->replies_left = call->replies_count > 1 ? call->replies_count : 1;
     call->position = link->appended_bytes;
-    link->appended_bytes += len;
+    link->appended_bytes += call->len;
     if (link->newest == NULL) {
         link->oldest = call;
-        link->progress_ms = kw_loop_now_ms(link->backend->loop);
-        link->silences = 0;
-        kw_backend_watch(link->backend);
+        link_on_first_call(link);
     } else {
         link->newest->next = call;
     }
@@ -426,6 +440,14 @@ static void link_push_call(struct kw_link *link, struct kw_call *call, size_t le
     if (link->state == KW_LINK_READY) {
         kw_stream_mark(&link->stream); /* I5 */
     }
+}
+
+/* From now on the node owes something. */
+static KW_APART void link_on_first_call(struct kw_link *link)
+{
+    link->progress_ms = kw_loop_now_ms(link->backend->loop);
+    link->silences = 0;
+    kw_backend_watch(link->backend);
 }
 
 static struct kw_call *link_pop_call(struct kw_link *link)

@@ -15,6 +15,7 @@
  */
 #include "base/buf.h"
 
+#include "base/apart.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -28,6 +29,7 @@ static const uint32_t chunk_trim_to[KW_CHUNK_EXACT] = {256, 64, 16};
 static size_t chunk_size(const struct kw_chunk *chunk);
 static struct kw_chunk *chunk_new(struct kw_chunk_pool *pool, enum kw_chunk_class class,
                                   size_t size_bytes);
+static struct kw_chunk *buf_add_large(struct kw_buf *buf);
 static void buf_add_chunk(struct kw_buf *buf, struct kw_chunk *chunk);
 
 void kw_chunk_pool_init(struct kw_chunk_pool *pool)
@@ -145,8 +147,7 @@ struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t 
 
     KW_ASSERT(len <= KW_COPY_MAX_BYTES);
     if (tail == NULL || tail->owner != NULL || tail->cap - tail->end < len) {
-        tail = kw_chunk_get(buf->pool, chunk_sizes[KW_CHUNK_LARGE] - sizeof(struct kw_chunk));
-        buf_add_chunk(buf, tail);
+        tail = buf_add_large(buf);
     }
     *offset = tail->end;
     memcpy(tail->data + tail->end, data, len);
@@ -248,7 +249,7 @@ static struct kw_chunk *chunk_new(struct kw_chunk_pool *pool, enum kw_chunk_clas
     return chunk;
 }
 
-__attribute__((noinline)) void kw__chunk_release(struct kw_chunk *chunk)
+void kw__chunk_release(struct kw_chunk *chunk)
 {
     struct kw_chunk_pool *pool = chunk->pool;
 
@@ -267,6 +268,15 @@ __attribute__((noinline)) void kw__chunk_release(struct kw_chunk *chunk)
     chunk->next = pool->free[chunk->class];
     pool->free[chunk->class] = chunk;
     pool->free_count[chunk->class]++;
+}
+
+static KW_APART struct kw_chunk *buf_add_large(struct kw_buf *buf)
+{
+    struct kw_chunk *chunk =
+        kw_chunk_get(buf->pool, chunk_sizes[KW_CHUNK_LARGE] - sizeof(struct kw_chunk));
+
+    buf_add_chunk(buf, chunk);
+    return chunk;
 }
 
 static void buf_add_chunk(struct kw_buf *buf, struct kw_chunk *chunk)

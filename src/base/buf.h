@@ -13,6 +13,7 @@
 #ifndef KW_BASE_BUF_H
 #define KW_BASE_BUF_H
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/status.h"
@@ -74,7 +75,7 @@ static inline struct kw_chunk *kw_chunk_ref(struct kw_chunk *chunk)
 }
 
 /* The last reference to CHUNK is gone: the slow half of kw_chunk_unref(). */
-void kw__chunk_release(struct kw_chunk *chunk);
+KW_APART void kw__chunk_release(struct kw_chunk *chunk);
 
 /* Drop one reference and clear the pointer; NULL inside is allowed. */
 static inline void kw_chunk_unref(struct kw_chunk **chunk)

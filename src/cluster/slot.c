@@ -20,6 +20,8 @@
  */
 #include "cluster/slot.h"
 
+#include "base/apart.h"
+
 #include <endian.h>
 
 enum { BLOCK_BYTES = 8 };
@@ -47,8 +49,7 @@ uint16_t kw_slot_of_key(struct kw_bytes key)
 }
 
 /* The CRC of KEY's hash tag when it has one, else CRC_OF_KEY. */
-static __attribute__((noinline)) uint16_t slot_of_tagged_key(struct kw_bytes key,
-                                                             uint16_t crc_of_key)
+static KW_APART uint16_t slot_of_tagged_key(struct kw_bytes key, uint16_t crc_of_key)
 {
     const char *end = key.data + key.len;
     const char *open = memchr(key.data, '{', key.len);

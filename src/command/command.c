@@ -22,6 +22,7 @@
  */
 #include "command/command.h"
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "command/internal.h"
 
@@ -148,7 +149,7 @@ struct name_words {
 };
 
 static struct name_words name_words(const char *name, size_t len);
-static const struct kw_command *resolve_and_remember(struct kw_command_name *name,
+static const struct kw_command *resolve_and_remember(struct kw_command_recent *recent,
                                                      const struct kw_bytes *argv, size_t argc);
 static uint64_t fold(uint64_t bytes);
 static bool name_matches(const struct kw_command *row, struct kw_bytes name,
@@ -234,27 +235,31 @@ const struct kw_command *kw_command_resolve(const struct kw_bytes *argv, size_t 
 const struct kw_command *kw_command_resolve_recent(struct kw_command_recent *recent,
                                                    const struct kw_bytes *argv, size_t argc)
 {
-    if (argv[0].len == 0 || argv[0].len > 2 * sizeof(uint64_t)) {
-        return kw_command_resolve(argv, argc); /* its two words are not all of it */
+    struct kw_bytes name = argv[0];
+
+    if (name.len - 1 < 2 * sizeof(uint64_t)) { /* more is not all in the two words */
+        struct name_words words = name_words(name.data, name.len);
+        const struct kw_command_name *last = &recent->names[words.head % KW_COMMAND_RECENT_NAMES];
+        if (last->head == words.head && last->tail == words.tail && last->len == name.len) {
+            return last->command;
+        }
     }
-    struct name_words words = name_words(argv[0].data, argv[0].len);
-    struct kw_command_name *name = &recent->names[words.head % KW_COMMAND_RECENT_NAMES];
-    if (name->head == words.head && name->tail == words.tail && name->len == argv[0].len) {
-        return name->command;
-    }
-    return resolve_and_remember(name, argv, argc);
+    return resolve_and_remember(recent, argv, argc);
 }
 
-static __attribute__((noinline)) const struct kw_command *resolve_and_remember(
-    struct kw_command_name *name, const struct kw_bytes *argv, size_t argc)
+static KW_APART const struct kw_command *resolve_and_remember(struct kw_command_recent *recent,
+                                                              const struct kw_bytes *argv,
+                                                              size_t argc)
 {
     const struct kw_command *command = kw_command_resolve(argv, argc);
-    struct name_words words = name_words(argv[0].data, argv[0].len);
+    struct kw_bytes name = argv[0];
 
     /* What a container comes to is for its second word to say. */
-    if (command != NULL && command->name_len == argv[0].len &&
-        (command->flags & KW_COMMAND_CONTAINER) == 0) {
-        *name = (struct kw_command_name){words.head, words.tail, argv[0].len, command};
+    if (command != NULL && command->name_len == name.len &&
+        (command->flags & KW_COMMAND_CONTAINER) == 0 && name.len <= 2 * sizeof(uint64_t)) {
+        struct name_words words = name_words(name.data, name.len);
+        recent->names[words.head % KW_COMMAND_RECENT_NAMES] =
+            (struct kw_command_name){words.head, words.tail, name.len, command};
     }
     return command;
 }

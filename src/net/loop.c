@@ -8,6 +8,7 @@
  */
 #include "net/loop.h"
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -37,6 +38,7 @@ struct kw_loop {
     bool is_stopping;
 };
 
+static uint64_t loop_read_ms(struct kw_loop *loop);
 static uint64_t loop_read_us(struct kw_loop *loop);
 
 struct kw_loop *kw_loop_new(void)
@@ -107,10 +109,13 @@ void kw_loop_stop(struct kw_loop *loop)
 
 uint64_t kw_loop_now_ms(struct kw_loop *loop)
 {
-    if (!loop->is_now_known) {
-        loop->is_now_known = true;
-        loop->now_ms = loop->told_ms != 0 ? loop->told_ms : kw_clock_coarse_ms();
-    }
+    return loop->is_now_known ? loop->now_ms : loop_read_ms(loop);
+}
+
+static KW_APART uint64_t loop_read_ms(struct kw_loop *loop)
+{
+    loop->is_now_known = true;
+    loop->now_ms = loop->told_ms != 0 ? loop->told_ms : kw_clock_coarse_ms();
     return loop->now_ms;
 }
 
@@ -125,8 +130,7 @@ uint64_t kw_loop_now_us(struct kw_loop *loop)
     return loop->is_us_known ? loop->now_us : loop_read_us(loop);
 }
 
-/* Apart, so that what asks on the path of each request stays small. */
-static __attribute__((noinline)) uint64_t loop_read_us(struct kw_loop *loop)
+static KW_APART uint64_t loop_read_us(struct kw_loop *loop)
 {
     loop->is_us_known = true;
     loop->now_us = kw_clock_us();

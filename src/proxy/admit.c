@@ -15,7 +15,7 @@ static enum kw_verdict refuse_unknown(struct kw_client *client);
 static enum kw_verdict refuse_subcommand(struct kw_client *client,
                                          const struct kw_command *command);
 
-enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command)
+enum kw_verdict kw__admit_other(struct kw_client *client, const struct kw_command *command)
 {
     const struct kw_argv *argv = &client->proxy->argv;
     char name[KW_COMMAND_NAME_MAX + 1];
@@ -24,9 +24,6 @@ enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *comm
         return refuse_unknown(client);
     }
     bool is_complete = kw_command_arity_ok(command, argv->count);
-    if (is_complete && command->route != KW_ROUTE_REFUSED && command->route != KW_ROUTE_LOCAL) {
-        return KW_NEXT;
-    }
     if (command->group == KW_GROUP_SENTINEL) {
         return refuse_unknown(client); /* only a sentinel has these */
     }

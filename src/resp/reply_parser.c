@@ -13,6 +13,7 @@
  */
 #include "resp/reply_parser.h"
 
+#include "base/apart.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "resp/short_length.h"
@@ -84,9 +85,8 @@ static inline size_t scan_quick(const char *data, size_t len)
 }
 
 /* The same whatever the reply is, and in as many pieces as it comes. */
-static __attribute__((noinline)) enum kw_status scan_thoroughly(struct kw_reply_parser *parser,
-                                                                int proto, const char *data,
-                                                                size_t len, size_t *scanned)
+static KW_APART enum kw_status scan_thoroughly(struct kw_reply_parser *parser, int proto,
+                                               const char *data, size_t len, size_t *scanned)
 {
     enum kw_status status = KW_OK;
     size_t at = 0;

@@ -17,6 +17,7 @@
  */
 #include "resp/request_parser.h"
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -138,9 +139,10 @@ static enum kw_status protocol_error(struct kw_request_bytes *out, enum kw_error
     return KW_E_PROTOCOL;
 }
 
-static __attribute__((noinline)) enum kw_status multibulk_parse(
-    struct kw_request_parser *parser, const struct kw_request_limits *limits, struct kw_bytes input,
-    struct kw_argv *argv, struct kw_request_bytes *out)
+static KW_APART enum kw_status multibulk_parse(struct kw_request_parser *parser,
+                                               const struct kw_request_limits *limits,
+                                               struct kw_bytes input, struct kw_argv *argv,
+                                               struct kw_request_bytes *out)
 {
     bool is_resumed = parser->has_header;
     enum kw_status status = multibulk_scan(parser, limits, input, is_resumed ? NULL : argv, out);
@@ -284,10 +286,8 @@ static enum kw_status length_line_any(struct kw_bytes input, size_t at, int64_t 
     return KW_OK;
 }
 
-static __attribute__((noinline)) enum kw_status inline_parse(struct kw_request_parser *parser,
-                                                             struct kw_bytes input,
-                                                             struct kw_argv *argv,
-                                                             struct kw_request_bytes *out)
+static KW_APART enum kw_status inline_parse(struct kw_request_parser *parser, struct kw_bytes input,
+                                            struct kw_argv *argv, struct kw_request_bytes *out)
 {
     size_t from = parser->offset; /* bytes that hold no line end */
     const char *end = memchr(input.data + from, '\n', input.len - from);

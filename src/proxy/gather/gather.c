@@ -29,6 +29,7 @@
 #include "backend/link.h"
 #include "backend/node.h"
 #include "backend/side.h"
+#include "base/apart.h"
 #include "base/mem.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
@@ -397,7 +398,7 @@ void kw_gather_on_part(struct kw_gather *gather)
     }
 }
 
-static __attribute__((noinline)) void gather_complete(struct kw_gather *gather)
+static KW_APART void gather_complete(struct kw_gather *gather)
 {
     struct kw_client *client = gather->client;
 

@@ -13,6 +13,7 @@
  */
 #include "proxy/gather/merge.h"
 
+#include "base/apart.h"
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -99,8 +100,7 @@ bool kw_merge_take_number(struct kw_bytes *reply, char type, int64_t *number)
     return true;
 }
 
-static __attribute__((noinline)) bool take_long_number(struct kw_bytes *reply, char type,
-                                                       int64_t *number)
+static KW_APART bool take_long_number(struct kw_bytes *reply, char type, int64_t *number)
 {
     const char *end = reply->len > 0 ? memchr(reply->data, '\r', reply->len) : NULL;
 

@@ -13,6 +13,7 @@
 #ifndef KW_PROXY_NEAR_NEAR_H
 #define KW_PROXY_NEAR_NEAR_H
 
+#include "base/apart.h"
 #include "proxy/internal.h"
 #include "proxy/route.h"
 
@@ -46,17 +47,17 @@ void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot);
 /* Answer COMMAND, a read in proxy->argv, when its reply is here: KW_ANSWERED. KW_NEXT: ask the
  * node; TARGET knows what was found out.
  */
-enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
-                               struct kw_target *target);
+KW_APART enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
+                                        struct kw_target *target);
 
 /* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 
 /* REQUEST has entered its client's queue; nothing of it has left yet. */
-void kw_near_on_begin(struct kw_request *request);
+KW_APART void kw_near_on_begin(struct kw_request *request);
 
 /* REQUEST is answered, and the answer has not left yet. */
-void kw_near_on_end(struct kw_request *request);
+KW_APART void kw_near_on_end(struct kw_request *request);
 
 /* INFO nearcache, and PROXY CACHE STATS. */
 void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text);
