@@ -144,6 +144,10 @@ char *kw__scratch(struct kw_exec *exec, size_t size_bytes);
 /* As TYPE says; "none" for KW_KIND_COUNT. */
 const char *kw__kind_name(enum kw_kind kind);
 
+/* What was FOUND under FROM, under TO instead, deadline and all. False: kw_exec_short(). */
+bool kw__key_move(struct kw_exec *exec, struct kw_bytes from, struct kw_bytes to,
+                  const struct kw_cache_found *found);
+
 static inline enum kw_kind kw__kind_of(const struct kw_cache_found *found)
 {
     return found->kind < KW_KIND_COUNT ? (enum kw_kind)found->kind : KW_KIND_STRING;

@@ -222,7 +222,9 @@ static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned ki
     if (kw_cache_worker_owner(cache) != NULL) {
         worker = kw_cache_worker_owner(cache);
     }
-    kw_object_kind((enum kw_kind)kind)->free(worker, kw__object_of(&found));
+    if (kw__object_of(&found) != NULL) { /* else it was moved */
+        kw_object_kind((enum kw_kind)kind)->free(worker, kw__object_of(&found));
+    }
 }
 
 /* Time or others took it: as redis tells of it. */

@@ -24,6 +24,7 @@
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 
+static enum kw_verdict select_embedded(struct kw_client *client, bool is_integer, int64_t index);
 static enum kw_verdict select_refuse(struct kw_client *client, enum kw_error error,
                                      const char *text);
 static enum kw_verdict select_no_node(struct kw_client *client);
@@ -44,6 +45,10 @@ enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_com
     int64_t index = 0;
 
     bool is_integer = kw_text_to_int(proxy->argv.items[1], &index) == KW_OK;
+    if (proxy->embedded != NULL) {
+        return select_embedded(client, is_integer && index >= INT32_MIN && index <= INT32_MAX,
+                               index);
+    }
     bool is_same = is_integer && index == client->db && (client->modes & KW_MODE_DB_LOST) == 0;
     if (client->inflight_count > 0 && !is_same) {
         return KW_WAITING; /* D2 */
@@ -52,9 +57,6 @@ enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_com
         return select_refuse(client, KW_ERROR_NOT_INTEGER, NULL);
     }
     if (index < 0) {
-        return select_refuse(client, KW_ERROR_DB_INDEX, NULL);
-    }
-    if (proxy->embedded != NULL && index != 0) {
         return select_refuse(client, KW_ERROR_DB_INDEX, NULL);
     }
     uint32_t db = (uint32_t)index;
@@ -75,6 +77,20 @@ enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_com
         }
     }
     select_done(client, db);
+    kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
+
+/* The store has database 0 alone; who asks for another one stays there, as with a server. */
+static enum kw_verdict select_embedded(struct kw_client *client, bool is_integer, int64_t index)
+{
+    if (!is_integer) {
+        return kw_reply_refuse(client, KW_ERROR_NOT_INTEGER, NULL, NULL);
+    }
+    if (index != 0) {
+        return kw_reply_refuse(client, KW_ERROR_DB_INDEX, NULL, NULL);
+    }
     kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
     kw_reply_end(client);
     return KW_ANSWERED;

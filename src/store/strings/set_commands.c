@@ -1,4 +1,5 @@
 /* set_commands.c - strings that are put: SET and its kin, MSET. */
+#include "base/text.h"
 #include "store/internal.h"
 #include "store/strings/options.h"
 
@@ -6,7 +7,7 @@ static bool set_old(struct kw_exec *exec, bool *is_there, struct kw_bytes *old);
 static bool set_put(struct kw_exec *exec, struct kw_bytes value, uint64_t deadline_ms,
                     bool has_time);
 static void set_timed(struct kw_exec *exec, enum kw_time_unit unit);
-static bool mset_put(struct kw_exec *exec);
+static bool mset_put(struct kw_exec *exec, size_t first, size_t end, uint64_t deadline_ms);
 
 void kw__do_set(struct kw_exec *exec)
 {
@@ -85,7 +86,7 @@ void kw__do_mset(struct kw_exec *exec)
 {
     if (exec->argc % 2 == 0) {
         kw_exec_error(exec, KW_ERROR_ARITY, exec->command->name);
-    } else if (mset_put(exec)) {
+    } else if (mset_put(exec, 1, exec->argc, KW_DEADLINE_NONE)) {
         kw_reply_status(exec->out, KW_BYTES("OK"));
     }
 }
@@ -102,7 +103,39 @@ void kw__do_msetnx(struct kw_exec *exec)
             return;
         }
     }
-    if (mset_put(exec)) {
+    if (mset_put(exec, 1, exec->argc, KW_DEADLINE_NONE)) {
+        kw_reply_int(exec->out, 1);
+    }
+}
+
+/* MSETEX numkeys key value [key value ...] [NX | XX] [EX | PX | EXAT | PXAT time | KEEPTTL] */
+void kw__do_msetex(struct kw_exec *exec)
+{
+    struct kw_string_options options;
+    uint64_t deadline_ms = KW_DEADLINE_NONE;
+    int64_t count = 0;
+
+    if (kw_text_to_int(exec->argv[1], &count) != KW_OK || count < 1 || count > INT32_MAX) {
+        kw_exec_error(exec, KW_ERROR_MSETEX_NUMKEYS, NULL);
+        return;
+    }
+    size_t end = 2 + 2 * (size_t)count;
+    if (end > exec->argc) {
+        kw_exec_error(exec, KW_ERROR_ARITY, exec->command->name);
+        return;
+    }
+    if (!kw__string_options(exec, end, false, &options) ||
+        (options.has_time && !kw__string_deadline(exec, &options, &deadline_ms))) {
+        return;
+    }
+    for (size_t i = 2; i < end; i += 2) {
+        bool is_there = kw_key_kind(exec, exec->argv[i]) != KW_KIND_COUNT;
+        if ((options.is_nx && is_there) || (options.is_xx && !is_there)) {
+            kw_reply_int(exec->out, 0);
+            return;
+        }
+    }
+    if (mset_put(exec, 2, end, options.keeps_deadline ? KW_DEADLINE_KEEP : deadline_ms)) {
         kw_reply_int(exec->out, 1);
     }
 }
@@ -142,10 +175,10 @@ static void set_timed(struct kw_exec *exec, enum kw_time_unit unit)
 }
 
 /* All of them; when the room ends in the middle, all of them once more. */
-static bool mset_put(struct kw_exec *exec)
+static bool mset_put(struct kw_exec *exec, size_t first, size_t end, uint64_t deadline_ms)
 {
-    for (size_t i = 1; i < exec->argc; i += 2) {
-        if (!kw_key_put_string(exec, exec->argv[i], exec->argv[i + 1], KW_DEADLINE_NONE)) {
+    for (size_t i = first; i < end; i += 2) {
+        if (!kw_key_put_string(exec, exec->argv[i], exec->argv[i + 1], deadline_ms)) {
             return false;
         }
         kw_key_changed(exec, exec->argv[i], KW_STORE_STRING, "set");
