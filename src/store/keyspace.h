@@ -64,7 +64,7 @@ void kw_key_expire_at(struct kw_exec *exec, struct kw_bytes name, uint64_t deadl
 void kw_key_changed(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
                     const char *event);
 
-/* One more event of a change that kw_key_changed() was called for: only notifications hear of it. */
+/* One more event of a change that kw_key_changed() was called for: notifications hear of it. */
 void kw_key_event(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
                   const char *event);
 

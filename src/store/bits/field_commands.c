@@ -1,7 +1,7 @@
 /* field_commands.c - BITFIELD: numbers of 1 to 64 bits anywhere in a string.
  *
- * All operations are read before the first is done, so an error changes nothing. They work on a copy
- * of the string; their replies wait until it is stored.
+ * All operations are read before the first is done, so an error changes nothing. They work on a
+ * copy of the string; their replies wait until it is stored.
  */
 #include "base/text.h"
 #include "store/bits/bits.h"
