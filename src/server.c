@@ -23,6 +23,7 @@
 #include "net/sock.h"
 #include "net/timer.h"
 #include "proxy/crew.h"
+#include "proxy/embedded/events.h"
 #include "proxy/near/near.h"
 #include "proxy/pubsub/census.h"
 #include "stats/latency.h"
@@ -58,7 +59,7 @@ struct kw_server {
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
     struct kw_near_shared *near; /* NULL: near-cache is off */
-    struct kw_store *store;      /* the embedded one; NULL: there is a cluster */
+    struct kw_commons *commons;  /* with the embedded store; NULL: there is a cluster */
     struct kw_worker *workers[KW_WORKERS_MAX];
     unsigned workers_count;
     unsigned drained_count;
@@ -140,8 +141,8 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
         if (status == KW_OK) {
             made->workers[i] = kw_worker_new(i, config, made->hub, made->inbox, doors, count);
             kw_worker_join(made->workers[i], made->crew);
-            if (made->store != NULL) {
-                kw_worker_embed(made->workers[i], made->store);
+            if (made->commons != NULL) {
+                kw_worker_embed(made->workers[i], made->commons);
             }
             made->workers_count++;
         }
@@ -162,7 +163,7 @@ void kw_server_run(struct kw_server *server)
         kw_worker_start(server->workers[i]);
     }
     kw_signals_unblock();
-    if (server->store == NULL) {
+    if (server->commons == NULL) {
         kw_discover_start(server->discover);
     }
     kw_loop_run(server->loop);
@@ -180,7 +181,7 @@ void kw_server_free(struct kw_server **server)
     for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_free(&ending->workers[i - 1]);
     }
-    kw_store_free(&ending->store);
+    kw_commons_free(&ending->commons);
     kw_crew_free(&ending->crew);
     kw_near_shared_free(&ending->near);
     kw_learn_free(&ending->learn); /* nobody holds a row any more */
@@ -245,16 +246,24 @@ static unsigned threads_wanted(const struct kw_config *config)
 /* Keys of our own, as there is no cluster. */
 static enum kw_status server_embed(struct kw_server *server)
 {
+    struct kw_store *store = NULL;
+    unsigned classes = 0;
     struct kw_store_options options = {.workers_max = server->hub->workers_count};
 
     kw_store_options_fill(&options, server->config->maxmemory_bytes,
                           server->config->maxmemory_policy);
-    enum kw_status status = kw_store_new(&options, &server->store);
+    if (!kw_events_read(kw_bytes_of_text(server->config->notify_keyspace_events), &classes)) {
+        kw_log(KW_LOG_WARNING, "notify-keyspace-events '%s' has a letter that stands for nothing",
+               server->config->notify_keyspace_events);
+        return KW_E_INVALID;
+    }
+    enum kw_status status = kw_store_new(&options, &store);
     if (status != KW_OK) {
         kw_log(KW_LOG_WARNING, "can't make room for %zu bytes of keys (maxmemory)",
                options.memory_max_bytes);
         return status;
     }
+    server->commons = kw_commons_new(store);
     kw_log(KW_LOG_NOTICE, "no cluster behind: keys are kept here, in at most %zu MiB",
            options.memory_max_bytes >> 20);
     return KW_OK;

@@ -120,9 +120,9 @@ void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near)
     kw_near_open(worker->proxy, near);
 }
 
-void kw_worker_embed(struct kw_worker *worker, struct kw_store *store)
+void kw_worker_embed(struct kw_worker *worker, struct kw_commons *commons)
 {
-    kw_embedded_open(worker->proxy, store);
+    kw_embedded_open(worker->proxy, commons);
 }
 
 void kw_worker_start(struct kw_worker *worker)

@@ -15,7 +15,7 @@
 #include "net/inbox.h"
 #include "proxy/crew.h"
 #include "stats/stats.h"
-#include "store/store.h"
+#include "proxy/embedded/commons.h"
 
 struct kw_near_shared;
 struct kw_worker;
@@ -48,7 +48,7 @@ void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew);
 void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near);
 
 /* Serve from STORE, which outlives it, before any thread starts. */
-void kw_worker_embed(struct kw_worker *worker, struct kw_store *store);
+void kw_worker_embed(struct kw_worker *worker, struct kw_commons *commons);
 
 /* Start the thread. */
 void kw_worker_start(struct kw_worker *worker);

@@ -45,7 +45,6 @@ static const struct {
     {"cluster-enabled", "no"},
     {"protected-mode", "no"},
     {"requirepass", ""},
-    {"notify-keyspace-events", ""},
 };
 
 enum { FIXED_COUNT = sizeof fixed_values / sizeof fixed_values[0] };

@@ -70,6 +70,7 @@ struct kw_client {
     struct kw_transaction *transaction; /* MULTI, WATCH: transaction.c */
     struct kw_blocked *blocked;         /* a blocking command under way: blocked.c */
     struct kw_wait *wait;               /* WAIT under way: wait.c */
+    struct kw_stall *stall;             /* waits for a key of the embedded store: stall.c */
     struct kw_subscriber *subscriber;   /* channels: subscribe.c */
     struct kw_list monitoring;          /* in the monitor's clients: monitor.c */
     struct kw_tracker *tracker;         /* CLIENT TRACKING: tracker.c */
@@ -196,7 +197,7 @@ static inline void kw__slot_set_unstable(struct kw_proxy *proxy, uint16_t slot)
 /* It waits for something to happen at a node: that it leaves must be noticed. */
 static inline bool kw__client_is_blocked(const struct kw_client *client)
 {
-    return client->blocked != NULL || client->wait != NULL;
+    return client->blocked != NULL || client->wait != NULL || client->stall != NULL;
 }
 
 /* Have the client looked at when the tick ends: it may be able to go on. */

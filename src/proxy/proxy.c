@@ -21,6 +21,7 @@
 #include "proxy/account.h"
 #include "proxy/client.h"
 #include "proxy/embedded/embedded.h"
+#include "proxy/embedded/events.h"
 #include "proxy/face/monitor.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
@@ -117,6 +118,7 @@ void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken)
     proxy_apply_config(proxy);
     kw_account_apply_config(proxy);
     kw_near_apply_config(proxy);
+    kw_events_configure(proxy);
 }
 
 void kw_proxy_free(struct kw_proxy **proxy)

@@ -16,38 +16,42 @@
 #include "net/timer.h"
 #include "proxy/account.h"
 #include "proxy/admit.h"
+#include "proxy/embedded/bundle.h"
+#include "proxy/embedded/events.h"
+#include "proxy/embedded/herald.h"
+#include "proxy/embedded/shared.h"
+#include "proxy/embedded/stall.h"
 #include "proxy/local/local.h"
+#include "proxy/pubsub/subscribe.h"
+#include "proxy/pubsub/tracker.h"
 #include "proxy/reply.h"
 #include "proxy/session/session.h"
 
-#include <stdio.h>
-
 enum { UPKEEP_MS = 100 };
 
-struct kw_embedded {
-    struct kw_store_worker *store;
-    struct kw_timer *timer;
-    uint64_t now_ms; /* that the store knows */
-    bool is_awake;
-};
-
 static void embedded_wake(struct kw_proxy *proxy);
-static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command);
-static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command,
+                                    struct kw_bytes wire);
+static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command,
+                                      struct kw_bytes wire);
 static const char *lacking(const struct kw_command *command);
 static void embedded_on_timer(void *arg);
 
-void kw_embedded_open(struct kw_proxy *proxy, struct kw_store *store)
+void kw_embedded_open(struct kw_proxy *proxy, struct kw_commons *commons)
 {
     struct kw_embedded *embedded = kw_alloc_zero(1, sizeof *embedded);
+    struct kw_store_watcher watcher = kw_events_watcher(proxy);
 
     embedded->now_ms = kw_loop_now_wall_ms(proxy->loop);
-    embedded->store = kw_store_join(store, NULL, embedded->now_ms);
+    embedded->commons = commons;
+    embedded->store = kw_store_join(commons->store, &watcher, embedded->now_ms);
     KW_ASSERT(embedded->store != NULL);
     kw_store_rest(embedded->store);
     embedded->timer = kw_timer_new(proxy->loop, embedded_on_timer, proxy);
     kw_timer_start(embedded->timer, UPKEEP_MS);
+    kw_argv_init(&embedded->argv);
     proxy->embedded = embedded;
+    kw_events_configure(proxy);
 }
 
 void kw_embedded_close(struct kw_proxy *proxy)
@@ -59,6 +63,8 @@ void kw_embedded_close(struct kw_proxy *proxy)
     }
     kw_timer_free(&embedded->timer);
     kw_store_leave(&embedded->store);
+    kw_argv_deinit(&embedded->argv);
+    kw_blob_deinit(&embedded->notes);
     kw_free(embedded);
     proxy->embedded = NULL;
 }
@@ -78,9 +84,26 @@ enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_comm
     }
     if (verdict == KW_NEXT) {
         embedded_wake(proxy);
-        verdict = embedded_run(client, command);
+        verdict = kw_embedded_answer(client, command, wire);
+        kw_events_tell(proxy);
     }
-    return verdict == KW_NEXT ? embedded_other(client, command) : verdict;
+    return verdict;
+}
+
+enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_command *command,
+                                   struct kw_bytes wire)
+{
+    enum kw_verdict verdict = embedded_run(client, command, wire);
+
+    return verdict == KW_NEXT ? embedded_other(client, command, wire) : verdict;
+}
+
+enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command)
+{
+    char name[KW_COMMAND_NAME_MAX + 1];
+
+    kw_admit_shown_name(command, name, sizeof name);
+    return kw_reply_refuse(client, KW_ERROR_STORE_LACKS, name, lacking(command));
 }
 
 void kw_embedded_rest(struct kw_proxy *proxy)
@@ -104,7 +127,8 @@ static void embedded_wake(struct kw_proxy *proxy)
 }
 
 /* NEXT: the store has no such command. */
-static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command)
+static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command,
+                                    struct kw_bytes wire)
 {
     struct kw_proxy *proxy = client->proxy;
     struct kw_buf *buf = kw_reply_begin(client);
@@ -122,23 +146,47 @@ static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_co
     case KW_STORE_FAILED:
         return KW_REFUSED;
     case KW_STORE_BLOCKS:
+        return kw_stall_start(client, command, wire);
     case KW_STORE_LACKS:
     default:
         return KW_NEXT;
     }
 }
 
-static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command)
+static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command,
+                                      struct kw_bytes wire)
 {
-    char name[KW_COMMAND_NAME_MAX + 1];
     bool is_local = command->route == KW_ROUTE_LOCAL && command->local != KW_LOCAL_NONE;
 
     if (is_local || command->group == KW_GROUP_SENTINEL) {
         enum kw_verdict verdict = kw_admit(client, command);
         return verdict == KW_NEXT ? kw_local_answer(client, command) : verdict;
     }
-    kw_admit_shown_name(command, name, sizeof name);
-    return kw_reply_refuse(client, KW_ERROR_STORE_LACKS, name, lacking(command));
+    switch (command->session) {
+    case KW_SESSION_TRANSACTION:
+        return kw_transaction_start(client, command, wire);
+    case KW_SESSION_WATCH:
+        return kw_bundle_watch(client);
+    case KW_SESSION_SUBSCRIBE:
+    case KW_SESSION_SUBSCRIBE_SLOT:
+        return kw_subscribe_start(client, command, wire);
+    case KW_SESSION_TRACKING:
+        return kw_tracker_start(client, command, wire);
+    case KW_SESSION_PUBLISH:
+        return kw_herald_publish(client, command);
+    case KW_SESSION_WAIT:
+        return strcmp(command->name, "wait") == 0 ? kw_stall_wait(client, command, wire)
+                                                  : kw_embedded_lacks(client, command);
+    case KW_SESSION_NONE:
+    case KW_SESSION_BLOCK:
+    case KW_SESSION_BLOCK_OPTION:
+    case KW_SESSION_CURSOR:
+    case KW_SESSION_STATE:
+    default: {
+        enum kw_verdict verdict = kw_herald_answer(client, command);
+        return verdict == KW_NEXT ? kw_embedded_lacks(client, command) : verdict;
+    }
+    }
 }
 
 /* What COMMAND would be about. */
@@ -162,4 +210,5 @@ static void embedded_on_timer(void *arg)
 
     kw_timer_start(proxy->embedded->timer, UPKEEP_MS);
     embedded_wake(proxy);
+    kw_events_tell(proxy); /* of what was over */
 }

@@ -9,11 +9,11 @@
 #ifndef KW_PROXY_EMBEDDED_EMBEDDED_H
 #define KW_PROXY_EMBEDDED_EMBEDDED_H
 
+#include "proxy/embedded/commons.h"
 #include "proxy/internal.h"
-#include "store/store.h"
 
-/* Serve from STORE (borrowed), from now on; and no more. */
-void kw_embedded_open(struct kw_proxy *proxy, struct kw_store *store);
+/* Serve from the store of COMMONS (borrowed), from now on; and no more. */
+void kw_embedded_open(struct kw_proxy *proxy, struct kw_commons *commons);
 void kw_embedded_close(struct kw_proxy *proxy);
 
 /* Answer the command in the client's proxy->argv, whose row is COMMAND (NULL: nobody knows it).
@@ -22,6 +22,13 @@ void kw_embedded_close(struct kw_proxy *proxy);
  */
 enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_command *command,
                                   struct kw_bytes wire, bool *is_admitted);
+
+/* For bundle.c: answer COMMAND, in proxy->argv, whatever the client's modes. */
+enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_command *command,
+                                   struct kw_bytes wire);
+
+/* Refuse COMMAND, which only servers have. */
+enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command);
 
 /* The tick ends: the loop may sleep now, the store is not to wait for it. */
 void kw_embedded_rest(struct kw_proxy *proxy);

@@ -11,6 +11,7 @@
 #include "config/board.h"
 #include "config/describe.h"
 #include "config/rewrite.h"
+#include "proxy/embedded/events.h"
 #include "proxy/gather/gather.h"
 #include "proxy/reply.h"
 #include "proxy/round.h"
@@ -25,6 +26,10 @@ struct pairs {
 
 enum { KEYSPACE_EVENTS_MAX_BYTES = 64 }; /* all letters there are, twice */
 
+static const char EVENTS[] = "notify-keyspace-events";
+static const char EVENTS_WRONG[] = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+
+static bool events_are_letters(struct kw_client *client);
 static bool asks_for(const struct kw_argv *argv, struct kw_bytes name);
 static enum kw_verdict set_everywhere(struct kw_client *client);
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
@@ -61,9 +66,12 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     if (argv->count % 2 != 0) {
         return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
     }
-    if (argv->count == 4 &&
+    if (client->proxy->embedded == NULL && argv->count == 4 &&
         kw_bytes_equal_nocase(argv->items[2], KW_BYTES("notify-keyspace-events"))) {
         return set_everywhere(client);
+    }
+    if (client->proxy->embedded != NULL && !events_are_letters(client)) {
+        return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, EVENTS, EVENTS_WRONG);
     }
     if (client->proxy->embedded == NULL && asks_for(argv, KW_BYTES("maxmemory-policy"))) {
         return kw_reply_refuse(client, KW_ERROR_CONFIG_SERVERS, "maxmemory-policy", NULL);
@@ -79,6 +87,28 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     round->errand.visit = take_visit;
     round->on_end = round_free;
     return kw_round_start(client, command, round);
+}
+
+/* Are the letters of notify-keyspace-events, if it is to be set, those of redis? They are put into
+ * its order.
+ */
+static bool events_are_letters(struct kw_client *client)
+{
+    struct kw_argv *argv = &client->proxy->argv;
+    unsigned classes = 0;
+
+    for (size_t i = 2; i + 1 < argv->count; i += 2) {
+        if (!kw_bytes_equal_nocase(argv->items[i], kw_bytes_of_text(EVENTS))) {
+            continue;
+        }
+        if (!kw_events_read(argv->items[i + 1], &classes)) {
+            return false;
+        }
+        char *text = client->proxy->scratch;
+        kw_events_write(classes, text);
+        argv->items[i + 1] = kw_bytes_of_text(text);
+    }
+    return true;
 }
 
 /* True when NAME is among the options to be set. */
@@ -171,8 +201,7 @@ static enum kw_verdict set_everywhere(struct kw_client *client)
         proxy->config_everywhere->merge = KW_MERGE_ALL_SUCCEEDED;
     }
     if (argv->items[3].len > KEYSPACE_EVENTS_MAX_BYTES) {
-        return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, "notify-keyspace-events",
-                               "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+        return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, EVENTS, EVENTS_WRONG);
     }
     kw_buf_init(&wire, proxy->chunks);
     kw_write_command(&wire, argv->items, argv->count); /* small: one chunk */

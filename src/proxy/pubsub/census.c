@@ -150,6 +150,23 @@ uint64_t kw_census_names_count(struct kw_stats_hub *hub, enum kw_channel_kind ki
     return count;
 }
 
+void kw_census_each(struct kw_stats_hub *hub, enum kw_channel_kind kind,
+                    void (*on_name)(void *arg, struct kw_bytes name), void *arg)
+{
+    struct kw_census *census = census_lock(hub);
+
+    for (size_t i = 0; i < census->entries.buckets_count; i++) {
+        for (struct kw_map_link *link = census->entries.buckets[i]; link != NULL;
+             link = link->next) {
+            const struct entry *entry = KW_MAP_ENTRY(link, struct entry, by_name);
+            if (entry->kind == kind && entry->clients_count > 0) {
+                on_name(arg, kw_bytes_of(entry->name, entry->name_len));
+            }
+        }
+    }
+    census_unlock(census);
+}
+
 struct kw_census_count kw_census_patterns(struct kw_stats_hub *hub)
 {
     struct kw_census_count count = {0};

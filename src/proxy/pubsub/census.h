@@ -52,6 +52,10 @@ struct kw_census_count kw_census_subscribers(struct kw_stats_hub *hub, enum kw_c
 /* How many different names of KIND clients subscribe to: INFO. */
 uint64_t kw_census_names_count(struct kw_stats_hub *hub, enum kw_channel_kind kind);
 
+/* Call ON_NAME with each name of KIND that clients subscribe to. It must not call this room. */
+void kw_census_each(struct kw_stats_hub *hub, enum kw_channel_kind kind,
+                    void (*on_name)(void *arg, struct kw_bytes name), void *arg);
+
 /* Patterns that clients subscribe to, and how many patterns keyway is subscribed to, summed over
  * the nodes (a pattern that several workers ask the same node for is one there): PUBSUB NUMPAT.
  */

@@ -27,6 +27,7 @@ struct kw_channels *kw_channels_of(struct kw_proxy *proxy)
     channels->proxy = proxy;
     kw_map_init(&channels->by_name);
     kw_map_init(&channels->by_pair);
+    kw_list_init(&channels->patterns);
     kw_list_init(&channels->inlets);
     kw_list_init(&channels->pending);
     channels->timer = kw_timer_new(proxy->loop, kw_channels_on_timer, channels);
@@ -89,10 +90,15 @@ struct kw_channel *kw_channel_get(struct kw_channels *channels, enum kw_channel_
     channel->slot = kw_slot_of_key(name);
     channel->is_everywhere = (kind == KW_CHANNEL_PLAIN && kw_channel_is_event(name)) ||
                              (kind == KW_CHANNEL_PATTERN && pattern_may_be_event(name));
+    channel->is_here = channels->proxy->embedded != NULL;
     channel->name_len = name.len;
     memcpy(channel->name, name.data, name.len);
     kw_list_init(&channel->subscriptions);
     kw_list_init(&channel->places);
+    kw_list_init(&channel->of_patterns);
+    if (kind == KW_CHANNEL_PATTERN) {
+        kw_list_append(&channels->patterns, &channel->of_patterns);
+    }
     kw_map_add(&channels->by_name, &channel->by_name, kw_hash(name, kind));
     return channel;
 }
@@ -102,6 +108,7 @@ void kw_channel_put(struct kw_channels *channels, struct kw_channel *channel)
     if (channel->visits_count == 0 && kw_list_is_empty(&channel->subscriptions) &&
         kw_list_is_empty(&channel->places)) {
         kw_map_remove(&channels->by_name, &channel->by_name);
+        kw_list_remove(&channel->of_patterns);
         kw_free(channel);
     }
 }

@@ -24,12 +24,14 @@ struct kw_place;
 struct kw_channel {
     struct kw_map_link by_name;
     struct kw_list subscriptions;
-    struct kw_list places;     /* the nodes that are asked for it */
+    struct kw_list places;      /* the nodes that are asked for it */
+    struct kw_list of_patterns; /* in channels->patterns, when it is one */
     struct kw_place *home;     /* whose ordinary messages count; NULL = no node has confirmed yet */
     uint64_t refused_until_ms; /* a node would not have it: it is not asked again before */
     uint32_t visits_count;     /* its subscriptions are being walked over: it must not be freed */
     uint16_t slot;
     uint8_t kind;       /* enum kw_channel_kind */
+    bool is_here;       /* no node is asked: it is this process's own */
     bool is_everywhere; /* may bring events of keys, which each master tells of its own ones */
     size_t name_len;
     char name[];
@@ -48,6 +50,7 @@ struct kw_channels {
     struct kw_proxy *proxy; /* set once */
     struct kw_map by_name;
     struct kw_map by_pair;
+    struct kw_list patterns;
     struct kw_list inlets;
     struct kw_list pending;       /* subscribers whose SUBSCRIBE is not confirmed */
     struct kw_timer *timer;       /* runs while there are inlets */

@@ -34,6 +34,10 @@ void kw_channel_align(struct kw_channels *channels, struct kw_channel *channel)
     struct kw_backend *backend = channels->proxy->backend;
     struct kw_place *home = NULL;
 
+    if (channel->is_here) {
+        kw_channel_put(channels, channel);
+        return;
+    }
     if (is_wanted && now_ms < channel->refused_until_ms) {
         return; /* what other nodes have confirmed stays; the timer tries again */
     }
@@ -79,7 +83,7 @@ void kw_channels_align_soon(struct kw_channels *channels)
 bool kw_channel_is_settled(const struct kw_channel *channel)
 {
     if (channel->home == NULL) {
-        return false;
+        return channel->is_here;
     }
     for (struct kw_list *at = channel->places.next; at != &channel->places; at = at->next) {
         const struct kw_place *place = KW_LIST_ENTRY(at, struct kw_place, of_channel);

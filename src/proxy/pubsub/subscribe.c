@@ -68,7 +68,8 @@ enum kw_verdict kw_subscribe_start(struct kw_client *client, const struct kw_com
         KW_ASSERT(kind < KW_CHANNEL_KINDS); /* commands.def gives this session to no other */
     }
     bool is_start = kw_bytes_equal(name, kw_channel_word(kind, true));
-    if (is_start && kind == KW_CHANNEL_SHARD && !channels_share_slot(&client->proxy->argv)) {
+    if (is_start && kind == KW_CHANNEL_SHARD && client->proxy->embedded == NULL &&
+        !channels_share_slot(&client->proxy->argv)) {
         return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
     }
     client->is_muted = false; /* CLIENT REPLY mutes no confirmations, as in a server */
@@ -163,8 +164,8 @@ void kw_subscribers_refuse(struct kw_channels *channels, struct kw_channel *chan
     (void)channels;
 }
 
-void kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *channel,
-                            struct kw_bytes value, struct kw_chunk *chunk)
+uint32_t kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *channel,
+                                struct kw_bytes value, struct kw_chunk *chunk)
 {
     struct kw_chunk *made = NULL;
     uint32_t count = 0;
@@ -191,6 +192,7 @@ void kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *cha
     kw_chunk_unref(&made);
     KW_STAT_ADD(channels->proxy->stats, pubsub_messages_delivered, count);
     kw_channel_put(channels, channel);
+    return count;
 }
 
 void kw_subscribers_check(struct kw_channels *channels, uint64_t now_ms)

@@ -34,10 +34,10 @@ void kw_subscribers_refuse(struct kw_channels *channels, struct kw_channel *chan
                            struct kw_bytes line);
 
 /* For inlet.c: VALUE, a message as RESP2 has it, for all who subscribe to CHANNEL. CHUNK is where
- * it lies when it may be referenced, or NULL.
+ * it lies when it may be referenced, or NULL. How many got it.
  */
-void kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *channel,
-                            struct kw_bytes value, struct kw_chunk *chunk);
+uint32_t kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *channel,
+                                struct kw_bytes value, struct kw_chunk *chunk);
 
 /* Answer those who have waited too long with an error. */
 void kw_subscribers_check(struct kw_channels *channels, uint64_t now_ms);

@@ -45,8 +45,9 @@ static const struct kw_feed_user tap_user = {tap_on_ready, tap_on_value, tap_on_
 void kw_taps_align(struct kw_tracking *tracking)
 {
     struct kw_backend *backend = tracking->proxy->backend;
-    bool is_wanted = !tracking->is_stopped && (!kw_list_is_empty(&tracking->trackers) ||
-                                               !kw_list_is_empty(&tracking->pending));
+    bool is_wanted =
+        !tracking->is_stopped && tracking->proxy->embedded == NULL &&
+        (!kw_list_is_empty(&tracking->trackers) || !kw_list_is_empty(&tracking->pending));
 
     for (struct kw_list *at = tracking->taps.next; at != &tracking->taps; at = at->next) {
         KW_LIST_ENTRY(at, struct tap, all)->is_needed = false;
@@ -88,6 +89,9 @@ bool kw_taps_are_settled(const struct kw_tracking *tracking, const char **refuse
     bool is_settled = !kw_list_is_empty(&tracking->taps);
 
     *refused_by = NULL;
+    if (tracking->proxy->embedded != NULL) {
+        return true; /* the store tells: embedded/events.c */
+    }
     for (struct kw_list *at = tracking->taps.next; at != &tracking->taps; at = at->next) {
         const struct tap *tap = KW_LIST_ENTRY(at, struct tap, all);
         bool is_ready = tap->feed.state == KW_FEED_READY;

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "net/timer.h"
+#include "proxy/embedded/events.h"
 #include "proxy/pubsub/referral.h"
 #include "proxy/pubsub/tap.h"
 #include "proxy/reply.h"
@@ -120,7 +121,10 @@ void kw_tracker_drop(struct kw_client *client)
     }
     struct kw_request *request = tracker->request;
     kw_tracking_forget(client->proxy->tracking, tracker);
-    KW_STAT_ADD(client->proxy->stats, clients_tracking, kw_list_is_linked(&tracker->all) ? -1 : 0);
+    if (kw_list_is_linked(&tracker->all)) {
+        KW_STAT_ADD(client->proxy->stats, clients_tracking, -1);
+        kw_events_count_trackers(client->proxy, -1);
+    }
     kw_list_remove(&tracker->all);
     kw_list_remove(&tracker->pending);
     for (uint32_t i = 0; i < tracker->prefixes_count; i++) {
@@ -173,7 +177,7 @@ static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw
     struct wish wish = {0};
     enum kw_error error = KW_ERROR_SYNTAX;
 
-    if (!client->proxy->backend->has_topology &&
+    if (client->proxy->embedded == NULL && !client->proxy->backend->has_topology &&
         kw_loop_now_ms(client->proxy->loop) < client->proxy->patient_until_ms) {
         return KW_WAITING; /* just started: the feeds have nowhere to go yet */
     }
@@ -440,6 +444,7 @@ static void tracker_turn_on(struct kw_tracker *tracker)
 {
     if (!kw_list_is_linked(&tracker->all)) {
         KW_STAT_ADD(tracker->client->proxy->stats, clients_tracking, 1);
+        kw_events_count_trackers(tracker->client->proxy, 1);
         kw_list_append(&tracker->client->proxy->tracking->trackers, &tracker->all);
     }
 }

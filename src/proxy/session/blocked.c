@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/client.h"
+#include "proxy/embedded/stall.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -112,6 +113,10 @@ bool kw_blocked_unblock(struct kw_client *client, bool is_error)
     if (client->is_gone || !kw__client_is_blocked(client)) {
         return false;
     }
+    if (client->stall != NULL) {
+        kw_stall_unblock(client, is_error);
+        return true;
+    }
     if (client->wait != NULL) {
         kw_wait_unblock(client, is_error);
         return true;
@@ -136,6 +141,8 @@ void kw_blocked_drain(struct kw_client *client)
 {
     if (!client->is_gone && client->wait != NULL) {
         kw_wait_unblock(client, false); /* with what it has so far */
+    } else if (!client->is_gone && client->stall != NULL) {
+        kw_client_close(client);
     } else if (!client->is_gone && client->blocked != NULL) {
         blocked_end(client->blocked, ENDING_CLOSE);
     }
@@ -146,6 +153,7 @@ void kw_blocked_drop(struct kw_client *client)
     if (client->blocked != NULL) {
         kw_leased_drop(&client->blocked->leased);
     }
+    kw_stall_drop(client);
 }
 
 /* Where the timeout stands, and what it says. One that can't be read is the node's to refuse. */

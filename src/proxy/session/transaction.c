@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "command/keys.h"
+#include "proxy/embedded/bundle.h"
 #include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -142,6 +143,7 @@ struct kw_transaction *kw__transaction_of(struct kw_client *client)
 
 void kw__transaction_free(struct kw_client *client)
 {
+    kw_bundle_release(client, client->transaction);
     kw_chunk_unref(&client->transaction->run);
     kw_free(client->transaction);
     client->transaction = NULL;
@@ -176,6 +178,11 @@ static enum kw_verdict transaction_exec(struct kw_client *client, const struct k
     if (transaction->is_flagged) {
         kw_transaction_drop(client);
         return kw_reply_refuse(client, KW_ERROR_EXECABORT, NULL, NULL); /* I2 */
+    }
+    if (client->proxy->embedded != NULL) {
+        enum kw_verdict verdict = kw_bundle_exec(client, transaction);
+        kw_transaction_drop(client);
+        return verdict;
     }
     if (transaction->is_watching || transaction->is_watch_lost) {
         return kw_watch_exec(client, transaction, command);
@@ -259,10 +266,14 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
     if ((command->flags & KW_COMMAND_NO_MULTI) != 0) {
         return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
     }
-    if (!may_queue(client, command)) {
+    if (client->proxy->embedded != NULL) {
+        enum kw_verdict verdict = kw_bundle_check(client, command);
+        if (verdict != KW_NEXT) {
+            return verdict;
+        }
+    } else if (!may_queue(client, command)) {
         return refuse_to_queue(client, command);
-    }
-    if (!slot_agrees(client, command)) {
+    } else if (!slot_agrees(client, command)) {
         return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
     }
     if (!transaction->is_flagged) { /* else nobody will need it */

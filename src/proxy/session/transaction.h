@@ -9,6 +9,7 @@
 #ifndef KW_PROXY_SESSION_TRANSACTION_H
 #define KW_PROXY_SESSION_TRANSACTION_H
 
+#include "base/blob.h"
 #include "proxy/internal.h"
 #include "proxy/session/leased.h"
 
@@ -22,6 +23,8 @@ struct kw_transaction {
     bool is_answering;    /* WATCH's reply is being passed on */
     bool is_executing;    /* EXEC is on the link of WATCH */
     bool is_clean;        /* ... and its reply says that the node has forgotten the keys */
+
+    struct kw_blob tickets; /* of the embedded store, struct kw_store_ticket *: bundle.c */
 
     struct kw_chunk *run; /* MULTI and what was queued; NULL outside of MULTI */
     uint32_t count;       /* of commands queued */

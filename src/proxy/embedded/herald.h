@@ -1,0 +1,24 @@
+/* herald.h - PUBLISH and PUBSUB where there is no node to publish at: messages go round the workers.
+ *
+ * Thread: the worker's. Memory: a message is copied, and freed when all workers have seen it.
+ * See also: pubsub/subscribe.h (who gets it), crew.h (the way round).
+ */
+#ifndef KW_PROXY_EMBEDDED_HERALD_H
+#define KW_PROXY_EMBEDDED_HERALD_H
+
+#include "proxy/internal.h"
+#include "proxy/pubsub/census.h"
+
+/* PUBLISH and SPUBLISH: answered when every worker has delivered. Returns KW_SENT. */
+enum kw_verdict kw_herald_publish(struct kw_client *client, const struct kw_command *command);
+
+/* PUBSUB CHANNELS, NUMSUB, NUMPAT and their kin for shard channels; NEXT: another command. */
+enum kw_verdict kw_herald_answer(struct kw_client *client, const struct kw_command *command);
+
+/* Deliver TEXT to all who listen to CHANNEL, by name or by pattern. */
+void kw_herald_send(struct kw_proxy *proxy, struct kw_bytes channel, struct kw_bytes text);
+
+/* False when nobody listens to any channel or pattern. */
+bool kw_herald_is_heard(struct kw_proxy *proxy);
+
+#endif
