@@ -14,8 +14,8 @@
 #include "config/config.h"
 #include "net/inbox.h"
 #include "proxy/crew.h"
-#include "stats/stats.h"
 #include "proxy/embedded/commons.h"
+#include "stats/stats.h"
 
 struct kw_near_shared;
 struct kw_worker;

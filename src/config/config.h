@@ -125,7 +125,7 @@ struct kw_config {
     unsigned near_cache_max_age_ms;     /* an entry is fetched anew after so long (R8) */
     uint64_t near_cache_max_item_bytes; /* of a reply */
     unsigned near_cache_admit_reads;    /* a key is hot that was read so often lately */
-    char *notify_keyspace_events; /* of the embedded store; redis's letters */
+    char *notify_keyspace_events;       /* of the embedded store; redis's letters */
     char *near_cache_prefix;            /* only keys with one of these, blanks between; "" = all */
     char *near_cache_skip_prefix;       /* no keys with one of these */
     enum kw_near_fallback near_cache_fallback;

@@ -1,4 +1,4 @@
-/* herald.h - PUBLISH and PUBSUB where there is no node to publish at: messages go round the workers.
+/* herald.h - PUBLISH and PUBSUB where there is no node to publish at: messages go round.
  *
  * Thread: the worker's. Memory: a message is copied, and freed when all workers have seen it.
  * See also: pubsub/subscribe.h (who gets it), crew.h (the way round).

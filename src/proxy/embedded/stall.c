@@ -13,9 +13,9 @@
  *     by exactly one who ends it, and is in none.
  * S2  Lists are in the order in which clients began to wait; one that was taken for nothing goes
  *     back to its place.
- * S3  Who ends up waiting has looked at its keys after the last one to whom a ready key told of
- *     nobody: that one says so (misses), and then who has taken a stall looks again. Both sides hold
- *     the key's stripe when they look.
+ * S3  Who ends up waiting has looked at its keys after the last ready key that told of nobody:
+ *     whoever brought that one counts a miss, and then who has taken a stall looks again. Both
+ *     sides hold the key's stripe when they look.
  * S4  The mutex is never held while a command runs.
  */
 #include "proxy/embedded/stall.h"
