@@ -116,6 +116,7 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     made->probe = kw_probe_new(&(struct kw_probe_options){.loop = made->loop,
                                                           .config = config,
                                                           .discover = made->discover,
+                                                          .keyspace = &made->hub->keyspace,
                                                           .on_node_state = server_on_node_state,
                                                           .arg = made});
     made->learn = kw_learn_new(&(struct kw_learn_options){

@@ -8,6 +8,7 @@
  * I3  the pause after a success is health-interval-ms; after the n-th failure in a row 50 ms x 2^n,
  *     at most a second: three failures in a row take about node-timeout-ms each, or are quick.
  * I4  on_node_state may not free the probe, nor make it follow another topology.
+ * I5  keyspace is the sum of what all subjects said of their keys last.
  */
 #include "cluster/probe.h"
 
@@ -20,8 +21,14 @@
 #include "net/control.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "stats/keyspace.h"
 
-enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000 };
+enum {
+    PAUSE_MIN_MS = 50,
+    PAUSE_MAX_MS = 1000,
+    COUNT_EACH = 12,         /* questions: a minute with the default interval */
+    COUNT_WANTED_MS = 120000 /* somebody has looked so long ago: who watches looks again by then */
+};
 
 enum subject_state { SUBJECT_RESTING = 0, SUBJECT_CONNECTING, SUBJECT_ASKING };
 
@@ -30,11 +37,14 @@ struct subject {
     struct kw_probe *probe;
     uint16_t node_index; /* I2 */
     enum subject_state state;
-    struct kw_timer *timer;     /* owned: the next question */
-    struct kw_control *control; /* owned; NULL when not connected */
-    uint64_t asked_ms;          /* when the last question began */
-    uint32_t failures;          /* in a row */
-    bool is_down;               /* as reported */
+    struct kw_timer *timer;          /* owned: the next question */
+    struct kw_control *control;      /* owned; NULL when not connected */
+    uint64_t asked_ms;               /* when the last question began */
+    uint32_t questions;              /* so far */
+    bool is_counting;                /* the last question was for its keys */
+    struct kw_keyspace_counts *keys; /* owned: what it said to that; NULL: nothing yet */
+    uint32_t failures;               /* in a row */
+    bool is_down;                    /* as reported */
 };
 
 struct kw_probe {
@@ -44,8 +54,9 @@ struct kw_probe {
     struct kw_topology *topology; /* one reference; NULL at first */
     struct subject **subjects;    /* owned */
     uint32_t subjects_count;
-    uint32_t down_count; /* I1 */
-    uint64_t random;     /* state of the jitter's generator */
+    uint32_t down_count;                /* I1 */
+    struct kw_keyspace_counts keyspace; /* I5 */
+    uint64_t random;                    /* state of the jitter's generator */
 };
 
 static struct subject *probe_take(struct kw_probe *probe, const struct kw_topology_node *node);
@@ -56,6 +67,8 @@ static void subject_on_timer(void *arg);
 static void subject_connect(struct subject *subject);
 static void subject_on_ready(void *arg);
 static void subject_ask(struct subject *subject);
+static bool subject_may_count(const struct subject *subject);
+static void subject_count(struct subject *subject, const struct kw_value *reply);
 static void subject_on_reply(void *arg, enum kw_status status, const struct kw_value *reply);
 static void subject_on_down(void *arg, enum kw_status status);
 static void subject_fail(struct subject *subject, enum kw_status status);
@@ -144,6 +157,7 @@ static void subject_free(struct subject **subject)
         return;
     }
     freed->probe->down_count -= freed->is_down; /* I1 */
+    subject_count(freed, NULL);
     kw_control_close(&freed->control);
     kw_timer_free(&freed->timer);
     kw_free(freed);
@@ -201,8 +215,43 @@ static void subject_on_ready(void *arg)
 static void subject_ask(struct subject *subject)
 {
     subject->state = SUBJECT_ASKING;
-    kw_control_send(subject->control, "PING", subject->probe->live->node_timeout_ms,
-                    subject_on_reply, subject);
+    subject->is_counting = subject_may_count(subject);
+    subject->questions++;
+    kw_control_send(subject->control, subject->is_counting ? "INFO keyspace" : "PING",
+                    subject->probe->live->node_timeout_ms, subject_on_reply, subject);
+}
+
+/* Is the next question for its keys? Not while it is in doubt: PING is what any server answers. */
+static bool subject_may_count(const struct subject *subject)
+{
+    struct kw_probe *probe = subject->probe;
+
+    if (probe->options.keyspace == NULL || subject->failures > 0) {
+        return false;
+    }
+    uint64_t wanted_ms =
+        atomic_load_explicit(&probe->options.keyspace->wanted_ms, memory_order_relaxed);
+    uint64_t now_ms = kw_loop_now_ms(probe->options.loop);
+    bool is_wanted = wanted_ms != 0 && now_ms < wanted_ms + COUNT_WANTED_MS;
+    return is_wanted || subject->questions % COUNT_EACH == 0;
+}
+
+/* REPLY is what it says of its keys; NULL: it is no subject any more. */
+static void subject_count(struct subject *subject, const struct kw_value *reply)
+{
+    struct kw_probe *probe = subject->probe;
+    struct kw_keyspace_counts *counts = NULL;
+
+    if (reply != NULL) {
+        counts = kw_alloc(sizeof *counts);
+        kw_keyspace_parse(reply->bytes, counts);
+    }
+    if (subject->keys != NULL || counts != NULL) {
+        kw_keyspace_replace(&probe->keyspace, subject->keys, counts); /* I5 */
+        kw_keyspace_publish(probe->options.keyspace, &probe->keyspace);
+    }
+    kw_free(subject->keys);
+    subject->keys = counts;
 }
 
 static void subject_on_reply(void *arg, enum kw_status status, const struct kw_value *reply)
@@ -210,11 +259,13 @@ static void subject_on_reply(void *arg, enum kw_status status, const struct kw_v
     struct subject *subject = arg;
     struct kw_probe *probe = subject->probe;
 
-    (void)reply;
     if (status != KW_OK) {
         return; /* subject_on_down() follows */
     }
     KW_ASSERT(subject->state == SUBJECT_ASKING);
+    if (subject->is_counting && reply != NULL && reply->type == KW_VALUE_BYTES) {
+        subject_count(subject, reply);
+    }
     subject->state = SUBJECT_RESTING;
     subject->failures = 0;
     kw_timer_start(subject->timer, probe_jittered(probe, probe->live->health_interval_ms));

@@ -4,6 +4,9 @@
  * node-failure-limit times in a row is reported down and then asked more often (50 ms, doubling to
  * 1 s), so that its return is seen at once. Discovery is told to hurry while any master is down.
  *
+ * Instead of PING a master is asked for `INFO keyspace` the first time, once in a minute or so, and
+ * each time while somebody wants to know (stats/keyspace.h): no question more than without it.
+ *
  * Any answer counts as alive, errors too: a node that is loading or busy says so to its clients.
  *
  * Thread: the control loop's. Memory: kw_probe_new() returns an owned pointer; it keeps a reference
@@ -17,6 +20,7 @@
 
 struct kw_config;
 struct kw_discover;
+struct kw_keyspace;
 struct kw_loop;
 struct kw_probe;
 
@@ -24,6 +28,7 @@ struct kw_probe_options {
     struct kw_loop *loop;
     struct kw_config *config;
     struct kw_discover *discover;
+    struct kw_keyspace *keyspace; /* borrowed: where masters' counts of keys go; NULL: not asked */
 
     /* NODE (borrowed, of the last topology followed) went down or came back. A node counts as alive
      * until told otherwise, also when it is new in the topology. */

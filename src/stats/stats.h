@@ -10,6 +10,7 @@
 #define KW_STATS_STATS_H
 
 #include "base/limits.h"
+#include "stats/keyspace.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -42,7 +43,8 @@ struct kw_stats_hub {
     struct kw_slowlog *slowlog;               /* set once, NULL = none; slowlog.h */
     struct kw_latency *latency;               /* set once, NULL = none; latency.h */
     _Atomic(struct kw_census *)
-        census; /* who subscribes to what, proxy/census.h; NULL = nobody yet */
+        census;                  /* who subscribes to what, proxy/census.h; NULL = nobody yet */
+    struct kw_keyspace keyspace; /* as the masters said last */
 };
 
 /* Add N (may be negative for gauges) to the worker's figure NAME. */

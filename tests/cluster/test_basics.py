@@ -3,6 +3,7 @@ import redis
 
 from support.client import ErrorReply
 from support.testing import SHARED, test
+from support.wait import until
 
 
 @test()
@@ -97,3 +98,20 @@ def several_threads_serve_the_same_data(t):
     for client in clients:
         assert client.pipeline([("GET", "k%d" % n) for n in range(40)]) == [
             b"%d" % n for n in range(40)]
+
+
+@test(cluster=SHARED, arguments=["--health-interval-ms", "100"])
+def info_keyspace_counts_the_keys_of_all_masters(t):
+    """Within moments, as redis-py reads it."""
+    client = t.client()
+    for n in range(300):
+        words = ("SET", "k%d" % n, "v") + (("EX", 1000) if n < 60 else ())
+        assert client.call(*words) == b"OK"
+    r = redis.Redis(port=t.keyway.port)
+
+    until(lambda: r.info("keyspace").get("db0", {}).get("keys") == 300, 10, "all keys are counted")
+    assert r.info("keyspace")["db0"]["expires"] == 60
+    assert r.info()["db0"]["keys"] == r.dbsize()
+    client.call("FLUSHALL")
+    until(lambda: "db0" not in r.info("keyspace"), 10, "no key is counted")
+    r.close()

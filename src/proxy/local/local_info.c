@@ -303,8 +303,19 @@ static void info_nearcache(struct kw_info *info)
     kw_near_report(info->proxy, &info->text);
 }
 
-/* As of the last time that the nodes were asked: see cluster/probe.h. */
+/* As of the last time that the nodes were asked, which happens more often now: cluster/probe.h. */
 static void info_keyspace(struct kw_info *info)
 {
-    (void)info; /* keys are counted by the nodes; DBSIZE is the command that asks them all */
+    struct kw_keyspace *keyspace = &info->proxy->hub->keyspace;
+
+    atomic_store_explicit(&keyspace->wanted_ms, kw_loop_now_ms(info->proxy->loop),
+                          memory_order_relaxed);
+    for (int db = 0; db < KW_KEYSPACE_DBS_MAX; db++) {
+        unsigned long long keys = atomic_load(&keyspace->dbs[db].keys);
+        if (keys > 0) {
+            line(info, "db%d:keys=%llu,expires=%llu,avg_ttl=%llu", db, keys,
+                 (unsigned long long)atomic_load(&keyspace->dbs[db].expires),
+                 (unsigned long long)atomic_load(&keyspace->dbs[db].avg_ttl_ms));
+        }
+    }
 }
