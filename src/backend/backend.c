@@ -5,6 +5,7 @@
  * I2  a link that failed is closed at the end of the tick it failed in, before anything is written;
  *     nobody closes a link inside its own callback.
  * I3  the timer runs while any call is unanswered, any link is being made or any node is down.
+ * I4  block_node names the owner of a block only while all slots of it are that one's.
  */
 #include "backend/backend.h"
 
@@ -33,6 +34,8 @@ struct ignored_call {
     struct kw_backend *backend;
 };
 
+static void backend_give(struct kw_backend *backend, uint16_t slot, uint16_t place);
+static void backend_sum_up(struct kw_backend *backend);
 static void backend_on_timer(void *arg);
 static bool endpoint_read(struct kw_topology_node *wanted, struct kw_bytes host, uint16_t port,
                           const struct kw_node *asked);
@@ -67,6 +70,7 @@ struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         backend->slot_node[slot] = KW_NODE_NONE;
     }
+    backend_sum_up(backend);
     return backend;
 }
 
@@ -117,12 +121,13 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
         uint16_t owner = topology->slot_owner[slot];
         uint16_t place = owner == KW_NODE_NONE ? KW_NODE_NONE : places[owner];
         if (backend->slot_node[slot] != place) {
-            backend->slot_node[slot] = place; /* I1 */
+            backend_give(backend, (uint16_t)slot, place);
             if (backend->has_topology && backend->on_slot_moved != NULL) {
                 backend->on_slot_moved(backend->on_node_change_arg, (uint16_t)slot);
             }
         }
     }
+    backend_sum_up(backend);
     kw_free(places);
     backend->slots_version++;
     backend->has_topology = true;
@@ -131,6 +136,27 @@ void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topo
     KW_STAT_ADD(backend->stats, topologies_applied, 1);
     kw_backend_watch(backend);
     kw_backend_node_changed(backend);
+}
+
+/* Make the node at PLACE the owner of SLOT, whoever has the rest of its block. */
+static void backend_give(struct kw_backend *backend, uint16_t slot, uint16_t place)
+{
+    uint16_t *of_block = &backend->block_node[slot / KW_SLOTS_BLOCK];
+
+    backend->slot_node[slot] = place;                       /* I1 */
+    *of_block = *of_block == place ? place : KW_NODE_MIXED; /* I4 */
+}
+
+static void backend_sum_up(struct kw_backend *backend)
+{
+    for (unsigned block = 0; block < KW_SLOTS_COUNT / KW_SLOTS_BLOCK; block++) {
+        const uint16_t *slots = &backend->slot_node[block * KW_SLOTS_BLOCK];
+        unsigned alike = 1;
+        while (alike < KW_SLOTS_BLOCK && slots[alike] == slots[0]) {
+            alike++;
+        }
+        backend->block_node[block] = alike == KW_SLOTS_BLOCK ? slots[0] : KW_NODE_MIXED; /* I4 */
+    }
 }
 
 void kw_backend_node_changed(struct kw_backend *backend)
@@ -211,7 +237,7 @@ struct kw_node *kw_backend_node_of_id(struct kw_backend *backend, struct kw_byte
 void kw_backend_patch_slot(struct kw_backend *backend, uint16_t slot, struct kw_node *node)
 {
     KW_ASSERT(slot < KW_SLOTS_COUNT && backend->nodes[node->index] == node); /* I1 */
-    backend->slot_node[slot] = node->index;
+    backend_give(backend, slot, node->index);
     backend->slots_version++;
     kw_backend_want_topology(backend);
 }
@@ -438,7 +464,7 @@ static void node_remove(struct kw_node *node)
     kw_node_close_links(node, KW_E_CLOSED);
     for (unsigned slot = 0; slot < KW_SLOTS_COUNT; slot++) {
         if (backend->slot_node[slot] == node->index) {
-            backend->slot_node[slot] = KW_NODE_NONE; /* I1 */
+            backend_give(backend, (uint16_t)slot, KW_NODE_NONE); /* I1 */
         }
     }
     backend->nodes[node->index] = NULL;

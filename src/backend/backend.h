@@ -20,6 +20,11 @@
 
 #define KW_BACKEND_SCRATCH_BYTES (KW_LINE_MAX_BYTES + KW_READ_MAX_BYTES + 64)
 
+#define KW_NODE_MIXED 0xfffe /* no node, and not KW_NODE_NONE */
+enum { KW_SLOTS_BLOCK = 64 };
+
+_Static_assert(KW_NODES_MAX < KW_NODE_MIXED, "no node is at that place");
+
 struct kw_loop;
 struct kw_node;
 struct kw_resolver;
@@ -50,10 +55,11 @@ struct kw_backend {
     bool has_topology;
     struct kw_topology *topology; /* the last one applied: one reference, NULL before the first */
     uint64_t random;
-    uint32_t nodes_count;                /* places used in nodes, holes included */
-    struct kw_node *nodes[KW_NODES_MAX]; /* owned; NULL is a hole */
-    uint16_t slot_node[KW_SLOTS_COUNT];  /* index into nodes or KW_NODE_NONE */
-    uint64_t slots_version;              /* grows when slot_node or a node's identity may change */
+    uint32_t nodes_count;                                 /* places used in nodes, holes included */
+    struct kw_node *nodes[KW_NODES_MAX];                  /* owned; NULL is a hole */
+    uint16_t slot_node[KW_SLOTS_COUNT];                   /* index into nodes or KW_NODE_NONE */
+    uint16_t block_node[KW_SLOTS_COUNT / KW_SLOTS_BLOCK]; /* ... or KW_NODE_MIXED: see there */
+    uint64_t slots_version; /* grows when slot_node or a node's identity may change */
 };
 
 struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *config,
@@ -69,11 +75,15 @@ void kw_backend_reconfigure(struct kw_backend *backend, const struct kw_config *
  */
 void kw_backend_apply(struct kw_backend *backend, const struct kw_topology *topology);
 
-/* The node that owns SLOT, NULL when nobody is known to. */
+/* The node that owns SLOT, NULL when nobody is known to. Masters mostly have whole blocks of slots:
+ * these are looked up in 512 bytes that are always near, the others in 32 KiB that are not (a miss
+ * cost 20 ns, as much as parsing the request).
+ */
 static inline struct kw_node *kw_backend_node_of_slot(struct kw_backend *backend, uint16_t slot)
 {
-    uint16_t index = backend->slot_node[slot];
+    uint16_t index = backend->block_node[slot / KW_SLOTS_BLOCK];
 
+    index = index == KW_NODE_MIXED ? backend->slot_node[slot] : index;
     return index == KW_NODE_NONE ? NULL : backend->nodes[index];
 }
 

@@ -102,6 +102,25 @@ KW_TEST(backend_a_patched_slot_has_a_new_owner_at_once_and_asks_for_the_topology
     scene_close(&scene);
 }
 
+KW_TEST(backend_neighbours_of_one_block_of_slots_may_have_different_owners)
+{
+    scene_open(&scene, "", 2);
+
+    for (uint16_t slot = 1; slot < 3 * KW_SLOTS_BLOCK; slot += 2) {
+        kw_backend_patch_slot(scene.backend, slot, scene_node(&scene, 1));
+    }
+
+    for (uint16_t slot = 0; slot < 4 * KW_SLOTS_BLOCK; slot++) {
+        unsigned owner = slot < 3 * KW_SLOTS_BLOCK ? slot % 2 : 0;
+        assert_ptr_equal(kw_backend_node_of_slot(scene.backend, slot), scene_node(&scene, owner));
+    }
+    apply(0, 2);
+    for (uint16_t slot = 0; slot < 4 * KW_SLOTS_BLOCK; slot++) {
+        assert_ptr_equal(kw_backend_node_of_slot(scene.backend, slot), scene_node(&scene, 0));
+    }
+    scene_close(&scene);
+}
+
 KW_TEST(backend_finds_the_node_that_a_moved_names)
 {
     scene_open(&scene, "", 2);
