@@ -13,6 +13,7 @@
 #include "store/keyspace.h"
 #include "store/object.h"
 #include "store/store.h"
+#include "store/tables/deadlines.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -59,6 +60,15 @@ struct kw_stripe_set {
     uint64_t bits[KW_STRIPE_WORDS];
 };
 
+/* When keys have parts that end: due.c. */
+struct kw_due {
+    pthread_mutex_t lock;
+    _Atomic uint64_t first_ms;
+    struct kw_deadlines names; /* under the lock, on the process's heap */
+};
+
+struct kw_discard;
+
 struct kw_store_worker {
     struct kw_store *store;
     struct kw_cache_worker *cache;
@@ -69,8 +79,9 @@ struct kw_store_worker {
     struct kw_stripe_set batch;
     char *scratch; /* owned: where next values are put together */
     size_t scratch_bytes;
-    uint64_t random;  /* state of kw_table_random() */
-    bool is_batching; /* between _batch_begin() and _end() */
+    struct kw_discard *discards; /* objects that are being freed: discard.c */
+    uint64_t random;             /* state of kw_table_random() */
+    bool is_batching;            /* between _batch_begin() and _end() */
     bool is_joined;
 };
 
@@ -85,6 +96,7 @@ struct kw_store {
     _Atomic uint64_t spilled_bytes; /* of objects, on the process's heap */
     pthread_mutex_t tickets_lock;
     pthread_mutex_t workers_lock;
+    struct kw_due due;
 };
 
 /* Every command: void kw__do_<word>(struct kw_exec *exec). */
@@ -114,6 +126,26 @@ static inline uint64_t *kw__random(struct kw_store_worker *worker)
 {
     return &worker->random;
 }
+
+/* OBJECT, which nobody can see any more, is freed; a large one in steps of _some(). */
+void kw__discard(struct kw_store_worker *worker, const struct kw_object_kind *kind, void *object);
+void kw__discard_some(struct kw_store_worker *worker, size_t steps);
+
+/* Something under NAME ends at DUE, or after it. */
+void kw__due_init(struct kw_due *due);
+void kw__due_deinit(struct kw_due *due);
+void kw__due_add(struct kw_due *due, struct kw_bytes name, uint64_t due_ms);
+
+/* When a part of OBJECT ends, UINT64_MAX for never. */
+static inline uint64_t kw__object_due(enum kw_kind kind, const void *object)
+{
+    const struct kw_object_kind *row = kw_object_kind(kind);
+
+    return row->due_ms == NULL ? UINT64_MAX : row->due_ms(object);
+}
+
+/* What has come due by now goes. */
+void kw__due_sweep(struct kw_store_worker *worker);
 
 /* Add the stripes that COMMAND needs for ARGV to SET; how many keys that were. */
 unsigned kw__stripes_want(struct kw_store_worker *worker, struct kw_stripe_set *set,

@@ -95,11 +95,15 @@ bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind 
                                  .deadline_ms = deadline_ms,
                                  .kind = (uint8_t)kind,
                                  .is_owned = true};
+    uint64_t due_ms = kw__object_due(kind, taken_object);
 
     if (deadline_ms == KW_DEADLINE_KEEP) {
         put.deadline_ms = kw_key_deadline(exec, name);
     }
     if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
+        if (due_ms != UINT64_MAX) {
+            kw__due_add(&exec->worker->store->due, name, due_ms);
+        }
         return true;
     }
     kw_object_kind(kind)->free(exec->worker, taken_object);

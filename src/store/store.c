@@ -30,7 +30,9 @@
 enum {
     ROOM_BYTES = 16 * 1024, /* what a command may need beside the value it is given */
     TRIES_MAX = 32,         /* ticks in which others let go of what was removed */
-    TRIES_EAGER = 2         /* of these, without leaving the processor to others */
+    TRIES_EAGER = 2,        /* of these, without leaving the processor to others */
+    DISCARD_STEPS = 1024, /* elements of large objects freed at a tick: a tenth of a millisecond */
+    DISCARD_REST = 8192   /* and when the worker is about to sleep */
 };
 
 static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned kind,
@@ -67,6 +69,7 @@ enum kw_status kw_store_new(const struct kw_store_options *options, struct kw_st
     made->workers = kw_alloc_line(options->workers_max, sizeof made->workers[0]);
     pthread_mutex_init(&made->tickets_lock, NULL);
     pthread_mutex_init(&made->workers_lock, NULL);
+    kw__due_init(&made->due);
     for (size_t i = 0; i < KW_STRIPES_COUNT; i++) {
         pthread_mutex_init(&made->stripes[i].lock, NULL);
     }
@@ -88,6 +91,7 @@ void kw_store_free(struct kw_store **store)
     }
     pthread_mutex_destroy(&ending->tickets_lock);
     pthread_mutex_destroy(&ending->workers_lock);
+    kw__due_deinit(&ending->due);
     kw_free(ending->workers);
     kw_free(ending->rows);
     kw_free(ending);
@@ -127,6 +131,7 @@ void kw_store_leave(struct kw_store_worker **worker)
     struct kw_store_worker *leaving = *worker;
     struct kw_store *store = leaving->store;
 
+    kw__discard_some(leaving, SIZE_MAX);
     kw_cache_worker_set_owner(leaving->cache, NULL);
     kw_cache_leave(&leaving->cache);
     kw_free(leaving->scratch);
@@ -148,10 +153,13 @@ void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms)
 {
     worker->now_ms = now_ms;
     kw_cache_tick(worker->cache, now_ms); /* E3 */
+    kw__due_sweep(worker);
+    kw__discard_some(worker, DISCARD_STEPS);
 }
 
 void kw_store_rest(struct kw_store_worker *worker)
 {
+    kw__discard_some(worker, DISCARD_REST);
     kw_cache_rest(worker->cache);
 }
 
@@ -223,7 +231,7 @@ static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned ki
         worker = kw_cache_worker_owner(cache);
     }
     if (kw__object_of(&found) != NULL) { /* else it was moved */
-        kw_object_kind((enum kw_kind)kind)->free(worker, kw__object_of(&found));
+        kw__discard(worker, kw_object_kind((enum kw_kind)kind), kw__object_of(&found));
     }
 }
 

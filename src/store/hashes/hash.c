@@ -2,7 +2,7 @@
  *
  * Invariants:
  * H1  A hash that others can see has a field.
- * H2  Each name in deadlines is a field; deadlines is NULL when there would be none in it.
+ * H2  Each name in timed->deadlines is a field; timed is NULL when there would be none in it.
  */
 #include "store/hashes/hash.h"
 
@@ -20,7 +20,7 @@ struct kw_hash *kw__hash_new(struct kw_store_worker *worker)
     struct kw_hash *hash = kw_heap_get(worker, sizeof *hash);
 
     kw_table_init(&hash->fields, 0, true);
-    hash->deadlines = NULL;
+    hash->timed = NULL;
     return hash;
 }
 
@@ -29,9 +29,9 @@ void kw__hash_free(struct kw_store_worker *worker, void *object)
     struct kw_hash *hash = object;
 
     kw_table_deinit(worker, &hash->fields);
-    if (hash->deadlines != NULL) {
-        kw_deadlines_deinit(worker, hash->deadlines);
-        kw_heap_put(worker, hash->deadlines, sizeof *hash->deadlines);
+    if (hash->timed != NULL) {
+        kw_deadlines_deinit(worker, &hash->timed->deadlines);
+        kw_heap_put(worker, hash->timed, sizeof *hash->timed);
     }
     kw_heap_put(worker, hash, sizeof *hash);
 }
@@ -42,7 +42,7 @@ enum kw_found kw__hash_find(struct kw_exec *exec, struct kw_bytes name, struct k
     enum kw_found found = kw_key_object(exec, name, KW_KIND_HASH, &object);
 
     *hash = object;
-    if (found != KW_FOUND || (*hash)->deadlines == NULL ||
+    if (found != KW_FOUND || (*hash)->timed == NULL ||
         hash_pass(exec->worker, *hash, exec->now_ms) == 0) {
         return found;
     }
@@ -99,7 +99,7 @@ bool kw__hash_set(struct kw_store_worker *worker, struct kw_hash *hash, struct k
 {
     bool is_new = kw_table_put(worker, &hash->fields, &limits, field, value, NULL);
 
-    if (!is_new && !is_kept && hash->deadlines != NULL) {
+    if (!is_new && !is_kept && hash->timed != NULL) {
         kw__hash_expire_at(worker, hash, field, 0);
     }
     return is_new;
@@ -117,7 +117,7 @@ void kw__hash_fit(struct kw_store_worker *worker, struct kw_hash *hash,
 
 bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field)
 {
-    if (hash->deadlines != NULL) {
+    if (hash->timed != NULL) {
         kw__hash_expire_at(worker, hash, field, 0);
     }
     return kw_table_remove(worker, &hash->fields, field);
@@ -125,28 +125,42 @@ bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struc
 
 uint64_t kw__hash_deadline(const struct kw_hash *hash, struct kw_bytes field)
 {
-    return hash->deadlines == NULL ? 0 : kw_deadlines_of(hash->deadlines, field);
+    return hash->timed == NULL ? 0 : kw_deadlines_of(&hash->timed->deadlines, field);
 }
 
 void kw__hash_expire_at(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
                         uint64_t deadline_ms)
 {
-    if (hash->deadlines == NULL) {
+    if (hash->timed == NULL) {
         if (deadline_ms == 0) {
             return;
         }
-        hash->deadlines = kw_heap_get(worker, sizeof *hash->deadlines);
-        kw_deadlines_init(hash->deadlines);
+        hash->timed = kw_heap_get(worker, sizeof *hash->timed);
+        kw_deadlines_init(&hash->timed->deadlines);
+        hash->timed->watched_ms = UINT64_MAX;
     }
     if (deadline_ms != 0) {
-        kw_deadlines_set(worker, hash->deadlines, field, deadline_ms);
+        kw_deadlines_set(worker, &hash->timed->deadlines, field, deadline_ms);
         return;
     }
-    kw_deadlines_clear(worker, hash->deadlines, field);
-    if (kw_deadlines_count(hash->deadlines) == 0) { /* H2 */
-        kw_deadlines_deinit(worker, hash->deadlines);
-        kw_heap_put(worker, hash->deadlines, sizeof *hash->deadlines);
-        hash->deadlines = NULL;
+    kw_deadlines_clear(worker, &hash->timed->deadlines, field);
+    if (kw_deadlines_count(&hash->timed->deadlines) == 0) { /* H2 */
+        kw_deadlines_deinit(worker, &hash->timed->deadlines);
+        kw_heap_put(worker, hash->timed, sizeof *hash->timed);
+        hash->timed = NULL;
+    }
+}
+
+void kw__hash_watch(struct kw_exec *exec, struct kw_bytes name, struct kw_hash *hash,
+                    bool is_forgotten)
+{
+    if (hash->timed == NULL) {
+        return;
+    }
+    uint64_t first_ms = kw_deadlines_first(&hash->timed->deadlines, NULL);
+    if (is_forgotten || first_ms < hash->timed->watched_ms) {
+        hash->timed->watched_ms = first_ms;
+        kw__due_add(&exec->worker->store->due, name, first_ms);
     }
 }
 
@@ -157,6 +171,7 @@ static void hash_settle(struct kw_exec *exec, const struct kw_hash_edit *edit, c
     if (is_empty && !edit->is_new) {
         kw_key_remove(exec, edit->name); /* H1 */
     }
+    kw__hash_watch(exec, edit->name, edit->hash, false);
     kw_key_changed(exec, edit->name, KW_STORE_HASH, event);
     if (edit->second != NULL) {
         kw_key_event(exec, edit->name, KW_STORE_HASH, edit->second);
@@ -172,7 +187,7 @@ static size_t hash_pass(struct kw_store_worker *worker, struct kw_hash *hash, ui
     struct kw_bytes field;
     size_t count = 0;
 
-    while (hash->deadlines != NULL && kw_deadlines_first(hash->deadlines, &field) <= now_ms) {
+    while (hash->timed != NULL && kw_deadlines_first(&hash->timed->deadlines, &field) <= now_ms) {
         bool was_there = kw_table_remove(worker, &hash->fields, field);
         KW_ASSERT(was_there); /* H2 */
         kw__hash_expire_at(worker, hash, field, 0);

@@ -9,13 +9,18 @@
 #ifndef KW_STORE_HASHES_HASH_H
 #define KW_STORE_HASHES_HASH_H
 
-#include "store/hashes/deadlines.h"
 #include "store/keyspace.h"
+#include "store/tables/deadlines.h"
 #include "store/tables/table_walk.h"
+
+struct kw_hash_timed {
+    struct kw_deadlines deadlines; /* of fields; not empty */
+    uint64_t watched_ms;           /* what due.c knows of it, UINT64_MAX for nothing */
+};
 
 struct kw_hash {
     struct kw_table fields;
-    struct kw_deadlines *deadlines; /* NULL: no field has one */
+    struct kw_hash_timed *timed; /* NULL: no field has a deadline */
 };
 
 /* A hash that a command is about to change. */
@@ -59,5 +64,11 @@ bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struc
 uint64_t kw__hash_deadline(const struct kw_hash *hash, struct kw_bytes field);
 void kw__hash_expire_at(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
                         uint64_t deadline_ms);
+
+/* See that the hash under NAME is looked at when its first deadline comes. IS_FORGOTTEN: nothing is
+ * known of it yet, whatever was.
+ */
+void kw__hash_watch(struct kw_exec *exec, struct kw_bytes name, struct kw_hash *hash,
+                    bool is_forgotten);
 
 #endif

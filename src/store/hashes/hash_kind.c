@@ -6,23 +6,40 @@
 #include "store/object.h"
 #include "store/pack.h"
 
+static bool hash_free_some(struct kw_store_worker *worker, void *object, size_t steps);
 static void *hash_copy(struct kw_store_worker *worker, const void *object);
 static size_t hash_bytes(const void *object, size_t samples_count);
 static size_t hash_count(const void *object);
 static const char *hash_encoding(const void *object);
+static uint64_t hash_due_ms(const void *object);
 static void hash_save(const void *object, struct kw_buf *out);
 static void *hash_load(struct kw_store_worker *worker, struct kw_bytes bytes);
 
 const struct kw_object_kind kw_hash_kind = {
     .type = "hash",
     .free = kw__hash_free,
+    .free_some = hash_free_some,
     .copy = hash_copy,
     .bytes = hash_bytes,
     .count = hash_count,
     .encoding = hash_encoding,
+    .due_ms = hash_due_ms,
     .save = hash_save,
     .load = hash_load,
 };
+
+static bool hash_free_some(struct kw_store_worker *worker, void *object, size_t steps)
+{
+    struct kw_hash *hash = object;
+
+    if (!kw_table_deinit_some(worker, &hash->fields, steps) ||
+        (hash->timed != NULL &&
+         !kw_deadlines_deinit_some(worker, &hash->timed->deadlines, steps))) {
+        return false;
+    }
+    kw__hash_free(worker, hash);
+    return true;
+}
 
 static void *hash_copy(struct kw_store_worker *worker, const void *object)
 {
@@ -51,8 +68,8 @@ static size_t hash_bytes(const void *object, size_t samples_count)
     size_t bytes = sizeof *hash + kw_table_bytes(&hash->fields);
 
     (void)samples_count; /* it is known exactly */
-    if (hash->deadlines != NULL) {
-        bytes += sizeof *hash->deadlines + kw_deadlines_bytes(hash->deadlines);
+    if (hash->timed != NULL) {
+        bytes += sizeof *hash->timed + kw_deadlines_bytes(&hash->timed->deadlines);
     }
     return bytes;
 }
@@ -69,6 +86,13 @@ static const char *hash_encoding(const void *object)
     const struct kw_hash *hash = object;
 
     return hash->fields.is_spread ? "hashtable" : "listpack";
+}
+
+static uint64_t hash_due_ms(const void *object)
+{
+    const struct kw_hash *hash = object;
+
+    return hash->timed == NULL ? UINT64_MAX : kw_deadlines_first(&hash->timed->deadlines, NULL);
 }
 
 static void hash_save(const void *object, struct kw_buf *out)

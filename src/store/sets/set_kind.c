@@ -8,6 +8,7 @@
 
 enum { PACKED_NUMBERS = 1, PACKED_STRINGS };
 
+static bool set_free_some(struct kw_store_worker *worker, void *object, size_t steps);
 static void *set_copy(struct kw_store_worker *worker, const void *object);
 static size_t set_bytes(const void *object, size_t samples_count);
 static size_t set_count(const void *object);
@@ -18,6 +19,7 @@ static void *set_load(struct kw_store_worker *worker, struct kw_bytes bytes);
 const struct kw_object_kind kw_set_kind = {
     .type = "set",
     .free = kw__set_free,
+    .free_some = set_free_some,
     .copy = set_copy,
     .bytes = set_bytes,
     .count = set_count,
@@ -25,6 +27,17 @@ const struct kw_object_kind kw_set_kind = {
     .save = set_save,
     .load = set_load,
 };
+
+static bool set_free_some(struct kw_store_worker *worker, void *object, size_t steps)
+{
+    struct kw_set *set = object;
+
+    if (set->has_table && !kw_table_deinit_some(worker, &set->table, steps)) {
+        return false;
+    }
+    kw__set_free(worker, set);
+    return true;
+}
 
 static void *set_copy(struct kw_store_worker *worker, const void *object)
 {

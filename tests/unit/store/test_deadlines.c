@@ -1,6 +1,6 @@
 /* test_deadlines.c - deadlines of names, beside a simple model. */
 #include "base/text.h"
-#include "store/hashes/deadlines.h"
+#include "store/tables/deadlines.h"
 #include "store/tables/table_walk.h"
 #include "tests/unit/kw_test.h"
 

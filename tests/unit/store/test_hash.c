@@ -88,6 +88,46 @@ KW_TEST(a_hash_goes_when_its_last_field_is_over)
     store_scene_close(scene);
 }
 
+KW_TEST(commands_on_keys_do_not_see_a_hash_that_is_over)
+{
+    struct store_scene *scene = scene_new();
+
+    store_scene_run(scene, "HSETEX h PX 100 FIELDS 1 a 1");
+    store_scene_run(scene, "HSETEX h PX 300 FIELDS 1 b 1");
+    store_scene_run(scene, "HSETEX other PX 300 FIELDS 1 a 1");
+    store_scene_run(scene, "HPERSIST other FIELDS 1 a");
+    scene->events[0] = '\0';
+    store_scene_pass(scene, 100);
+    store_scene_expect_events(scene, "hexpired h");
+    store_scene_pass(scene, 100);
+    store_scene_run(scene, "HPEXPIRE h 50 FIELDS 1 b");
+    scene->events[0] = '\0';
+    store_scene_expect(scene, "EXISTS h other", ":2");
+    store_scene_pass(scene, 50);
+    store_scene_expect(scene, "EXISTS h other", ":1");
+    store_scene_pass(scene, 1000);
+    store_scene_expect(scene, "DEL h other", ":1");
+    store_scene_expect_events(scene, "hexpired h, del h, del other");
+    store_scene_close(scene);
+}
+
+KW_TEST(large_hashes_that_are_deleted_are_freed_by_and_by)
+{
+    struct store_scene *scene = scene_new();
+    char line[64];
+
+    for (unsigned i = 0; i < 20000; i++) {
+        (void)snprintf(line, sizeof line, "HSETEX h EX 100 FIELDS 1 f%u value", i);
+        store_scene_run(scene, line);
+    }
+    store_scene_expect(scene, "DEL h", ":1");
+    store_scene_expect(scene, "HSET h a 1", ":1");
+    store_scene_pass(scene, 1);
+    store_scene_expect(scene, "HLEN h", ":1");
+    store_scene_run(scene, "HSET h b 1");
+    store_scene_close(scene); /* what is left by now is freed here */
+}
+
 KW_TEST(conditions_of_hexpire_hold_for_each_field)
 {
     struct store_scene *scene = scene_new();

@@ -7,7 +7,7 @@
  * D1  heap[i] is due no later than heap[2i + 1] and heap[2i + 2].
  * D2  The extra bytes at heap[i] say that their place is i; both have the same count.
  */
-#include "store/hashes/deadlines.h"
+#include "store/tables/deadlines.h"
 
 #include "base/assert.h"
 
@@ -37,6 +37,13 @@ void kw_deadlines_deinit(struct kw_store_worker *worker, struct kw_deadlines *de
 {
     kw_ladder_deinit(worker, &deadlines->heap);
     kw_table_deinit(worker, &deadlines->table);
+}
+
+bool kw_deadlines_deinit_some(struct kw_store_worker *worker, struct kw_deadlines *deadlines,
+                              size_t steps)
+{
+    kw_ladder_deinit(worker, &deadlines->heap);
+    return kw_table_deinit_some(worker, &deadlines->table, steps);
 }
 
 void kw_deadlines_set(struct kw_store_worker *worker, struct kw_deadlines *deadlines,

@@ -6,8 +6,8 @@
  * Thread: who may change the object that it is in.
  * Memory: of heap.h; names are copied.
  */
-#ifndef KW_STORE_HASHES_DEADLINES_H
-#define KW_STORE_HASHES_DEADLINES_H
+#ifndef KW_STORE_TABLES_DEADLINES_H
+#define KW_STORE_TABLES_DEADLINES_H
 
 #include "store/tables/table.h"
 
@@ -18,6 +18,10 @@ struct kw_deadlines {
 
 void kw_deadlines_init(struct kw_deadlines *deadlines);
 void kw_deadlines_deinit(struct kw_store_worker *worker, struct kw_deadlines *deadlines);
+
+/* As kw_table_deinit_some(). */
+bool kw_deadlines_deinit_some(struct kw_store_worker *worker, struct kw_deadlines *deadlines,
+                              size_t steps);
 
 /* NAME ends at DEADLINE, which is not 0, whatever it had before. */
 void kw_deadlines_set(struct kw_store_worker *worker, struct kw_deadlines *deadlines,
