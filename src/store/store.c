@@ -32,7 +32,7 @@ enum {
     TRIES_MAX = 32,         /* ticks in which others let go of what was removed */
     TRIES_EAGER = 2,        /* of these, without leaving the processor to others */
     DISCARD_STEPS = 1024, /* elements of large objects freed at a tick: a tenth of a millisecond */
-    DISCARD_REST = 8192   /* and when the worker is about to sleep */
+    DISCARD_REST = 2048   /* and when the worker is about to sleep */
 };
 
 static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned kind,
