@@ -136,14 +136,6 @@ void kw__due_init(struct kw_due *due);
 void kw__due_deinit(struct kw_due *due);
 void kw__due_add(struct kw_due *due, struct kw_bytes name, uint64_t due_ms);
 
-/* When a part of OBJECT ends, UINT64_MAX for never. */
-static inline uint64_t kw__object_due(enum kw_kind kind, const void *object)
-{
-    const struct kw_object_kind *row = kw_object_kind(kind);
-
-    return row->due_ms == NULL ? UINT64_MAX : row->due_ms(object);
-}
-
 /* What has come due by now goes. */
 void kw__due_sweep(struct kw_store_worker *worker);
 

@@ -17,6 +17,8 @@
 
 static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *key,
                      enum kw_store_class class, const char *event);
+static void keyspace_watch(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                           const void *object);
 static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,
                          bool is_use, struct kw_cache_found *found);
 
@@ -95,15 +97,12 @@ bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind 
                                  .deadline_ms = deadline_ms,
                                  .kind = (uint8_t)kind,
                                  .is_owned = true};
-    uint64_t due_ms = kw__object_due(kind, taken_object);
 
     if (deadline_ms == KW_DEADLINE_KEEP) {
         put.deadline_ms = kw_key_deadline(exec, name);
     }
     if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
-        if (due_ms != UINT64_MAX) {
-            kw__due_add(&exec->worker->store->due, name, due_ms);
-        }
+        keyspace_watch(exec, name, kind, taken_object);
         return true;
     }
     kw_object_kind(kind)->free(exec->worker, taken_object);
@@ -126,6 +125,7 @@ bool kw__key_move(struct kw_exec *exec, struct kw_bytes from, struct kw_bytes to
         return false;
     }
     if (is_object) {
+        keyspace_watch(exec, to, kw__kind_of(found), kw__object_of(found));
         /* The old entry ends without its object; nobody looks at it but who holds the stripe. */
         memset((char *)(uintptr_t)found->value.data, 0, found->value.len);
     }
@@ -232,6 +232,18 @@ static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *
     }
     if (__builtin_expect(watcher->on_event != NULL, 0)) {
         watcher->on_event(watcher->user, class, event, key->name);
+    }
+}
+
+/* Parts of OBJECT, now under NAME, may end by themselves. */
+static void keyspace_watch(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                           const void *object)
+{
+    const struct kw_object_kind *row = kw_object_kind(kind);
+    uint64_t due_ms = row->due_ms == NULL ? UINT64_MAX : row->due_ms(object);
+
+    if (due_ms != UINT64_MAX) {
+        kw__due_add(&exec->worker->store->due, name, due_ms);
     }
 }
 

@@ -103,6 +103,9 @@ KW_TEST(commands_on_keys_do_not_see_a_hash_that_is_over)
     store_scene_run(scene, "HPEXPIRE h 50 FIELDS 1 b");
     scene->events[0] = '\0';
     store_scene_expect(scene, "EXISTS h other", ":2");
+    store_scene_expect(scene, "RENAME h moved", "+OK");
+    store_scene_expect(scene, "RENAME moved h", "+OK");
+    scene->events[0] = '\0';
     store_scene_pass(scene, 50);
     store_scene_expect(scene, "EXISTS h other", ":1");
     store_scene_pass(scene, 1000);
