@@ -191,9 +191,9 @@ KW_CHECK enum kw_status kw_cache_fill_end(struct kw_cache_worker *worker,
                                           const struct kw_cache_value *value);
 
 /* Somebody read VALUE under KEY past the cache. An entry that says otherwise is removed; a fill
- * must bring these bytes or is broken.
+ * must bring these bytes or is broken. True when there is an entry, and it says the same.
  */
-void kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+bool kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                       struct kw_bytes value);
 
 /* A domain of its own, from 1; KW_E_FULL when all are in use. */

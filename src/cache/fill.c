@@ -112,7 +112,7 @@ enum kw_status kw_cache_fill_end(struct kw_cache_worker *worker, const struct kw
     return status;
 }
 
-void kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+bool kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                       struct kw_bytes value)
 {
     struct kw_shard *shard = kw__shard_of(worker->cache, key->hash);
@@ -121,17 +121,18 @@ void kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key 
     struct kw_entry_parts parts;
 
     if (entry == NULL) {
-        return;
+        return false;
     }
     kw__entry_cut(entry, &parts);
     if ((entry->flags & KW_ENTRY_FILL) == 0 &&
         kw_bytes_equal(kw_bytes_of(parts.value, parts.value_len), value)) {
-        return;
+        return kw__entry_is_usable(worker, entry);
     }
     pthread_mutex_lock(&shard->lock);
     shard_witness(worker, shard, key, value);
     pthread_mutex_unlock(&shard->lock);
     kw__gone_tell(worker);
+    return false;
 }
 
 static struct promise promise_of(const struct kw_entry *entry)

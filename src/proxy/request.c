@@ -277,9 +277,6 @@ static void request_on_reply(struct kw_call *call, const struct kw_reply_part *p
         }
         kw_account_failed(request, kw_bytes_of(part->bytes.data + 1, part->bytes.len - 1));
     }
-    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0) {
-        kw_near_on_reply(request, part);
-    }
     kw_request_pass(request, part, call->link);
 }
 
@@ -288,6 +285,9 @@ void kw_request_pass(struct kw_request *request, const struct kw_reply_part *par
 {
     struct kw_client *client = request->client;
 
+    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0) {
+        kw_near_on_reply(request, part);
+    }
     if (__builtin_expect(client->redirecting_count > 0, 0) && request_overtook(request, part)) {
         return;
     }
@@ -315,6 +315,9 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
     if (!kw_redirect_classify(line, request->slot, &redirect)) {
         return false;
     }
+    if (proxy->near != NULL) {
+        kw_near_redirected(proxy, request->slot, redirect.kind == KW_REDIRECT_MOVED);
+    }
     if (redirect.kind == KW_REDIRECT_LATER) {
         if (may_be_made_up && !kw_redirect_is_servers_own(line)) {
             return false;
@@ -328,9 +331,6 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
     }
     struct kw_node *to = NULL;
     kw__slot_set_unstable(proxy, request->slot);
-    if (proxy->near != NULL) {
-        kw_near_forget_slot(proxy, request->slot);
-    }
     if (redirect.kind != KW_REDIRECT_NOWHERE) {
         to = may_be_made_up
                  ? kw_backend_find_node(proxy->backend, redirect.host, redirect.port, from)

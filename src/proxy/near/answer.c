@@ -1,8 +1,8 @@
 /* answer.c - a read: is its reply here?
  *
  * An entry is used when all of this holds: it is of the slot's present generation, no deadline is
- * over, its origin is connected (the cache knows these), and the node gave a sign of life within
- * the lease.
+ * over, its origin is connected (the cache knows these), the node gave a sign of life within the
+ * lease (R4), and it did so since somebody saw a key of the slot elsewhere (R3, read.c).
  *
  * MGET is answered when each of its keys has an entry of GET. Keys of one slot are read by a node
  * in one step: so when all are found they are looked up once more, and must be the same entries.
@@ -15,7 +15,7 @@
  */
 #include "proxy/near/near.h"
 
-#include "proxy/near/variant.h"
+#include "proxy/near/fill.h"
 #include "proxy/reply.h"
 
 enum { LOOK_MAX = 64 /* requests in the queue: behind more, a reply from memory gains nothing */ };
@@ -24,11 +24,11 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
                                   struct kw_target *target);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
-static bool near_find(const struct kw_near *near, const struct kw_near_key *key,
-                      struct kw_cache_found *found);
+static bool near_find(struct kw_near *near, const struct kw_near_read *read,
+                      const struct kw_near_key *key, struct kw_cache_found *found);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
 static bool request_may_touch(const struct kw_request *request, uint16_t slot, bool is_plain);
-static bool near_lease_holds(const struct kw_near *near, uint16_t domain);
+static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto);
 
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
@@ -38,7 +38,7 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     enum kw_near_role role = kw__near_role(proxy->near, command);
     enum kw_verdict verdict = KW_NEXT;
 
-    if (role > KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_NONE || client->db != 0) {
+    if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_MGET || client->db != 0) {
         return KW_NEXT;
     }
     struct kw_near_read read = {.command = command,
@@ -70,8 +70,8 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     if (!kw__variant_make(near, read, &key)) {
         return KW_NEXT;
     }
-    target->near_hash = key.key.hash | 1; /* read.c looks at the reply; 0 says that it need not */
-    if (!near_may_answer(client, target->slot) || !near_find(near, &key, &found)) {
+    target->near_hash = key.key.hash; /* read.c looks at the reply; 0, by chance: it is not kept */
+    if (!near_may_answer(client, target->slot) || !near_find(near, read, &key, &found)) {
         return KW_NEXT;
     }
     kw_hot_hit(near->hot, key.key.hash);
@@ -111,7 +111,7 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
 
     for (size_t i = 1; i < read->argc; i++) {
         struct kw_near_read get = kw__variant_get(near, read->argv[i], read->proto);
-        if (!kw__variant_make(near, &get, &key) || !near_find(near, &key, &found) ||
+        if (!kw__variant_make(near, &get, &key) || !near_find(near, &get, &key, &found) ||
             (is_again && found.entry != near->found[i].entry)) {
             return false;
         }
@@ -123,10 +123,11 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
     return true;
 }
 
-static bool near_find(const struct kw_near *near, const struct kw_near_key *key,
-                      struct kw_cache_found *found)
+static bool near_find(struct kw_near *near, const struct kw_near_read *read,
+                      const struct kw_near_key *key, struct kw_cache_found *found)
 {
-    return kw_cache_get(near->worker, &key->key, found) && near_lease_holds(near, found->domain);
+    return kw_cache_get(near->worker, &key->key, found) &&
+           near_has_heard(near, read->slot, found->domain);
 }
 
 /* A1, A2. */
@@ -137,7 +138,7 @@ static bool near_may_answer(const struct kw_client *client, uint16_t slot)
     unsigned looked = 0;
 
     if (client->modes != 0 || client->transaction != NULL || client->is_near_refused ||
-        kw__slot_is_unstable(proxy, slot)) {
+        kw__near_is_moving(proxy->near, slot)) {
         return false;
     }
 #ifndef KW_KNOCKOUT_PIPELINE
@@ -167,16 +168,26 @@ static bool request_may_touch(const struct kw_request *request, uint16_t slot, b
     return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
 }
 
-static bool near_lease_holds(const struct kw_near *near, uint16_t domain)
+/* Has the node of DOMAIN told of changes within the lease, and since SLOT was seen elsewhere? */
+static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain)
 {
-#ifdef KW_KNOCKOUT_LEASE
-    (void)near;
-    (void)domain;
-    return true;
-#else
-    return atomic_load_explicit(&near->shared->lease_until_ms[domain], memory_order_acquire) >
-           near->now_ms;
+    struct kw_near_shared *shared = near->shared;
+    uint64_t heard_us = atomic_load_explicit(&shared->heard_us[domain], memory_order_acquire);
+
+#ifndef KW_KNOCKOUT_LEASE
+    if (heard_us + (uint64_t)near->proxy->config->near_cache_lease_ms * 1000 <= near->now_us) {
+        return false;
+    }
 #endif
+#ifndef KW_KNOCKOUT_WITNESS
+    if (heard_us <= atomic_load_explicit(&shared->slots[slot].seen_us, memory_order_acquire) ||
+        heard_us <= atomic_load_explicit(&shared->all_seen_us, memory_order_acquire)) {
+        kw__fill_wish(near, slot, domain);
+        return false;
+    }
+#endif
+    (void)slot;
+    return true;
 }
 
 static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto)

@@ -57,6 +57,25 @@ void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
     kw_crew_hand(near->proxy, kw__origin_worker(near, node), &fill->errand);
 }
 
+void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain)
+{
+    struct kw_near_shared *shared = near->shared;
+    const struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, slot);
+    uint64_t wished_us = atomic_load(&shared->wished_us[domain]);
+
+    if (node == NULL || wished_us > atomic_load(&shared->heard_us[domain]) ||
+        !atomic_compare_exchange_strong(&shared->wished_us[domain], &wished_us, near->now_us)) {
+        return; /* a sign that was sent at that time or later is on its way */
+    }
+    struct kw_fill *wish = kw_alloc_zero(1, sizeof *wish);
+    wish->errand.visit = fill_visit;
+    wish->errand.done = fill_done;
+    wish->is_sign = true;
+    kw_list_init(&wish->sent);
+    snprintf(wish->node, sizeof wish->node, "%s", kw__origin_name(node));
+    kw_crew_hand(near->proxy, kw__origin_worker(near, node), &wish->errand);
+}
+
 static struct kw_fill *fill_new(const struct kw_near_read *read, const struct kw_near_key *key,
                                 const struct kw_bytes *wire, size_t count)
 {
@@ -161,7 +180,9 @@ static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand)
     struct kw_fill *fill = (struct kw_fill *)errand;
     struct kw_origin *origin = kw__origin_find(proxy->near, fill->node);
 
-    if (origin != NULL) {
+    if (origin != NULL && fill->is_sign) {
+        kw__origin_sign(origin);
+    } else if (origin != NULL) {
         kw__origin_send(origin, fill);
     }
 }
@@ -200,7 +221,7 @@ static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
     if (ttl_ms >= 0 && (uint64_t)ttl_ms < age_ms) {
         age_ms = (uint64_t)ttl_ms;
     }
-    value.deadline_ms = fill->sent_ms + age_ms; /* L2 */
+    value.deadline_ms = fill->sent_us / 1000 + age_ms; /* L2 */
     value.domain = fill->domain;
     enum kw_status status = kw_cache_fill_end(worker, &key->key, fill->token, &value);
 #ifdef KW_KNOCKOUT_FILL_TOKEN

@@ -18,7 +18,7 @@ struct kw_fill {
     char node[KW_NODE_ID_LEN + KW_NODE_NAME_MAX]; /* which one: kw__fill_node_name() */
     uint64_t token;
     uint64_t hash;
-    uint64_t sent_ms;
+    uint64_t sent_us; /* before it was */
     enum kw_near_role role;
     uint8_t proto;     /* of the clients that it is for, 2 or 3: WHOLE only */
     bool is_of_fields; /* of a hash, whose fields may be over on their own */
@@ -41,6 +41,11 @@ struct kw_fill {
  */
 void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
                     const struct kw_near_key *key, const struct kw_bytes *wire, size_t count);
+
+/* Entries of DOMAIN, of SLOT's node, can't be used before the node is heard of: ask it for a sign,
+ * unless it has been asked.
+ */
+void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain);
 
 struct kw_bytes kw__fill_name(const struct kw_fill *fill);
 struct kw_bytes kw__fill_command(const struct kw_fill *fill);

@@ -23,6 +23,7 @@ enum {
 static uint8_t *roles_new(void);
 static enum kw_near_role role_of(const struct kw_command *command);
 static bool is_of_kept_group(const struct kw_command *command);
+static bool is_about_age(const struct kw_command *command);
 static bool is_named(const struct kw_command *command, const char *name);
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
 static void near_on_timer(void *arg);
@@ -72,7 +73,8 @@ void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared)
 
     near->proxy = proxy;
     near->shared = shared;
-    near->now_ms = kw_loop_now_us(proxy->loop) / 1000;
+    near->now_us = kw_loop_now_us(proxy->loop);
+    near->now_ms = near->now_us / 1000;
     near->worker = kw_cache_join(shared->cache, near->now_ms);
     kw_cache_rest(near->worker);
     near->get = kw_command_find(KW_BYTES("get"));
@@ -154,7 +156,18 @@ void kw_near_align_soon(struct kw_proxy *proxy)
 
 void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot)
 {
-    atomic_fetch_add(&proxy->near->shared->slot_generations[slot], 1);
+    atomic_fetch_add(&proxy->near->shared->slots[slot].generation, 1);
+}
+
+void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
+{
+    struct kw_near *near = proxy->near;
+
+    if (!is_for_good) {
+        (void)kw__near_awake(near);
+        atomic_store(&near->shared->moving_until_ms[slot], near->now_ms + KW_NEAR_MOVING_MS);
+    }
+    kw_near_forget_slot(proxy, slot);
 }
 
 void kw_near_flush(struct kw_proxy *proxy)
@@ -164,13 +177,14 @@ void kw_near_flush(struct kw_proxy *proxy)
 
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)
 {
-    uint64_t now_ms = kw_loop_now_us(near->proxy->loop) / 1000;
+    uint64_t now_us = kw_loop_now_us(near->proxy->loop);
 
-    if (!near->is_awake || now_ms != near->now_ms) {
+    if (!near->is_awake || now_us != near->now_us) {
         near->is_awake = true;
-        near->now_ms = now_ms;
-        kw_cache_tick(near->worker, now_ms);
-        kw_hot_tick(near->hot, now_ms);
+        near->now_us = now_us;
+        near->now_ms = now_us / 1000;
+        kw_cache_tick(near->worker, near->now_ms);
+        kw_hot_tick(near->hot, near->now_ms);
     }
     return near->worker;
 }
@@ -216,7 +230,11 @@ static enum kw_near_role role_of(const struct kw_command *command)
         return KW_NEAR_ROLE_EXEC;
     }
     if (!is_writing) {
-        return KW_NEAR_ROLE_NONE;
+        bool tells = (command->flags & KW_COMMAND_READ) != 0 &&
+                     command->keys[0].find != KW_FIND_NONE && !is_about_age(command);
+        return !tells                         ? KW_NEAR_ROLE_NONE
+               : kw_keys_single(command) != 0 ? KW_NEAR_ROLE_READ_KEY
+                                              : KW_NEAR_ROLE_READ_SLOT;
     }
     return kw_keys_single(command) != 0 ? KW_NEAR_ROLE_WRITE_KEY : KW_NEAR_ROLE_WRITE_SLOT;
 }
@@ -238,6 +256,13 @@ static bool is_of_kept_group(const struct kw_command *command)
     default:
         return false;
     }
+}
+
+/* What is often asked beside a value, and does not show it. */
+static bool is_about_age(const struct kw_command *command)
+{
+    return is_named(command, "ttl") || is_named(command, "pttl") || is_named(command, "touch") ||
+           strncmp(command->name, "object|", 7) == 0;
 }
 
 static bool is_named(const struct kw_command *command, const char *name)

@@ -44,6 +44,9 @@ void kw_near_align_soon(struct kw_proxy *proxy);
 /* SLOT is elsewhere, or on its way: what is kept of it counts no more (R7). */
 void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot);
 
+/* A node said that SLOT, or some of its keys, is elsewhere: IS_FOR_GOOD, or while it moves. */
+void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good);
+
 /* Answer COMMAND, a read in proxy->argv, when its reply is here: KW_ANSWERED. KW_NEXT: ask the
  * node; TARGET knows what was found out.
  */

@@ -43,7 +43,6 @@ static void origin_on_lost(struct kw_feed *feed, enum kw_status status);
 static bool origin_open_domain(struct kw_origin *origin);
 static void origin_close_domain(struct kw_origin *origin);
 static void origin_show(struct kw_origin *origin, enum kw_status failure);
-static void origin_sign(struct kw_origin *origin);
 static bool origin_pick_sign(struct kw_origin *origin);
 static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
 static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value);
@@ -128,11 +127,31 @@ void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill)
 {
     struct kw_bytes pttl[] = {{"PTTL", 4}, kw__fill_name(fill)};
 
-    fill->sent_ms = origin->near->now_ms;
+    fill->sent_us = origin->near->now_us;
     fill->domain = origin->domain;
     kw_list_append(&origin->sent, &fill->sent);
     kw_feed_send_bytes(&origin->feed, kw__fill_command(fill));
     kw_feed_send(&origin->feed, pttl, 2);
+}
+
+void kw__origin_sign(struct kw_origin *origin)
+{
+    struct kw_near *near = origin->near;
+    unsigned lease_ms = near->proxy->config->near_cache_lease_ms;
+    char text[32];
+
+    origin->sign_at_ms = near->now_ms + lease_ms / SIGNS_A_LEASE;
+    if (!origin_pick_sign(origin)) {
+        return; /* it owns nothing: it goes when masters are looked for the next time */
+    }
+    struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
+    struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
+    sign->is_sign = true;
+    sign->sent_us = near->now_us;
+    sign->domain = origin->domain;
+    kw_list_init(&sign->sent);
+    kw_list_append(&origin->sent, &sign->sent);
+    kw_feed_send(&origin->feed, exists, 2);
 }
 
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node)
@@ -194,7 +213,7 @@ static void origin_on_ready(struct kw_feed *feed)
         return;
     }
     origin_show(origin, KW_OK);
-    origin_sign(origin);
+    kw__origin_sign(origin);
 }
 
 static void origin_on_lost(struct kw_feed *feed, enum kw_status status)
@@ -226,7 +245,8 @@ static bool origin_open_domain(struct kw_origin *origin)
     if (kw_cache_domain_open(kw__near_awake(near), &domain) != KW_OK) {
         return false;
     }
-    atomic_store(&near->shared->lease_until_ms[domain], 0);
+    atomic_store(&near->shared->heard_us[domain], 0);
+    atomic_store(&near->shared->wished_us[domain], 0);
     origin->domain = domain;
     return true;
 }
@@ -237,7 +257,7 @@ static void origin_close_domain(struct kw_origin *origin)
 
     if (origin->domain != 0) {
         kw_cache_domain_close(kw__near_awake(near), origin->domain);
-        atomic_store(&near->shared->lease_until_ms[origin->domain], 0);
+        atomic_store(&near->shared->heard_us[origin->domain], 0);
         origin->domain = 0;
         KW_STAT_ADD(near->proxy->stats, near_cache_flushes, 1);
     }
@@ -256,27 +276,6 @@ static void origin_show(struct kw_origin *origin, enum kw_status failure)
     origin->is_ready = failure == KW_OK;
     origin->shown_domain = origin->domain;
     pthread_mutex_unlock(&origin->near->shared->lock);
-}
-
-/* Ask for a sign of life. */
-static void origin_sign(struct kw_origin *origin)
-{
-    struct kw_near *near = origin->near;
-    unsigned lease_ms = near->proxy->config->near_cache_lease_ms;
-    char text[32];
-
-    origin->sign_at_ms = near->now_ms + lease_ms / SIGNS_A_LEASE;
-    if (!origin_pick_sign(origin)) {
-        return; /* it owns nothing: it goes when masters are looked for the next time */
-    }
-    struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
-    struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
-    sign->is_sign = true;
-    sign->sent_ms = near->now_ms;
-    sign->domain = origin->domain;
-    kw_list_init(&sign->sent);
-    kw_list_append(&origin->sent, &sign->sent);
-    kw_feed_send(&origin->feed, exists, 2);
 }
 
 /* A key of a slot that the node owns; the one of the last time, as long as it does. */
@@ -349,11 +348,8 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
 /* The node has answered what was sent with FILL (O2). */
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
 {
-    const struct kw_near *near = origin->near;
-    uint64_t until_ms = fill->sent_ms + near->proxy->config->near_cache_lease_ms;
-
     if (fill->domain == origin->domain) {
-        atomic_store_explicit(&near->shared->lease_until_ms[origin->domain], until_ms,
+        atomic_store_explicit(&origin->near->shared->heard_us[origin->domain], fill->sent_us,
                               memory_order_release);
     }
 }
@@ -432,9 +428,9 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
         }
     } else if (origin->feed.state != KW_FEED_READY) {
         kw_feed_check(&origin->feed, kw_loop_now_ms(origin->feed.backend->loop));
-    } else if (!kw_list_is_empty(&origin->sent) && now_ms > first->sent_ms + silence_ms) {
+    } else if (!kw_list_is_empty(&origin->sent) && now_ms > first->sent_us / 1000 + silence_ms) {
         kw_feed_fail(&origin->feed, KW_E_TIMEOUT);
     } else if (now_ms >= origin->sign_at_ms) {
-        origin_sign(origin);
+        kw__origin_sign(origin);
     }
 }

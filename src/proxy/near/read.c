@@ -1,22 +1,41 @@
 /* read.c - a node's reply to a read that was not answered from memory.
  *
- * It says what the key is, or was a moment ago: an entry that says otherwise goes (R3). And the key
- * may be hot enough to be fetched; its size is known now.
+ * It says what its key is, or was a moment ago. Nobody may be shown less than that afterwards,
+ * though the node's word of the change may still be on its way (R3):
+ *
+ *   there is an entry of the same request, and it says the same    nothing
+ *   else, when there is anything of the key, or a fill of it       the slot was seen: what is kept
+ *                                                                  of it counts again when its node
+ *                                                                  has been heard of since
+ *                                                                  (answer.c)
+ *
+ * An entry that says otherwise goes at once, and a fill must bring what was seen.
+ *
+ * So a hot key of which many fields are read loses nothing by those that are not kept: it waits for
+ * one round trip to its node. To remove its entries instead would let none of them live, each being
+ * read past the cache while another one is fetched.
+ *
+ * And the key may be hot enough to be fetched itself; its size is known now.
  *
  * INVARIANTS
- * D1  each reply to a read that is kept, or could be, is compared with what is, before it leaves.
- *     So of what a client has seen, nobody is shown the older value afterwards.
+ * D1  each reply to a read is heeded so before it leaves. Not those that tell how old something is
+ *     (TTL, OBJECT), and those of no key (SCAN, KEYS, DBSIZE).
+ * D2  the time of seen_us is read when the reply is here: behind its execution, whatever the loop's
+ *     time is.
  */
+#include "base/clock.h"
 #include "command/keys.h"
 #include "proxy/near/fill.h"
 #include "proxy/near/near.h"
 
-static void key_seen(struct kw_near *near, struct kw_request *request,
-                     const struct kw_reply_part *part);
-static void keys_seen(struct kw_near *near, struct kw_request *request,
-                      const struct kw_reply_part *part);
+static void key_replied(struct kw_near *near, struct kw_request *request,
+                        const struct kw_reply_part *part);
+static void keys_replied(struct kw_near *near, struct kw_request *request,
+                         const struct kw_reply_part *part);
+static void other_replied(struct kw_near *near, const struct kw_request *request);
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
                          const struct kw_near_key *key, struct kw_bytes reply);
+static void slot_seen(struct kw_near *near, uint16_t slot);
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot);
 
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
@@ -27,15 +46,32 @@ void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *pa
         return;
     }
     (void)kw__near_awake(near);
-    if (kw__near_role(near, request->command) == KW_NEAR_ROLE_MGET) {
-        keys_seen(near, request, part);
-    } else {
-        key_seen(near, request, part);
+    switch (kw__near_role(near, request->command)) {
+    case KW_NEAR_ROLE_GET:
+    case KW_NEAR_ROLE_WHOLE:
+        key_replied(near, request, part);
+        return;
+    case KW_NEAR_ROLE_MGET:
+        keys_replied(near, request, part);
+        return;
+    case KW_NEAR_ROLE_READ_KEY:
+        other_replied(near, request);
+        return;
+    case KW_NEAR_ROLE_READ_SLOT:
+    case KW_NEAR_ROLE_EXEC:
+        slot_seen(near, request->slot);
+        return;
+    case KW_NEAR_ROLE_NONE:
+    case KW_NEAR_ROLE_WRITE_KEY:
+    case KW_NEAR_ROLE_WRITE_SLOT:
+    case KW_NEAR_ROLE_WRITE_ALL:
+        return;
     }
+    KW_UNREACHABLE();
 }
 
-static void key_seen(struct kw_near *near, struct kw_request *request,
-                     const struct kw_reply_part *part)
+static void key_replied(struct kw_near *near, struct kw_request *request,
+                        const struct kw_reply_part *part)
 {
     const struct kw_config *config = near->proxy->config;
     uint64_t hash = request->near_hash;
@@ -55,17 +91,15 @@ static void key_seen(struct kw_near *near, struct kw_request *request,
                                 .argc = kw__variant_cut(wire, argv, KW_NEAR_ARGS_MAX),
                                 .proto = request->client->proto,
                                 .slot = request->slot};
-    if (read.argc > KW_NEAR_ARGS_MAX) {
-        return;
-    }
     read.name = argv[kw_keys_single(request->command)];
-    if (!kw__variant_make(near, &read, &key)) {
+    if (read.argc > KW_NEAR_ARGS_MAX || !kw__variant_make(near, &read, &key)) {
+        slot_seen(near, request->slot);
         return;
     }
     if (is_kept && part->is_last) {
         near_witness(near, &read, &key, part->bytes);
     } else if (is_kept) {
-        (void)kw_cache_invalidate(near->worker, &key.key); /* larger than what is kept */
+        slot_seen(near, request->slot); /* larger than what is kept */
     }
     if (is_hot && near_wants(near, key.key.name, request->slot)) {
         kw__fill_start(near, &read, &key, &wire, 1);
@@ -73,8 +107,8 @@ static void key_seen(struct kw_near *near, struct kw_request *request,
 }
 
 /* The same for MGET, whose reply is that of as many GETs. */
-static void keys_seen(struct kw_near *near, struct kw_request *request,
-                      const struct kw_reply_part *part)
+static void keys_replied(struct kw_near *near, struct kw_request *request,
+                         const struct kw_reply_part *part)
 {
     struct kw_near_walk keys = kw__walk_begin(kw_call_bytes(&request->call));
     struct kw_bytes wire[2] = {KW_BYTES("*2\r\n$3\r\nGET\r\n")};
@@ -82,6 +116,7 @@ static void keys_seen(struct kw_near *near, struct kw_request *request,
     struct kw_bytes reply;
 
     if (!part->is_last || part->type != '*') {
+        slot_seen(near, kw_route_is_plain(near->proxy) ? KW_SLOT_NONE : request->slot);
         return;
     }
     struct kw_near_walk values = kw__walk_begin(part->bytes);
@@ -90,9 +125,8 @@ static void keys_seen(struct kw_near *near, struct kw_request *request,
         struct kw_bytes name = kw__walk_next(&keys, &wire[1]);
         (void)kw__walk_next(&values, &reply);
         struct kw_near_read get = kw__variant_get(near, name, request->client->proto);
-        if (!kw__variant_make(near, &get, &key)) {
-            continue;
-        }
+        bool is_made = kw__variant_make(near, &get, &key);
+        KW_ASSERT(is_made);
         if (kw_cache_may_have(near->worker, key.key.hash)) {
             near_witness(near, &get, &key, reply);
         }
@@ -103,12 +137,31 @@ static void keys_seen(struct kw_near *near, struct kw_request *request,
     }
 }
 
+/* A command that is never kept. */
+static void other_replied(struct kw_near *near, const struct kw_request *request)
+{
+    struct kw_bytes argv[8];
+    struct kw_bytes wire = kw_call_bytes(&request->call);
+    uint32_t single = kw_keys_single(request->command);
+
+    (void)kw__variant_cut(wire, argv, sizeof argv / sizeof argv[0]);
+    KW_ASSERT(single < sizeof argv / sizeof argv[0]);
+    if (kw_cache_may_have(near->worker,
+                          kw_cache_key(near->worker, argv[single], kw_bytes_of("", 0)).hash)) {
+        slot_seen(near, request->slot);
+    }
+}
+
 /* D1. */
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
                          const struct kw_near_key *key, struct kw_bytes reply)
 {
 #ifndef KW_KNOCKOUT_WITNESS
-    kw_cache_witness(near->worker, &key->key, kw__variant_value(read->role, reply).bytes);
+    struct kw_bytes value = kw__variant_value(read->role, reply).bytes;
+
+    if (!kw_cache_witness(near->worker, &key->key, value)) {
+        slot_seen(near, read->slot);
+    }
 #else
     (void)near;
     (void)read;
@@ -117,10 +170,22 @@ static void near_witness(struct kw_near *near, const struct kw_near_read *read,
 #endif
 }
 
+/* SLOT may be ahead of what is kept of it; KW_SLOT_NONE: any may. */
+static void slot_seen(struct kw_near *near, uint16_t slot)
+{
+    struct kw_near_shared *shared = near->shared;
+
+    atomic_store(slot == KW_SLOT_NONE ? &shared->all_seen_us : &shared->slots[slot].seen_us,
+                 kw_clock_us()); /* D2 */
+}
+
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot)
 {
-    bool is_wanted = near->prefixes_count == 0 && !kw__slot_is_unstable(near->proxy, slot);
+    bool is_wanted = near->prefixes_count == 0;
 
+    if (kw__near_is_moving(near, slot)) {
+        return false;
+    }
     for (size_t i = 0; i < near->prefixes_count && !is_wanted; i++) {
         is_wanted = kw_bytes_start_with(name, near->prefixes[i]);
     }

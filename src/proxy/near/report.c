@@ -48,7 +48,8 @@ void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text)
 static void report_origin(const struct kw_near *near, const struct kw_origin *origin,
                           unsigned number, struct kw_blob *text)
 {
-    uint64_t until_ms = atomic_load(&near->shared->lease_until_ms[origin->shown_domain]);
+    uint64_t heard_us = atomic_load(&near->shared->heard_us[origin->shown_domain]);
+    uint64_t until_ms = heard_us / 1000 + near->proxy->config->near_cache_lease_ms;
     uint64_t now_ms = kw_loop_now_us(near->proxy->loop) / 1000;
     bool is_refused = origin->failure == KW_E_REJECTED || origin->failure == KW_E_AUTH;
     bool is_held = origin->is_ready && until_ms > now_ms;

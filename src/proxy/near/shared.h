@@ -1,10 +1,11 @@
 /* shared.h - what all workers share of the near cache, and what each has of its own.
  *
- *   shared    the cache, and three tables that say what must not be answered from it:
- *               key_writes, slot_writes, all_writes   writes under way (R2)
- *               slot_generations                      part of each key: a slot that moved, or was
- *                                                     written to as a whole, is forgotten at once
- *               lease_until_ms                        how long a domain's entries may be used (R4)
+ *   shared    the cache, and tables that say what must not be answered from it:
+ *               key_writes, all_writes   writes under way (R2)
+ *               slots                    the same for slots, what was seen of them elsewhere (R3),
+ *                                        and their generations, which are part of each key: a slot
+ *                                        that moved, or was written to as a whole, is forgotten
+ *               heard_us                 how far each domain's node has told of changes (R4)
  *   near      one worker's access to the cache, the origins it owns, its detector of hot keys
  *
  * Thread: shared: all fields but those set once are atomic, or behind `lock`; near: the worker's.
@@ -35,6 +36,8 @@ enum kw_near_role {
     KW_NEAR_ROLE_GET,        /* served; one entry for RESP2 and RESP3 */
     KW_NEAR_ROLE_WHOLE,      /* served; an entry for each version and list of arguments */
     KW_NEAR_ROLE_MGET,       /* served from the entries of GET */
+    KW_NEAR_ROLE_READ_KEY,   /* not served; says something of its only key */
+    KW_NEAR_ROLE_READ_SLOT,  /* not served; says something of keys of its slot */
     KW_NEAR_ROLE_WRITE_KEY,  /* writes its only key */
     KW_NEAR_ROLE_WRITE_SLOT, /* writes keys of its slot */
     KW_NEAR_ROLE_WRITE_ALL,  /* writes anything */
@@ -45,6 +48,7 @@ enum kw_near_role {
 enum kw_near_mark {
     KW_NEAR_MARK_NONE = 0,
     KW_NEAR_MARK_KEY,
+    KW_NEAR_MARK_KEYS, /* which its command names */
     KW_NEAR_MARK_SLOT,
     KW_NEAR_MARK_ALL,
     KW_NEAR_MARK_POP /* blocked: nothing was held back, the slot is forgotten when it ends */
@@ -53,15 +57,28 @@ enum kw_near_mark {
 /* kw_cache_value.kind */
 enum kw_near_kind { KW_NEAR_KIND_BYTES = 0, KW_NEAR_KIND_NULL };
 
+struct kw_near_slot {
+    _Atomic uint32_t generation;
+    _Atomic uint32_t writes;  /* under way */
+    _Atomic uint64_t seen_us; /* when a reply that is not kept last told of a key that is */
+};
+
+enum { KW_NEAR_MOVING_MS = 1000 /* a slot counts as moving for so long after its last ASK */ };
+
 struct kw_near_shared {
     struct kw_cache *cache;    /* owned, set once */
     unsigned workers_count;    /* set once */
     uint64_t memory_max_bytes; /* set once */
     _Atomic uint32_t all_writes;
-    _Atomic uint32_t slot_writes[KW_SLOTS_COUNT];
-    _Atomic uint32_t slot_generations[KW_SLOTS_COUNT];
+    _Atomic uint64_t all_seen_us; /* kw_near_slot.seen_us of all slots */
+    struct kw_near_slot slots[KW_SLOTS_COUNT];
+    _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
     _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
-    _Atomic uint64_t lease_until_ms[KW_CACHE_DOMAINS];
+    /* By domain. When the last command was sent that its node has answered: what changed before is
+     * gone. And when somebody last wished that it were later.
+     */
+    _Atomic uint64_t heard_us[KW_CACHE_DOMAINS];
+    _Atomic uint64_t wished_us[KW_CACHE_DOMAINS];
     pthread_mutex_t lock;
     struct kw_list origins; /* of all workers, by kw_origin.shown; under the lock */
 };
@@ -75,7 +92,8 @@ struct kw_near {
     uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
     struct kw_list origins;
     struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */
-    uint64_t now_ms;        /* of the last look at the cache */
+    uint64_t now_us;        /* of the last look at the cache */
+    uint64_t now_ms;        /* the same */
     bool is_awake;          /* the cache waits for this worker */
     bool is_unsettled;      /* masters may have come or gone */
     bool is_stopped;
@@ -96,12 +114,19 @@ static inline bool kw__near_is_written(const struct kw_near_shared *shared, uint
                                        uint16_t slot)
 {
     return atomic_load(&shared->key_writes[hash % KW_NEAR_BUCKETS]) != 0 ||
-           atomic_load(&shared->slot_writes[slot]) != 0 || atomic_load(&shared->all_writes) != 0;
+           atomic_load(&shared->slots[slot].writes) != 0 || atomic_load(&shared->all_writes) != 0;
+}
+
+/* SLOT is on its way to another node, which has some of its keys: neither's word is enough (R6). */
+static inline bool kw__near_is_moving(const struct kw_near *near, uint16_t slot)
+{
+    return atomic_load_explicit(&near->shared->moving_until_ms[slot], memory_order_acquire) >
+           near->now_ms;
 }
 
 static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, uint16_t slot)
 {
-    return atomic_load_explicit(&shared->slot_generations[slot], memory_order_acquire);
+    return atomic_load_explicit(&shared->slots[slot].generation, memory_order_acquire);
 }
 
 enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);

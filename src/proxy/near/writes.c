@@ -8,9 +8,9 @@
  * Whichever of the two comes first, the other one sees it: no fill that may have been executed
  * before the write outlives its beginning.
  *
- *   a key         counted in a bucket of its hash; its entries are removed by name
- *   a slot        for all that may write several keys, or keys that no argument names (scripts,
- *                 EXEC): all keys of a request are of one slot. Its generation moves on, so that
+ *   keys          counted in a bucket of their hash; their entries are removed by name
+ *   a slot        for what writes very many keys, or keys that no argument names (scripts, EXEC):
+ *                 all keys of a request are of one slot. Its generation moves on, so that
  *                 nothing kept of it is found any more; no key need be looked for
  *   everything    FLUSHALL, or requests of several slots to a server without cluster mode
  *   popping       what blocks for long must not hold fills back: the slot is forgotten when it is
@@ -27,7 +27,10 @@
 
 static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request,
                                  enum kw_near_role role);
-static void key_begin(struct kw_near *near, struct kw_request *request);
+static bool names_few_keys(const struct kw_request *request);
+static uint32_t keys_cut(const struct kw_request *request, struct kw_bytes *names);
+static void keys_begin(struct kw_near *near, struct kw_request *request);
+static void keys_end(struct kw_near *near, const struct kw_request *request);
 
 void kw_near_on_begin(struct kw_request *request)
 {
@@ -38,23 +41,27 @@ void kw_near_on_begin(struct kw_request *request)
         return; /* it sends nothing itself */
     }
     enum kw_near_role role = kw__near_role(near, request->command);
-    if (role == KW_NEAR_ROLE_MGET) {
-        request->near_hash = 1; /* read.c looks at the reply, which has several keys */
+    if (role >= KW_NEAR_ROLE_MGET && role <= KW_NEAR_ROLE_READ_SLOT) {
+        request->near_hash = 1; /* read.c looks at the reply */
     }
 #ifdef KW_KNOCKOUT_WRITE_THROUGH
     role = KW_NEAR_ROLE_NONE;
 #endif
     request->near = (uint8_t)mark_of(near, request, role);
+    if (role == KW_NEAR_ROLE_EXEC && request->near == KW_NEAR_MARK_NONE) {
+        request->near_hash = 1; /* it only reads */
+    }
     switch ((enum kw_near_mark)request->near) {
     case KW_NEAR_MARK_NONE:
     case KW_NEAR_MARK_POP:
         return;
     case KW_NEAR_MARK_KEY:
-        key_begin(near, request);
+    case KW_NEAR_MARK_KEYS:
+        keys_begin(near, request);
         break;
     case KW_NEAR_MARK_SLOT:
-        atomic_fetch_add(&shared->slot_writes[request->slot], 1);
-        atomic_fetch_add(&shared->slot_generations[request->slot], 1);
+        atomic_fetch_add(&shared->slots[request->slot].writes, 1);
+        atomic_fetch_add(&shared->slots[request->slot].generation, 1);
         break;
     case KW_NEAR_MARK_ALL:
         atomic_fetch_add(&shared->all_writes, 1);
@@ -68,7 +75,8 @@ void kw_near_on_begin(struct kw_request *request)
 
 void kw_near_on_end(struct kw_request *request)
 {
-    struct kw_near_shared *shared = request->client->proxy->near->shared;
+    struct kw_near *near = request->client->proxy->near;
+    struct kw_near_shared *shared = near->shared;
 
     switch ((enum kw_near_mark)request->near) { /* W1 */
     case KW_NEAR_MARK_NONE:
@@ -76,14 +84,17 @@ void kw_near_on_end(struct kw_request *request)
     case KW_NEAR_MARK_KEY:
         atomic_fetch_sub(&shared->key_writes[request->near_hash % KW_NEAR_BUCKETS], 1);
         break;
+    case KW_NEAR_MARK_KEYS:
+        keys_end(near, request);
+        break;
     case KW_NEAR_MARK_SLOT:
-        atomic_fetch_sub(&shared->slot_writes[request->slot], 1);
+        atomic_fetch_sub(&shared->slots[request->slot].writes, 1);
         break;
     case KW_NEAR_MARK_ALL:
         atomic_fetch_sub(&shared->all_writes, 1);
         break;
     case KW_NEAR_MARK_POP:
-        atomic_fetch_add(&shared->slot_generations[request->slot], 1);
+        atomic_fetch_add(&shared->slots[request->slot].generation, 1);
         break;
     default:
         KW_UNREACHABLE();
@@ -103,6 +114,8 @@ static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_req
     case KW_NEAR_ROLE_GET:
     case KW_NEAR_ROLE_WHOLE:
     case KW_NEAR_ROLE_MGET:
+    case KW_NEAR_ROLE_READ_KEY:
+    case KW_NEAR_ROLE_READ_SLOT:
         return KW_NEAR_MARK_NONE;
     case KW_NEAR_ROLE_WRITE_KEY:
         if (!is_blocking) {
@@ -118,6 +131,9 @@ static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_req
         is_blocking = false; /* inside a transaction nothing blocks */
         break;
     case KW_NEAR_ROLE_WRITE_SLOT:
+        if (!is_blocking && names_few_keys(request)) {
+            return KW_NEAR_MARK_KEYS;
+        }
         break;
     default:
         KW_UNREACHABLE();
@@ -128,21 +144,63 @@ static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_req
     return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_SLOT;
 }
 
-static void key_begin(struct kw_near *near, struct kw_request *request)
+/* Does it say which keys it writes, all of them, in so many arguments? */
+static bool names_few_keys(const struct kw_request *request)
 {
-    struct kw_bytes argv[8];
-    struct kw_cache_worker *worker = kw__near_awake(near);
-    uint32_t single = kw_keys_single(request->command);
-    struct kw_bytes name = kw_bytes_of("", 0);
+    struct kw_bytes names[KW_NEAR_ARGS_MAX];
 
-    if (single < kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof *argv)) {
-        name = argv[single];
+    return request->command->group != KW_GROUP_SCRIPTING &&
+           request->command->id < kw_command_count() && keys_cut(request, names) > 0;
+}
+
+/* The keys of REQUEST, which are in NAMES then; 0 when they can't be told, or there are many. */
+static uint32_t keys_cut(const struct kw_request *request, struct kw_bytes *names)
+{
+    struct kw_bytes argv[KW_NEAR_ARGS_MAX];
+    struct kw_keys keys;
+    size_t argc = kw__variant_cut(kw_call_bytes(&request->call), argv, KW_NEAR_ARGS_MAX);
+
+    if (argc > KW_NEAR_ARGS_MAX ||
+        kw_keys_find(request->command, argv, argc, &keys) != KW_KEYS_OK) {
+        return 0;
     }
-    struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
-    request->near_hash = key.hash;
-    atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
-    if (kw_cache_may_have(worker, key.hash)) {
-        (void)kw_cache_invalidate(worker, &key);
+    for (uint32_t i = 0; i < keys.count; i++) {
+        names[i] = argv[kw_keys_at(&keys, i)];
     }
-    kw_hot_write(near->hot, key.hash);
+    return keys.count;
+}
+
+static void keys_begin(struct kw_near *near, struct kw_request *request)
+{
+    struct kw_bytes names[KW_NEAR_ARGS_MAX];
+    struct kw_cache_worker *worker = kw__near_awake(near);
+    uint32_t count = 1;
+
+    if (request->near == KW_NEAR_MARK_KEY) {
+        struct kw_bytes argv[8];
+        (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
+        names[0] = argv[kw_keys_single(request->command)];
+    } else {
+        count = keys_cut(request, names);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct kw_cache_key key = kw_cache_key(worker, names[i], kw_bytes_of("", 0));
+        request->near_hash = key.hash; /* W1: of a single one, so that it need not be cut again */
+        atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
+        if (kw_cache_may_have(worker, key.hash)) {
+            (void)kw_cache_invalidate(worker, &key);
+        }
+        kw_hot_write(near->hot, key.hash);
+    }
+}
+
+static void keys_end(struct kw_near *near, const struct kw_request *request)
+{
+    struct kw_bytes names[KW_NEAR_ARGS_MAX];
+    uint32_t count = keys_cut(request, names);
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = kw_cache_key(near->worker, names[i], kw_bytes_of("", 0)).hash;
+        atomic_fetch_sub(&near->shared->key_writes[hash % KW_NEAR_BUCKETS], 1);
+    }
 }
