@@ -93,7 +93,7 @@ CHANNELS = [
     ("s", "UNSUBSCRIBE", "c1"), ("s", "UNSUBSCRIBE"), ("s", 2), ("s", "GET", "k"), ("s", 1),
     ("p", "PUNSUBSCRIBE"), ("p", 2),
     ("s", "SSUBSCRIBE", "h1", "h2"), ("s", 2), ("a", "SPUBLISH", "h1", "shard"), ("a", 1), ("s", 1),
-    ("a", "PUBSUB", "SHARDNUMSUB", "h1"), ("a", 1), ("s", "SUNSUBSCRIBE"), ("s", 2),
+    ("a", "PUBSUB", "SHARDNUMSUB", "h1"), ("a", 1), ("s", "SUNSUBSCRIBE", "h2", "h1"), ("s", 2),
     ("a", "MULTI"), ("a", "PUBLISH", "c1", "inside"), ("a", "SET", "k", "1"), ("a", "EXEC"),
     ("a", 4), ("3", 1),
 ]
