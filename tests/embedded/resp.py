@@ -103,7 +103,7 @@ def parse(data, at):
     return rest, after
 
 
-EXACT, UNORDERED, NEAR, SHAPE = range(4)
+EXACT, UNORDERED, NEAR, SHAPE, SCANNED = range(5)
 NEAR_MS = 3000
 
 
@@ -118,6 +118,10 @@ def same(compare, left, right):
     if compare == NEAR:
         return (left[:1] == b":" and int(left[1:-2]) > 0 and int(right[1:-2]) > 0 and
                 abs(int(left[1:-2]) - int(right[1:-2])) <= NEAR_MS)
+    if compare == SCANNED:
+        left_value, right_value = value_of(left), value_of(right)
+        return isinstance(left_value, list) and left_value[0] == right_value[0] and \
+            in_order(left_value[1], b"*") == in_order(right_value[1], b"*")
     return left[:left.index(b"\r\n")] == right[:right.index(b"\r\n")] and \
         in_order(value_of(left), left[:1]) == in_order(value_of(right), right[:1])
 

@@ -3,6 +3,7 @@
  * Invariants:
  * H1  A hash that others can see has a field.
  * H2  Each name in timed->deadlines is a field; timed is NULL when there would be none in it.
+ * H3  fields is marked when the hash has ever been larger than a listpack may be.
  */
 #include "store/hashes/hash.h"
 
@@ -12,8 +13,13 @@
 static void hash_settle(struct kw_exec *exec, const struct kw_hash_edit *edit, const char *event);
 static size_t hash_pass(struct kw_store_worker *worker, struct kw_hash *hash, uint64_t now_ms);
 
-/* As redis's hash-max-listpack-entries and hash-max-listpack-value are by default. */
+/* Flat tables answer sooner than spread ones up to about so many elements. */
 static const struct kw_table_limits limits = {128, 64};
+
+/* As redis's hash-max-listpack-entries and hash-max-listpack-value are by default: beyond them
+ * OBJECT ENCODING calls it a hashtable (H3).
+ */
+static const struct kw_table_limits listpack = {512, 64};
 
 struct kw_hash *kw__hash_new(struct kw_store_worker *worker)
 {
@@ -99,20 +105,12 @@ bool kw__hash_set(struct kw_store_worker *worker, struct kw_hash *hash, struct k
 {
     bool is_new = kw_table_put(worker, &hash->fields, &limits, field, value, NULL);
 
+    hash->fields.is_marked |= field.len > listpack.bytes_max || value.len > listpack.bytes_max ||
+                              hash->fields.count > listpack.count_max; /* H3 */
     if (!is_new && !is_kept && hash->timed != NULL) {
         kw__hash_expire_at(worker, hash, field, 0);
     }
     return is_new;
-}
-
-void kw__hash_fit(struct kw_store_worker *worker, struct kw_hash *hash,
-                  const struct kw_bytes *words, size_t words_count)
-{
-    for (size_t i = 0; i < words_count && !hash->fields.is_spread; i++) {
-        if (words[i].len > limits.bytes_max) {
-            kw_table_spread(worker, &hash->fields);
-        }
-    }
 }
 
 bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field)

@@ -53,10 +53,6 @@ void kw__hash_shrunk(struct kw_exec *exec, struct kw_bytes name, struct kw_hash 
 bool kw__hash_set(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
                   struct kw_bytes value, bool is_kept);
 
-/* Words longer than a flat table may have make it a spread one, even when nothing is set. */
-void kw__hash_fit(struct kw_store_worker *worker, struct kw_hash *hash,
-                  const struct kw_bytes *words, size_t words_count);
-
 /* FIELD goes. False: it was not there. */
 bool kw__hash_remove(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field);
 

@@ -37,7 +37,6 @@ void kw__do_hsetnx(struct kw_exec *exec)
     if (!kw__hash_open(exec, exec->argv[1], &edit)) {
         return;
     }
-    kw__hash_fit(exec->worker, edit.hash, &exec->argv[2], 2);
     bool is_set = !kw_table_find(&edit.hash->fields, field, NULL);
     if (is_set) {
         kw__hash_set(exec->worker, edit.hash, field, exec->argv[3], false);

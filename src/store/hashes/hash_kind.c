@@ -48,9 +48,7 @@ static void *hash_copy(struct kw_store_worker *worker, const void *object)
     struct kw_table_walk walk;
     struct kw_table_item item;
 
-    if (hash->fields.is_spread) {
-        kw_table_spread(worker, &copy->fields);
-    }
+    copy->fields.is_marked = hash->fields.is_marked;
     kw_table_walk_begin(&walk, &hash->fields);
     while (kw_table_walk_next(&walk, &item)) {
         kw__hash_set(worker, copy, item.key, item.value, false);
@@ -85,7 +83,7 @@ static const char *hash_encoding(const void *object)
 {
     const struct kw_hash *hash = object;
 
-    return hash->fields.is_spread ? "hashtable" : "listpack";
+    return hash->fields.is_marked ? "hashtable" : "listpack";
 }
 
 static uint64_t hash_due_ms(const void *object)

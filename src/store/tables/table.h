@@ -37,6 +37,7 @@ struct kw_table {
     uint8_t extra_bytes;
     bool has_values;
     bool is_spread; /* never flat again */
+    bool is_marked; /* the owner's, who sets it when he likes */
 };
 
 /* A table beyond them is spread; redis's options name them: hash-max-listpack-entries, -value. */
