@@ -21,6 +21,7 @@
 #include "proxy/embedded/herald.h"
 #include "proxy/embedded/shared.h"
 #include "proxy/embedded/stall.h"
+#include "proxy/face/cluster_face.h"
 #include "proxy/local/local.h"
 #include "proxy/pubsub/subscribe.h"
 #include "proxy/pubsub/tracker.h"
@@ -158,6 +159,9 @@ static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_
 {
     bool is_local = command->route == KW_ROUTE_LOCAL && command->local != KW_LOCAL_NONE;
 
+    if (kw_cluster_face_is_hidden(client, command)) {
+        return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
+    }
     if (is_local || command->group == KW_GROUP_SENTINEL) {
         enum kw_verdict verdict = kw_admit(client, command);
         return verdict == KW_NEXT ? kw_local_answer(client, command) : verdict;
