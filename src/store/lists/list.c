@@ -16,6 +16,7 @@
 
 enum {
     LIST_JOIN_BYTES = KW_PAGE_ROOM_BYTES / 2, /* neighbours with no more than this become one */
+    LIST_LONG_BYTES = 8 * KW_PAGE_BYTES,      /* from here on new pages are full ones at once */
     LIST_SMALL_BYTES = 256                    /* pages up to this don't shrink */
 };
 
@@ -68,8 +69,8 @@ void kw_list_object_push(struct kw_store_worker *worker, struct kw_list_object *
     if (page == NULL || !kw_page_takes(page, element.size_bytes)) {
         size_t room = element.size_bytes;
         struct kw_page *full = page;
-        if (full != NULL && room < KW_PAGE_ROOM_BYTES) {
-            room = KW_PAGE_ROOM_BYTES; /* it has filled a page, so it will fill another one */
+        if (list->pages_bytes >= LIST_LONG_BYTES && room < KW_PAGE_ROOM_BYTES) {
+            room = KW_PAGE_ROOM_BYTES; /* it has filled pages, so it will fill another one */
         }
         page = list_add_page(worker, list, end == KW_LIST_HEAD ? NULL : full, room);
         if (full != NULL) {

@@ -4,7 +4,8 @@
  *     | free | element | element | ...    | free   |
  *
  * Both ends have room, so a push at either is a copy of the element alone. When the room at one end
- * is used up, what is free goes there; when nothing is, the page grows by a half until it is full.
+ * is used up, what is free goes there; when nothing is, the page grows to the next size of blocks,
+ * an eighth to a quarter more, until it is full.
  *
  * INVARIANTS
  *   I1  start <= end <= cap; the elements fill start ... end without holes.
@@ -12,28 +13,24 @@
  */
 #include "store/lists/page.h"
 
+#include "base/arena.h"
 #include "base/assert.h"
 
 _Static_assert(offsetof(struct kw_page, bytes) == KW_PAGE_HEAD_BYTES, "the head's size");
 
-enum {
-    PAGE_ROUND_BYTES = 16, /* blocks are multiples of this */
-    PAGE_LEAST_BYTES = 64, /* of a block */
-    PAGE_WASTE_SHARE = 8   /* of its block may a page that nobody pushes to keep free */
-};
+enum { PAGE_WASTE_SHARE = 8 }; /* of its block may a page that nobody pushes to keep free */
 
 static void page_make_gap(struct kw_store_worker *worker, struct kw_page **page, uint32_t offset,
                           size_t size);
 static void page_spread(struct kw_page *page, uint32_t offset, size_t size);
 static void page_set_room(struct kw_store_worker *worker, struct kw_page **page, size_t room);
 
-/* The size of a block with room for ROOM bytes. */
+/* The size of a block with room for ROOM bytes: all that such a block has, so pages that grow are
+ * seldom moved.
+ */
 static size_t page_block_bytes(size_t room)
 {
-    size_t size = KW_PAGE_HEAD_BYTES + room;
-
-    size = (size + PAGE_ROUND_BYTES - 1) / PAGE_ROUND_BYTES * PAGE_ROUND_BYTES;
-    return size < PAGE_LEAST_BYTES ? PAGE_LEAST_BYTES : size;
+    return kw_arena_block_bytes(KW_PAGE_HEAD_BYTES + room);
 }
 
 struct kw_page *kw_page_new(struct kw_store_worker *worker, size_t room)
@@ -160,14 +157,8 @@ static void page_make_gap(struct kw_store_worker *worker, struct kw_page **page,
     size_t used = kw_page_used(*page);
 
     if ((*page)->cap - used < size) {
-        size_t room = used + size;
-        size_t half_more = kw_page_size(*page) * 3 / 2 - KW_PAGE_HEAD_BYTES;
-        if (room < half_more) {
-            room = half_more < KW_PAGE_ROOM_BYTES ? half_more : KW_PAGE_ROOM_BYTES;
-            room = room < used + size ? used + size : room;
-        }
         uint32_t before = offset - (*page)->start;
-        page_set_room(worker, page, room);
+        page_set_room(worker, page, used + size);
         offset = (*page)->start + before;
     }
     page_spread(*page, offset, size);

@@ -7,13 +7,13 @@
  */
 #include "store/zsets/flat.h"
 
+#include "base/arena.h"
 #include "base/assert.h"
 
 #include <math.h>
 
 enum {
     FLAT_FORMS = KW_FLAT_MEMBER_MAX + 1, /* distance between the heads of two forms */
-    FLAT_ROUND_BYTES = 16,               /* blocks are multiples of this */
     FLAT_HEAD_MAX = 9
 };
 
@@ -101,10 +101,7 @@ void kw_flat_add(struct kw_store_worker *worker, struct kw_flat *flat, double sc
         }
     }
     if (flat->cap_bytes - flat->used_bytes < size) {
-        size_t cap = flat->used_bytes + size;
-        size_t more = flat->cap_bytes + flat->cap_bytes / 4;
-        cap = cap < more ? more : cap;
-        cap = (cap + FLAT_ROUND_BYTES - 1) / FLAT_ROUND_BYTES * FLAT_ROUND_BYTES;
+        size_t cap = kw_arena_block_bytes(flat->used_bytes + size); /* an eighth or so more */
         flat->block = kw_heap_resize(worker, flat->block, flat->cap_bytes, cap);
         flat->cap_bytes = (uint32_t)cap;
     }

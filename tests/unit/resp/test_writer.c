@@ -6,6 +6,7 @@
 #include "tests/unit/kw_test.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* A buf to write to, and its bytes as a text. */
 struct page {
@@ -110,6 +111,40 @@ KW_TEST(writer_resp3_has_types_of_its_own)
     kw_reply_map(&page.buf, 7, 3);
     assert_string_equal(written(&page), "~3\r\n%7\r\n");
     page_close(&page);
+}
+
+KW_TEST(writer_doubles_are_written_as_printf_does_with_17_digits)
+{
+    static const double values[] = {0.0,
+                                    -0.0,
+                                    1.0,
+                                    -1.0,
+                                    0.1,
+                                    3.3,
+                                    99999999999999984.0,
+                                    1e17,
+                                    -1e17,
+                                    123456789012345678.0,
+                                    1e16,
+                                    -1e16,
+                                    9007199254740993.0,
+                                    1e21,
+                                    1e-7,
+                                    5e-324,
+                                    1e300,
+                                    2147483648.0,
+                                    -32769.0,
+                                    0.5};
+    char expected[64];
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        struct page page;
+        page_open(&page);
+        kw_reply_double(&page.buf, values[i], 3);
+        snprintf(expected, sizeof expected, ",%.17g\r\n", values[i]);
+        assert_string_equal(written(&page), expected);
+        page_close(&page);
+    }
 }
 
 KW_TEST(writer_every_reply_is_one_reply_to_the_parser)
