@@ -56,19 +56,24 @@ endif
 
 # ---- what is built from what ----------------------------------------------------------------------
 
-CORE     := $(filter-out src/main.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+CORE     := $(filter-out src/main.c src/library/%,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+LIBRARY  := $(wildcard src/library/*.c)
+PUBLIC   := $(shell sed -n 's/^KEYWAY_API .*[ *]\(keyway_[a-z_]*\).\(const \)*\(struct\|enum\) .*/\1/p' \
+              src/library/keyway.h)
 UNIT     := $(wildcard tests/unit/*.c tests/unit/*/*.c)
 CHECK    := $(wildcard tests/consistency/*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 core_o   := $(CORE:%.c=$(B)/obj/%.o)
-unit_o   := $(UNIT:%.c=$(B)/obj/%.o)
+unit_o   := $(UNIT:%.c=$(B)/obj/%.o) $(LIBRARY:%.c=$(B)/obj/%.o)
+pic_o    := $(patsubst %.c,$(B)/pic/%.o,$(LIBRARY) $(wildcard src/cache/*.c src/base/*.c))
 check_o  := $(CHECK:%.c=$(B)/obj/%.o)
 plain_o  := $(CORE:%.c=$(B)/plain/%.o) $(B)/plain/src/main.o
 PLAIN    := -O1 -g
 KNOCKOUTS := fill-token write-through same-link-push
 fuzz_o   := $(CORE:%.c=$(BUILD)/fuzz/obj/%.o)
 
-all: $(B)/keyway ## build/keyway (the default)
+all: $(B)/keyway library ## build/keyway and the library (the default)
+library: $(B)/libkeyway.a $(B)/keyway.h ## build/libkeyway.a and keyway.h: the cache for C programs
 unit-tests: $(B)/unit-tests ## build the unit tests
 checker: $(B)/check ## build the consistency checker
 knockouts: $(KNOCKOUTS:%=$(B)/knockout/%/keyway) ## build what it must find fault with
@@ -104,6 +109,23 @@ $(B)/plain/%.o: %.c $(B)/flags.stamp
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMMON) $(PLAIN) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# One object with what keyway.h declares and what that needs; all other names are hidden from
+# programs. No link-time optimization: they may have another compiler.
+$(B)/libkeyway.a: $(pic_o) src/library/keyway.h $(B)/sources.stamp
+	$(call say,AR)
+	$(Q)$(CC) -r -nostdlib -Wl,--gc-sections $(PUBLIC:%=-Wl,-u,%) -o $(B)/libkeyway.o $(pic_o)
+	$(Q)objcopy --localize-hidden $(B)/libkeyway.o
+	$(Q)rm -f $@ && ar rcs $@ $(B)/libkeyway.o
+
+$(B)/keyway.h: src/library/keyway.h
+	$(Q)cp $< $@
+
+$(B)/pic/%.o: %.c $(B)/flags.stamp
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(filter-out $(LTO) -fPIE,$(BUILD_CFLAGS)) -fPIC -fvisibility=hidden \
+	    -ffunction-sections -fdata-sections $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/obj/%.o: %.c $(B)/flags.stamp
 	$(call say,CC)
@@ -204,5 +226,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache bench-near bench-embedded install clean help FORCE
+.PHONY: all library run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache bench-near bench-embedded install clean help FORCE
 .SECONDARY:

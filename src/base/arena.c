@@ -191,7 +191,7 @@ void kw_arena_put(struct kw_arena *arena, unsigned tray, void *block, size_t siz
 
 void *kw_arena_get_low(struct kw_arena *arena, size_t size_bytes)
 {
-    /* jemalloc fills the lowest slab that has a hole, and cuts a new one off the lowest free run. */
+    /* jemalloc fills the lowest slab with a hole, and cuts a new one off the lowest free run. */
     return mallocx(size_bytes, MALLOCX_ARENA(arena->pages->number) | MALLOCX_TCACHE_NONE);
 }
 

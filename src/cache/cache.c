@@ -108,6 +108,9 @@ struct kw_cache_worker *kw_cache_join(struct kw_cache *cache, uint64_t now_ms)
         if (!cache->workers[i].is_joined) {
             worker = &cache->workers[i];
             worker->is_joined = true;
+            if (i >= atomic_load_explicit(&cache->joined_max, memory_order_relaxed)) {
+                atomic_store_explicit(&cache->joined_max, i + 1, memory_order_seq_cst);
+            }
             worker->shard_next = i;
             worker->random = cache->options.seed + i;
         }

@@ -73,6 +73,22 @@ bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
     return true;
 }
 
+void kw_cache_set_now(struct kw_cache_worker *worker, uint64_t now_ms)
+{
+    worker->now_ms = now_ms;
+}
+
+uint64_t kw_cache_now(const struct kw_cache_worker *worker)
+{
+    return worker->now_ms;
+}
+
+void kw_cache_settle(struct kw_cache_worker *worker, uint64_t now_ms)
+{
+    kw_cache_tick(worker, now_ms);
+    kw_arena_tray_flush(&worker->cache->arena, worker->tray);
+}
+
 enum kw_status kw_cache_expire_at(struct kw_cache_worker *worker, const struct kw_cache_key *key,
                                   uint64_t deadline_ms)
 {

@@ -44,6 +44,13 @@ void kw_cache_usage(const struct kw_cache_worker *worker, const struct kw_cache_
 bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
                      struct kw_cache_found *found);
 
+/* For those who can't tick, because they hold what they found: it is NOW. And what it is. */
+void kw_cache_set_now(struct kw_cache_worker *worker, uint64_t now_ms);
+uint64_t kw_cache_now(const struct kw_cache_worker *worker);
+
+/* Tick, and give the free blocks that the worker keeps to everybody: for workers that idle. */
+void kw_cache_settle(struct kw_cache_worker *worker, uint64_t now_ms);
+
 /* Another MEMORY_MAX for entries, index and blocks, up to what was reserved. When it is lower, what
  * is too much is evicted by ticks and puts; pages that were in use stay the process's.
  *

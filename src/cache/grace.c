@@ -135,7 +135,9 @@ static void epoch_advance(struct kw_cache *cache)
 {
     uint64_t epoch = kw__grace_now(cache);
 
-    for (unsigned i = 0; i < cache->options.workers_max; i++) {
+    /* Read after the epoch: who joins later has seen this epoch, or sees the next. */
+    unsigned count = atomic_load_explicit(&cache->joined_max, memory_order_seq_cst);
+    for (unsigned i = 0; i < count; i++) {
         uint64_t seen = atomic_load_explicit(&cache->workers[i].seen, memory_order_seq_cst);
         if (seen != RESTING && seen != epoch) {
             KW_DEBUG_ASSERT(seen + 1 >= epoch || kw__grace_now(cache) != epoch); /* G1 */

@@ -79,6 +79,7 @@ struct kw_cache {
     struct kw_cache_worker *workers;
     /* shared, atomic */
     _Alignas(KW_LINE_BYTES) _Atomic uint64_t epoch; /* grace.c */
+    _Atomic unsigned joined_max;                    /* workers behind it never joined */
     _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes;
     _Atomic size_t index_bytes;  /* of live_bytes */
     _Atomic size_t budget_bytes; /* for the others: room.c */
