@@ -9,6 +9,7 @@
 #ifndef KW_BACKEND_HANDSHAKE_H
 #define KW_BACKEND_HANDSHAKE_H
 
+#include "base/apart.h"
 #include "base/bytes.h"
 #include "base/status.h"
 
@@ -26,6 +27,6 @@ void kw_handshake_start(struct kw_link *link);
  * Returns KW_OK; KW_E_AUTH when the node rejects the credentials; KW_E_PROTOCOL when it does not
  * speak the link's protocol version; KW_E_INVALID when it does not have the link's database.
  */
-KW_CHECK enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply);
+KW_CHECK KW_APART enum kw_status kw_handshake_on_reply(struct kw_link *link, struct kw_bytes reply);
 
 #endif

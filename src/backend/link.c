@@ -450,7 +450,7 @@ static KW_APART void link_on_first_call(struct kw_link *link)
     kw_backend_watch(link->backend);
 }
 
-static struct kw_call *link_pop_call(struct kw_link *link)
+static inline struct kw_call *link_pop_call(struct kw_link *link)
 {
     struct kw_call *call = link->oldest;
 

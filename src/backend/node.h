@@ -12,6 +12,7 @@
 
 #include "backend/lease.h"
 #include "backend/link.h"
+#include "base/apart.h"
 #include "base/log.h"
 #include "cluster/topology.h"
 
@@ -124,8 +125,8 @@ void kw_node_close_links(struct kw_node *node, enum kw_status status);
 /* What links report. */
 void kw_node_on_link_ready(struct kw_node *node, struct kw_link *link);
 void kw_node_on_link_failed(struct kw_node *node, struct kw_link *link, enum kw_status status);
-void kw_node_retire_link(struct kw_node *node, struct kw_link *link);
-void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link);
+KW_APART void kw_node_retire_link(struct kw_node *node, struct kw_link *link);
+KW_APART void kw_node_on_retired_idle(struct kw_node *node, struct kw_link *link);
 
 /* For this room: take LINK out of whatever list or table of NODE has it. */
 void kw__node_drop_link(struct kw_node *node, struct kw_link *link);

@@ -48,6 +48,7 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "base/apart.h"
 #include "proxy/account.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
@@ -398,7 +399,7 @@ static bool request_lacks_script(struct kw_request *request, struct kw_bytes lin
 /* An answer came while an earlier request of the slot is still on its way: it ran out of turn. A
  * read is asked again when its turn has come; True then.
  */
-static bool request_overtook(struct kw_request *request, const struct kw_reply_part *part)
+static KW_APART bool request_overtook(struct kw_request *request, const struct kw_reply_part *part)
 {
     struct kw_proxy *proxy = request->client->proxy;
 
@@ -417,7 +418,7 @@ static bool request_overtook(struct kw_request *request, const struct kw_reply_p
 }
 
 /* A big reply arrives faster than its client reads: let the node wait, within reason. */
-static void request_pace(struct kw_request *request, struct kw_link *link)
+static KW_APART void request_pace(struct kw_request *request, struct kw_link *link)
 {
     struct kw_client *client = request->client;
     size_t unread = client->stream.out.len + client->parked_bytes;

@@ -31,6 +31,8 @@ enum {
     HEADER_ROOM = 32      /* bytes that hold "*N" or "$N" with their line end */
 };
 
+_Static_assert(ARGV_ORDINARY > 999, "multibulk_quick() need not look for room");
+
 static inline size_t multibulk_quick(const struct kw_request_limits *limits, struct kw_bytes input,
                                      struct kw_argv *argv);
 static enum kw_status multibulk_parse(struct kw_request_parser *parser,
@@ -126,7 +128,7 @@ static inline size_t multibulk_quick(const struct kw_request_limits *limits, str
             len > limits->bulk_max_bytes) {
             return 0;
         }
-        argv->items[i] = kw_bytes_of(at, len); /* ARGV_ORDINARY is more than 999 */
+        argv->items[i] = kw_bytes_of(at, len);
         at += len + 2;
     }
     argv->count = count;
