@@ -81,6 +81,7 @@ static void server_on_config_change(void *arg);
 static void server_take_config(struct kw_server *server);
 static void server_reload(struct kw_server *server);
 static void server_on_signal(void *arg, int number);
+static void server_watch_nodes(struct kw_server *server);
 static void server_on_topology(void *arg, struct kw_topology *taken);
 static void server_on_node_state(void *arg, const struct kw_topology_node *node, bool is_alive);
 static void server_on_learned(void *arg, const struct kw_learned *learned);
@@ -112,15 +113,7 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     kw_config_board_watch(made->board, server_on_config_change, made);
     made->signals = kw_signals_open(made->loop, server_on_signal, made);
     made->deadline = kw_timer_new(made->loop, server_on_deadline, made);
-    made->discover = kw_discover_new(made->loop, config, server_on_topology, made);
-    made->probe = kw_probe_new(&(struct kw_probe_options){.loop = made->loop,
-                                                          .config = config,
-                                                          .discover = made->discover,
-                                                          .keyspace = &made->hub->keyspace,
-                                                          .on_node_state = server_on_node_state,
-                                                          .arg = made});
-    made->learn = kw_learn_new(&(struct kw_learn_options){
-        .loop = made->loop, .config = config, .on_learned = server_on_learned, .arg = made});
+    server_watch_nodes(made);
     if (kw_config_is_embedded(config)) {
         status = server_embed(made);
     }
@@ -156,6 +149,22 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     }
     *server = made;
     return status;
+}
+
+/* Who is there, who is alive, what they can do: all that asks nodes without a client. */
+static void server_watch_nodes(struct kw_server *server)
+{
+    server->discover = kw_discover_new(server->loop, server->config, server_on_topology, server);
+    server->probe = kw_probe_new(&(struct kw_probe_options){.loop = server->loop,
+                                                            .config = server->config,
+                                                            .discover = server->discover,
+                                                            .keyspace = &server->hub->keyspace,
+                                                            .on_node_state = server_on_node_state,
+                                                            .arg = server});
+    server->learn = kw_learn_new(&(struct kw_learn_options){.loop = server->loop,
+                                                            .config = server->config,
+                                                            .on_learned = server_on_learned,
+                                                            .arg = server});
 }
 
 void kw_server_run(struct kw_server *server)

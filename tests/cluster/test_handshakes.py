@@ -3,7 +3,13 @@
 A line is what one library sends, in its order. `!` marks what is an error on a redis-server too, and
 that the library lives with. No node hears a word of it.
 """
-from support.client import ErrorReply
+import itertools
+import os
+import socket
+import time
+
+from support.client import ErrorReply, encode
+from support.single import single_redis
 from support.testing import test
 
 MAINTENANCE = "! CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type internal-ip"
@@ -30,6 +36,8 @@ HANDSHAKES = {
 }
 # What tools ask of the data itself goes to the nodes.
 FOR_NODES = {"DBSIZE", "MODULE"}
+TOOLS = {"redis-cli", "redis-benchmark", "RedisInsight"}
+CONNECTS, ROUNDS = 10000, 4
 # HELLO's keys in their order, and the type that clients cast each value to.
 HELLO = [(b"server", bytes), (b"version", bytes), (b"proto", int), (b"id", int), (b"mode", bytes),
          (b"role", bytes), (b"modules", list)]
@@ -68,3 +76,62 @@ def check(library, words, reply):
 def calls_sent(client):
     line = next(line for line in client.call("INFO").splitlines() if line.startswith(b"calls_sent:"))
     return int(line.partition(b":")[2])
+
+
+@test(arguments=["--threads", "1"])
+def ten_thousand_connects_cost_the_nodes_nothing_and_keyway_little(t):
+    """All libraries in turn. A redis-server gets the same ones, turn about, for comparison."""
+    watcher = t.client()
+    sent, heard = calls_sent(watcher), connections_of_nodes(t)
+    handshakes = [encoded_handshake(library) for library in HANDSHAKES if library not in TOOLS]
+    took_s = {"keyway": 0.0, "redis": 0.0}
+    with single_redis() as redis_port:
+        ports = {"keyway": t.keyway.port, "redis": redis_port}
+        cpu_s = {name: -cpu_of_listener(t, ports[name]) for name in ports}
+        for _ in range(ROUNDS):
+            for name in ports:
+                took_s[name] += connect_all(ports[name], handshakes, CONNECTS // ROUNDS)
+        for name in ports:
+            cpu_s[name] += cpu_of_listener(t, ports[name])
+
+    assert calls_sent(watcher) == sent, "%d calls to nodes" % (calls_sent(watcher) - sent)
+    # Looking costs one connection a node; discovery and probes a few.
+    grown = connections_of_nodes(t) - heard
+    assert grown < 40, "%d connections reached the nodes" % grown
+    assert t.is_sanitized or took_s["keyway"] < 2 * took_s["redis"] + 1, took_s
+    print("     (%s)" % "; ".join("%s: %.0f connects/s, %.0f us of CPU each" % (
+        name, CONNECTS / took_s[name], cpu_s[name] / CONNECTS * 1e6) for name in took_s))
+
+
+def encoded_handshake(library):
+    requests = [words.split() for words in HANDSHAKES[library].split(" / ")]
+    return b"".join(encode(words[words[0] == "!":]) for words in requests) + encode(("ECHO", "the end"))
+
+
+def connect_all(port, handshakes, count):
+    """Seconds for COUNT connections, one after the other, each with one of HANDSHAKES."""
+    started = time.monotonic()
+    for handshake in itertools.islice(itertools.cycle(handshakes), count):
+        with socket.create_connection(("127.0.0.1", port), 30) as sock:
+            sock.sendall(handshake)
+            tail = b""
+            while not tail.endswith(b"$7\r\nthe end\r\n"):
+                came = sock.recv(1 << 20)
+                assert came, "closed in the middle of %r" % handshake
+                tail = (tail + came)[-20:]
+    return time.monotonic() - started
+
+
+def connections_of_nodes(t):
+    texts = [t.cluster.call(port, "INFO", "stats").decode() for port in t.cluster.ports]
+    return sum(int(text.split("total_connections_received:")[1].split()[0]) for text in texts)
+
+
+def cpu_of_listener(t, port):
+    """Seconds of CPU of the server at PORT so far."""
+    with socket.create_connection(("127.0.0.1", port), 30) as sock:
+        sock.sendall(encode(("INFO", "server")))
+        text = sock.recv(1 << 16).decode()
+    with open("/proc/%s/stat" % text.split("process_id:")[1].split()[0]) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -16,7 +16,12 @@
 #include "net/timer.h"
 #include "proxy/pubsub/tracker.h"
 
-enum { TIMER_MS = 50, BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000 };
+enum {
+    TIMER_MS = 50,
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 1000,
+    IDLE_KEEP_MS = 2000 /* without any tracker: those who connect, ask and go again share taps */
+};
 
 struct tap {
     struct kw_feed feed; /* first: the feed's callbacks cast back */
@@ -30,6 +35,8 @@ struct tap {
     bool is_needed;
 };
 
+static bool taps_have_users(const struct kw_tracking *tracking);
+static bool taps_are_kept(const struct kw_tracking *tracking);
 static struct tap *tap_find(const struct kw_tracking *tracking, const struct kw_node *node);
 static void tap_new(struct kw_tracking *tracking, struct kw_node *node);
 static void tap_open(struct tap *tap);
@@ -45,10 +52,12 @@ static const struct kw_feed_user tap_user = {tap_on_ready, tap_on_value, tap_on_
 void kw_taps_align(struct kw_tracking *tracking)
 {
     struct kw_backend *backend = tracking->proxy->backend;
-    bool is_wanted =
-        !tracking->is_stopped && tracking->proxy->embedded == NULL &&
-        (!kw_list_is_empty(&tracking->trackers) || !kw_list_is_empty(&tracking->pending));
+    bool is_wanted = !tracking->is_stopped && tracking->proxy->embedded == NULL &&
+                     (taps_have_users(tracking) || taps_are_kept(tracking));
 
+    if (taps_have_users(tracking)) {
+        tracking->used_ms = kw_loop_now_ms(backend->loop);
+    }
     for (struct kw_list *at = tracking->taps.next; at != &tracking->taps; at = at->next) {
         KW_LIST_ENTRY(at, struct tap, all)->is_needed = false;
     }
@@ -74,6 +83,18 @@ void kw_taps_align(struct kw_tracking *tracking)
     if (!kw_list_is_empty(&tracking->taps) && !kw_timer_is_running(tracking->timer)) {
         kw_timer_start(tracking->timer, TIMER_MS);
     }
+}
+
+static bool taps_have_users(const struct kw_tracking *tracking)
+{
+    return !kw_list_is_empty(&tracking->trackers) || !kw_list_is_empty(&tracking->pending);
+}
+
+/* The last user has just left, and the next one may be on its way. */
+static bool taps_are_kept(const struct kw_tracking *tracking)
+{
+    return !kw_list_is_empty(&tracking->taps) &&
+           kw_loop_now_ms(tracking->proxy->loop) < tracking->used_ms + IDLE_KEEP_MS;
 }
 
 void kw_taps_align_soon(struct kw_tracking *tracking)
@@ -114,8 +135,11 @@ void kw_taps_on_timer(void *arg)
 {
     struct kw_tracking *tracking = arg;
     uint64_t now_ms = kw_loop_now_ms(tracking->proxy->loop);
-    bool is_idle = kw_list_is_empty(&tracking->trackers) && kw_list_is_empty(&tracking->pending);
+    bool is_idle = !taps_have_users(tracking);
 
+    if (!is_idle) {
+        tracking->used_ms = now_ms;
+    }
     if (tracking->is_unsettled || is_idle) {
         tracking->is_unsettled = false;
         kw_taps_align(tracking);

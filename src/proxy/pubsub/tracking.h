@@ -51,6 +51,7 @@ struct kw_tracking {
     struct kw_list taps;
     struct kw_timer *timer;         /* runs while there are taps */
     struct kw_referrals *referrals; /* for clients named by REDIRECT */
+    uint64_t used_ms;               /* when there was a tracker, last */
     bool is_unsettled;              /* masters may have come or gone */
     bool is_stopped;
 };
