@@ -34,6 +34,12 @@ static void answer_help(struct kw_buf *buf)
 {
     static const char *const lines[] = {
         "PROXY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CACHE ON|OFF",
+        "    Answer this client from the near cache (the default), or always ask the nodes.",
+        "CACHE STATS",
+        "    Figures of the near cache.",
+        "CACHE FLUSH",
+        "    Drop everything that is in the near cache.",
         "HELP",
         "    Print this help.",
         "NODE <id|host:port|slot:N|key:K> <command> [<arg> ...]",

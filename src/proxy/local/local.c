@@ -20,6 +20,7 @@
 #include "proxy/local/client_kill.h"
 #include "proxy/local/client_list.h"
 #include "proxy/local/local_config.h"
+#include "proxy/near/near.h"
 #include "proxy/pubsub/subscribe.h"
 #include "proxy/reply.h"
 #include "proxy/session/session.h"
@@ -38,6 +39,7 @@ typedef enum kw_verdict local_start(struct kw_client *client, const struct kw_co
 static local_start *const starts[KW_LOCAL_COUNT] = {
     [KW_LOCAL_SELECT] = kw_database_select,
     [KW_LOCAL_RESET] = start_reset,
+    [KW_LOCAL_PROXY_CACHE] = kw_near_command,
     [KW_LOCAL_PROXY_HELP] = kw_operator_answer,
     [KW_LOCAL_PROXY_NODE] = kw__operator_node,
     [KW_LOCAL_PROXY_NODES] = kw__operator_survey,
@@ -287,6 +289,7 @@ static enum kw_verdict start_reset(struct kw_client *client, const struct kw_com
     client->proto = 2;
     client->is_no_evict = false;
     client->is_no_touch = false;
+    client->is_near_refused = false;
     kw_free(client->name);
     client->name = NULL;
     kw_reply_status(kw_reply_begin(client), KW_BYTES("RESET"));

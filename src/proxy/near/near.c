@@ -170,11 +170,6 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
     kw_near_forget_slot(proxy, slot);
 }
 
-void kw_near_flush(struct kw_proxy *proxy)
-{
-    kw_cache_flush(kw__near_awake(proxy->near));
-}
-
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)
 {
     uint64_t now_us = kw_loop_now_us(near->proxy->loop);

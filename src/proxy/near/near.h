@@ -62,10 +62,10 @@ KW_APART void kw_near_on_begin(struct kw_request *request);
 /* REQUEST is answered, and the answer has not left yet. */
 KW_APART void kw_near_on_end(struct kw_request *request);
 
-/* INFO nearcache, and PROXY CACHE STATS. */
+/* INFO nearcache. */
 void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text);
 
-/* PROXY CACHE FLUSH: everything that is kept. */
-void kw_near_flush(struct kw_proxy *proxy);
+/* PROXY CACHE ON|OFF|STATS|FLUSH. */
+enum kw_verdict kw_near_command(struct kw_client *client, const struct kw_command *command);
 
 #endif

@@ -1,13 +1,41 @@
-/* report.c - what operators see of the near cache: INFO nearcache. */
+/* report.c - what people see of the near cache, and tell it: INFO nearcache, PROXY CACHE. */
 #include "base/blob.h"
 #include "cache/cache_extra.h"
 #include "proxy/near/near.h"
 #include "proxy/near/origin.h"
+#include "proxy/reply.h"
 
 #include <inttypes.h>
 
 static void report_origin(const struct kw_near *near, const struct kw_origin *origin,
                           unsigned number, struct kw_blob *text);
+
+enum kw_verdict kw_near_command(struct kw_client *client, const struct kw_command *command)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_bytes word = proxy->argv.items[2];
+    bool is_on = kw_bytes_equal_nocase(word, KW_BYTES("on"));
+    struct kw_blob text = {0};
+
+    (void)command;
+    if (kw_bytes_equal_nocase(word, KW_BYTES("stats"))) {
+        kw_near_report(proxy, &text);
+        kw_reply_verbatim(kw_reply_begin(client), kw_blob_bytes(&text), client->proto);
+        kw_blob_deinit(&text);
+    } else if (is_on || kw_bytes_equal_nocase(word, KW_BYTES("off"))) {
+        client->is_near_refused = !is_on;
+        kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
+    } else if (kw_bytes_equal_nocase(word, KW_BYTES("flush"))) {
+        if (proxy->near != NULL) {
+            kw_cache_flush(kw__near_awake(proxy->near));
+        }
+        kw_reply_status(kw_reply_begin(client), KW_BYTES("OK"));
+    } else {
+        return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
+    }
+    kw_reply_end(client);
+    return KW_ANSWERED;
+}
 
 void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text)
 {
