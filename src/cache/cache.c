@@ -329,8 +329,9 @@ enum kw_status kw__entry_make(struct kw_cache_worker *worker, const struct kw_ca
     bool is_long = value->is_owned || kw__entry_must_be_long(key, value->bytes.len,
                                                              value->deadline_ms, worker->now_ms);
 
+    size_t limit_bytes = atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
     if (key->name.len > KW_CACHE_NAME_MAX_BYTES || key->variant.len > KW_CACHE_VARIANT_MAX_BYTES ||
-        kw__entry_size(key, value->bytes.len, is_long) > cache->room_bytes / FULL_SHARE) {
+        kw__entry_size(key, value->bytes.len, is_long) > limit_bytes / FULL_SHARE) {
         return KW_E_FULL;
     }
     size_t size_bytes = kw__entry_size(key, value->bytes.len, is_long);
@@ -362,6 +363,7 @@ void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
     kw__evict_enter(worker, shard, key->hash, entry, is_fill ? NULL : old);
     kw__index_replace(index, worker->arena, key->hash, old, entry);
     kw__evict_leave(worker, shard, old);
+    shard->timed_count += kw__entry_is_timed(entry) - kw__entry_is_timed(old);
     kw__grace_retire(worker, old);
     if (is_over) {
         kw__gone_note(worker, old, KW_CACHE_EXPIRED);
@@ -386,6 +388,7 @@ bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, stru
 
     kw__index_remove(index, worker->arena, kw__hash_of(worker, entry), entry);
     kw__evict_leave(worker, shard, entry);
+    shard->timed_count -= kw__entry_is_timed(entry);
     kw__grace_retire(worker, entry);
     if (is_over) {
         kw__gone_note(worker, entry, KW_CACHE_EXPIRED);
@@ -501,6 +504,7 @@ static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_sh
         return KW_E_MEMORY;
     }
     kw__evict_enter(worker, shard, key->hash, entry, NULL);
+    shard->timed_count += kw__entry_is_timed(entry);
     kw__shard_time(worker, shard, key->hash, entry);
     return KW_OK;
 }

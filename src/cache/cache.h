@@ -41,6 +41,11 @@ struct kw_cache_worker;
 typedef void (*kw_cache_on_drop)(void *user, struct kw_cache_worker *worker, unsigned kind,
                                  struct kw_bytes value);
 
+/* About how many bytes of blocks VALUE refers to. Asked when its entry is removed, under a lock: from
+ * then on they count as free, though the blocks come back by on_drop only.
+ */
+typedef size_t (*kw_cache_owned_bytes)(void *user, struct kw_bytes value);
+
 struct kw_cache_found;
 
 enum kw_cache_reason {
@@ -67,13 +72,14 @@ struct kw_cache_options {
     size_t memory_max_bytes;      /* at least KW_CACHE_MEMORY_MIN_BYTES */
     size_t memory_reserved_bytes; /* what memory_max_bytes may become later; 0: the same */
     enum kw_cache_policy policy;
-    bool is_timed_only;       /* only entries with a deadline may be evicted */
-    bool has_huge_pages;      /* ask for huge pages */
-    bool is_locked;           /* keep it in memory: KW_E_SYSTEM when the system forbids */
-    uint64_t seed;            /* of hashes: unknown to those who choose keys */
-    unsigned workers_max;     /* 1 .. KW_WORKERS_MAX */
-    kw_cache_on_drop on_drop; /* may be NULL; for entries put with is_owned */
-    kw_cache_on_gone on_gone; /* may be NULL */
+    bool is_timed_only;               /* only entries with a deadline may be evicted */
+    bool has_huge_pages;              /* ask for huge pages */
+    bool is_locked;                   /* keep it in memory: KW_E_SYSTEM when the system forbids */
+    uint64_t seed;                    /* of hashes: unknown to those who choose keys */
+    unsigned workers_max;             /* 1 .. KW_WORKERS_MAX */
+    kw_cache_on_drop on_drop;         /* may be NULL; for entries put with is_owned */
+    kw_cache_owned_bytes owned_bytes; /* may be NULL; for the same */
+    kw_cache_on_gone on_gone;         /* may be NULL */
     void *user;
 };
 

@@ -228,9 +228,11 @@ static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *sha
         *status = KW_E_NOT_FOUND;
         return true;
     }
+    uint32_t was_timed = kw__entry_is_timed(entry);
     if (!kw__entry_set_deadline(entry, deadline_ms, worker->now_ms)) {
         return false;
     }
+    shard->timed_count += kw__entry_is_timed(entry) - was_timed;
     if (shard->is_timed_only) {
         kw__evict_leave(worker, shard, entry);
         kw__evict_enter(worker, shard, key->hash, entry, NULL);
@@ -258,6 +260,7 @@ static void shard_figures(struct kw_shard *shard, struct kw_cache_figures *figur
     pthread_mutex_lock(&shard->lock);
     const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
     figures->entries_count += index->entries_count;
+    figures->timed_count += shard->timed_count;
     figures->index_bytes += index->bytes;
     for (index = shard->flushed; index != NULL; index = index->next) {
         figures->index_bytes += index->bytes;

@@ -9,6 +9,7 @@
 
 struct kw_cache_figures {
     uint64_t entries_count;
+    uint64_t timed_count;    /* of these, those with a deadline */
     uint64_t live_bytes;     /* entries, index, blocks: as the allocator rounds them */
     uint64_t index_bytes;    /* of these, the index */
     uint64_t resident_bytes; /* pages in use, bookkeeping and fixed tables included */
@@ -84,6 +85,10 @@ uint64_t kw_cache_scan(struct kw_cache_worker *worker, uint64_t cursor, kw_cache
  */
 void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes);
 void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
+
+/* SIZE bytes of other memory that values refer to: they count, too; and no more. */
+void kw_cache_charge(struct kw_cache_worker *worker, size_t size_bytes);
+void kw_cache_discharge(struct kw_cache_worker *worker, size_t size_bytes);
 
 bool kw_cache_has_block(const struct kw_cache_worker *worker, const void *block);
 

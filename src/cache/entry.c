@@ -57,7 +57,7 @@ struct kw_entry *kw__entry_write(void *block, const struct kw_cache_key *key,
         struct kw_entry_long *more = kw__entry_long(entry);
         more->name_len = (uint32_t)key->name.len;
         more->value_len = (uint32_t)value->bytes.len;
-        more->unused = 0;
+        more->owned_bytes = 0;
         atomic_init(&more->deadline_ms, value->deadline_ms);
         atomic_init(&more->holds_count, 1);
     } else {
@@ -105,7 +105,7 @@ void kw__entry_copy(void *block, const struct kw_entry *old, size_t size_bytes)
         struct kw_entry_long *to = kw__entry_long(entry);
         to->name_len = from->name_len;
         to->value_len = from->value_len;
-        to->unused = 0;
+        to->owned_bytes = 0;
         atomic_init(&to->deadline_ms,
                     atomic_load_explicit(&from->deadline_ms, memory_order_relaxed));
         atomic_init(&to->holds_count, 1);

@@ -40,7 +40,7 @@ struct kw_entry_long {
     uint32_t value_len;
     _Atomic uint64_t deadline_ms;
     _Atomic uint32_t holds_count; /* readers that keep it, and one while it is in the index */
-    uint32_t unused;
+    uint32_t owned_bytes;         /* of an owned value, once it is retired (grace.c) */
 };
 
 enum {
@@ -84,6 +84,12 @@ bool kw__entry_is(const struct kw_entry *entry, const struct kw_cache_key *key);
 bool kw__entry_is_over(const struct kw_entry *entry, uint64_t now_ms);
 uint64_t kw__entry_deadline_ms(const struct kw_entry *entry, uint64_t now_ms);
 bool kw__entry_set_deadline(struct kw_entry *entry, uint64_t deadline_ms, uint64_t now_ms);
+
+/* 1 when ENTRY has a deadline: for counting. */
+static inline uint32_t kw__entry_is_timed(const struct kw_entry *entry)
+{
+    return atomic_load_explicit(&entry->deadline, memory_order_relaxed) != 0 ? 1 : 0;
+}
 
 static inline struct kw_entry_long *kw__entry_long(const struct kw_entry *entry)
 {

@@ -27,6 +27,7 @@ static const uint64_t RESTING = UINT64_MAX;
 static bool epoch_is_waited_for(const struct kw_cache_worker *worker);
 static void epoch_advance(struct kw_cache *cache);
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag);
+static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry);
 
 void kw__grace_retire(struct kw_cache_worker *worker, struct kw_entry *entry)
 {
@@ -40,6 +41,9 @@ void kw__grace_retire(struct kw_cache_worker *worker, struct kw_entry *entry)
     }
     atomic_fetch_sub_explicit(&worker->cache->live_bytes,
                               kw_arena_block_bytes(kw__entry_size_of(entry)), memory_order_relaxed);
+    if ((entry->flags & KW_ENTRY_OWNED) != 0) {
+        owned_release(worker, entry);
+    }
     entry->next = bag->first;
     bag->first = kw_arena_ref(worker->arena, entry);
 }
@@ -115,6 +119,9 @@ void kw__entry_free(struct kw_cache_worker *worker, struct kw_entry *entry)
     if ((entry->flags & KW_ENTRY_OWNED) != 0 && cache->options.on_drop != NULL) {
         struct kw_entry_parts parts;
         kw__entry_cut(entry, &parts);
+        /* Each block is taken off as it comes back. */
+        atomic_fetch_add_explicit(&cache->live_bytes, kw__entry_long(entry)->owned_bytes,
+                                  memory_order_relaxed);
         cache->options.on_drop(cache->options.user, worker, entry->flags >> KW_ENTRY_KIND_SHIFT,
                                kw_bytes_of(parts.value, parts.value_len));
     }
@@ -157,4 +164,25 @@ static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag)
         ref = entry->next;
         kw__entry_free(worker, entry);
     }
+}
+
+/* What the value of ENTRY, which is retired, refers to counts as free: else eviction would go on
+ * until it is. A figure that is too large for 32 bits is cut; one that can't be is, too.
+ */
+static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry)
+{
+    struct kw_cache *cache = worker->cache;
+    struct kw_entry_parts parts;
+
+    if (cache->options.owned_bytes == NULL) {
+        return;
+    }
+    kw__entry_cut(entry, &parts);
+    size_t bytes =
+        cache->options.owned_bytes(cache->options.user, kw_bytes_of(parts.value, parts.value_len));
+    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+    bytes = bytes < live ? bytes : live;
+    bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX;
+    kw__entry_long(entry)->owned_bytes = (uint32_t)bytes;
+    atomic_fetch_sub_explicit(&cache->live_bytes, bytes, memory_order_relaxed);
 }

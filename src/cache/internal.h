@@ -30,6 +30,7 @@ struct kw_shard {
     /* under the lock */
     _Alignas(KW_LINE_BYTES) pthread_mutex_t lock;
     struct kw_index *flushed; /* indexes that are being emptied */
+    uint32_t timed_count;     /* entries of the index with a deadline */
     struct kw_queues queues;
     struct kw_admit admit;
     enum kw_cache_policy policy;

@@ -15,7 +15,7 @@
  * equally full.
  *
  * INVARIANTS
- * M1  live_bytes is the sum of blocks that are not retired; each is counted as the allocator
+ * M1  live_bytes is the sum of blocks that are not retired, nor of values that are; each is counted as the allocator
  *     rounds it.
  * M2  The budget is for all but the index, which doesn't shrink. It is between BUDGET_FLOOR's part
  *     of the arena's room and all of it but a sixty-fourth.
@@ -31,6 +31,7 @@ enum {
     BUDGET_FALL = 48,    /* the part of itself by which it falls at most */
     BUDGET_FLOOR = 32,   /* the part of the room that it never falls below */
     BUDGET_RAISE_MS = 2, /* how often */
+    BLOCK_SHARE = 4,     /* the part of the limit that a block may take */
     TRIM_BATCHES = 8,    /* a tick, when the limit was lowered */
     DRAIN_BUCKETS = 16   /* of a flushed index, when room is needed now */
 };
@@ -173,6 +174,10 @@ void *kw_cache_block_get(struct kw_cache_worker *worker, size_t size_bytes)
 {
     struct kw_cache *cache = worker->cache;
 
+    size_t limit_bytes = atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
+    if (size_bytes > limit_bytes / BLOCK_SHARE) {
+        return NULL; /* all would have to go for it */
+    }
     worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
     void *block = kw__room_get(worker, &cache->shards[worker->shard_next], size_bytes);
     kw__gone_tell(worker);
@@ -188,6 +193,16 @@ static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes)
 {
     return atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes <=
            atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
+}
+
+void kw_cache_charge(struct kw_cache_worker *worker, size_t size_bytes)
+{
+    atomic_fetch_add_explicit(&worker->cache->live_bytes, size_bytes, memory_order_relaxed);
+}
+
+void kw_cache_discharge(struct kw_cache_worker *worker, size_t size_bytes)
+{
+    atomic_fetch_sub_explicit(&worker->cache->live_bytes, size_bytes, memory_order_relaxed);
 }
 
 bool kw_cache_has_block(const struct kw_cache_worker *worker, const void *block)

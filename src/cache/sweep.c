@@ -61,6 +61,7 @@ void kw_cache_flush(struct kw_cache_worker *worker)
         atomic_store_explicit(&shard->index, empty, memory_order_release);
         atomic_store_explicit(&shard->due, 0, memory_order_relaxed);
         kw__evict_forget(shard);
+        shard->timed_count = 0;
         atomic_fetch_add_explicit(&cache->flushed_count, 1, memory_order_relaxed);
         pthread_mutex_unlock(&shard->lock);
     }

@@ -119,6 +119,7 @@ void kw_proxy_reconfigure(struct kw_proxy *proxy, struct kw_config *taken)
     kw_account_apply_config(proxy);
     kw_near_apply_config(proxy);
     kw_events_configure(proxy);
+    kw_embedded_configure(proxy);
 }
 
 void kw_proxy_free(struct kw_proxy **proxy)

@@ -10,37 +10,42 @@
 
 void *kw_heap_get(struct kw_store_worker *worker, size_t size_bytes)
 {
-    void *block = worker != NULL ? kw_cache_block_get(worker->cache, size_bytes) : NULL;
-
+    if (worker == NULL) {
+        return kw_alloc(size_bytes);
+    }
+    void *block = kw_cache_block_get(worker->cache, size_bytes);
     if (block != NULL) {
+        worker->heap_bytes += (int64_t)kw_arena_block_bytes(size_bytes);
         return block;
     }
-    if (worker != NULL) {
-        atomic_fetch_add_explicit(&worker->store->spilled_bytes, size_bytes, memory_order_relaxed);
-    }
+    atomic_fetch_add_explicit(&worker->store->spilled_bytes, size_bytes, memory_order_relaxed);
+    kw_cache_charge(worker->cache, size_bytes);
+    worker->heap_bytes += (int64_t)size_bytes;
     return kw_alloc(size_bytes);
 }
 
 void kw_heap_put(struct kw_store_worker *worker, void *block, size_t size_bytes)
 {
-    if (block == NULL) {
+    if (worker == NULL || block == NULL) {
+        kw_free(block);
         return;
     }
-    if (worker != NULL && kw_cache_has_block(worker->cache, block)) {
+    if (kw_cache_has_block(worker->cache, block)) {
+        worker->heap_bytes -= (int64_t)kw_arena_block_bytes(size_bytes);
         kw_cache_block_put(worker->cache, block, size_bytes);
         return;
     }
-    if (worker != NULL) {
-        atomic_fetch_sub_explicit(&worker->store->spilled_bytes, size_bytes, memory_order_relaxed);
-    }
+    atomic_fetch_sub_explicit(&worker->store->spilled_bytes, size_bytes, memory_order_relaxed);
+    kw_cache_discharge(worker->cache, size_bytes);
+    worker->heap_bytes -= (int64_t)size_bytes;
     kw_free(block);
 }
 
 void *kw_heap_resize(struct kw_store_worker *worker, void *block, size_t old_bytes,
                      size_t new_bytes)
 {
-    if (block != NULL && kw_arena_block_bytes(old_bytes) == kw_arena_block_bytes(new_bytes) &&
-        worker != NULL && kw_cache_has_block(worker->cache, block)) {
+    if (worker != NULL && block != NULL && kw_cache_has_block(worker->cache, block) &&
+        kw_arena_block_bytes(old_bytes) == kw_arena_block_bytes(new_bytes)) {
         return block; /* the block is as large anyway */
     }
     void *moved = kw_heap_get(worker, new_bytes);

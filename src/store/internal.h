@@ -69,8 +69,16 @@ struct kw_due {
 
 struct kw_discard;
 
+/* What the value of an entry points to when it is no string. */
+struct kw_cell {
+    void *object;          /* NULL: it has another cell now (RENAME) */
+    _Atomic int64_t bytes; /* about what the object takes: changed by who holds the stripe */
+};
+
 struct kw_store_worker {
     struct kw_store *store;
+    struct kw_cell *cell_last; /* of the object looked at last by this command */
+    int64_t heap_bytes;        /* got for objects and not yet put down to a cell */
     struct kw_cache_worker *cache;
     struct kw_store_watcher watcher;
     uint64_t now_ms;
@@ -177,12 +185,28 @@ static inline enum kw_kind kw__kind_of(const struct kw_cache_found *found)
     return found->kind < KW_KIND_COUNT ? (enum kw_kind)found->kind : KW_KIND_STRING;
 }
 
+static inline struct kw_cell *kw__cell_of(struct kw_bytes value)
+{
+    struct kw_cell *cell = NULL;
+
+    memcpy(&cell, value.data, sizeof cell);
+    return cell;
+}
+
 static inline void *kw__object_of(const struct kw_cache_found *found)
 {
-    void *object = NULL;
+    return kw__cell_of(found->value)->object;
+}
 
-    memcpy(&object, found->value.data, sizeof object);
-    return object;
+/* What objects got or gave back since the command began is CELL's, or that of the last one. */
+static inline void kw__cell_touch(struct kw_store_worker *worker, struct kw_cell *cell)
+{
+    if (worker->heap_bytes != 0 && worker->cell_last != NULL) {
+        atomic_fetch_add_explicit(&worker->cell_last->bytes, worker->heap_bytes,
+                                  memory_order_relaxed);
+    }
+    worker->heap_bytes = 0;
+    worker->cell_last = cell;
 }
 
 /* NAME is gone, but by nobody's command. */

@@ -19,6 +19,8 @@ static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *
                      enum kw_store_class class, const char *event);
 static void keyspace_watch(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
                            const void *object);
+static bool keyspace_put_cell(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                              void *object, uint64_t deadline_ms);
 static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,
                          bool is_use, struct kw_cache_found *found);
 
@@ -53,7 +55,9 @@ enum kw_found kw_key_object(struct kw_exec *exec, struct kw_bytes name, enum kw_
         kw_exec_error(exec, KW_ERROR_WRONGTYPE, NULL);
         return KW_FOUND_OTHER;
     }
-    *object = kw__object_of(&found);
+    struct kw_cell *cell = kw__cell_of(found.value);
+    kw__cell_touch(exec->worker, cell);
+    *object = cell->object;
     return KW_FOUND;
 }
 
@@ -81,8 +85,12 @@ bool kw__key_put_form(struct kw_exec *exec, struct kw_bytes name, unsigned form,
                                  .kind = (uint8_t)form,
                                  .keeps_deadline = is_kept};
 
-    if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
+    enum kw_status status = kw_cache_put(exec->worker->cache, &key, &put);
+    if (status == KW_OK) {
         return true;
+    }
+    if (status == KW_E_FULL) {
+        exec->may_retry = false; /* there is no room for such a value, ever */
     }
     kw_exec_short(exec);
     return false;
@@ -91,18 +99,7 @@ bool kw__key_put_form(struct kw_exec *exec, struct kw_bytes name, unsigned form,
 bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
                        void *taken_object, uint64_t deadline_ms)
 {
-    struct kw_cache_key key = kw__key_of(exec->worker, name);
-    struct kw_cache_value put = {.bytes =
-                                     kw_bytes_of((const char *)&taken_object, sizeof taken_object),
-                                 .deadline_ms = deadline_ms,
-                                 .kind = (uint8_t)kind,
-                                 .is_owned = true};
-
-    if (deadline_ms == KW_DEADLINE_KEEP) {
-        put.deadline_ms = kw_key_deadline(exec, name);
-    }
-    if (kw_cache_put(exec->worker->cache, &key, &put) == KW_OK) {
-        keyspace_watch(exec, name, kind, taken_object);
+    if (keyspace_put_cell(exec, name, kind, taken_object, deadline_ms)) {
         return true;
     }
     kw_object_kind(kind)->free(exec->worker, taken_object);
@@ -113,21 +110,26 @@ bool kw_key_put_object(struct kw_exec *exec, struct kw_bytes name, enum kw_kind 
 bool kw__key_move(struct kw_exec *exec, struct kw_bytes from, struct kw_bytes to,
                   const struct kw_cache_found *found)
 {
-    struct kw_cache_key key = kw__key_of(exec->worker, to);
-    bool is_object = kw__kind_of(found) != KW_KIND_STRING;
-    struct kw_cache_value put = {.bytes = found->value,
-                                 .deadline_ms = found->deadline_ms,
-                                 .kind = (uint8_t)found->kind,
-                                 .is_owned = is_object};
+    struct kw_store_worker *worker = exec->worker;
 
-    if (kw_cache_put(exec->worker->cache, &key, &put) != KW_OK) {
-        kw_exec_short(exec);
-        return false;
-    }
-    if (is_object) {
-        keyspace_watch(exec, to, kw__kind_of(found), kw__object_of(found));
-        /* The old entry ends without its object; nobody looks at it but who holds the stripe. */
-        memset((char *)(uintptr_t)found->value.data, 0, found->value.len);
+    if (kw__kind_of(found) == KW_KIND_STRING) {
+        if (!kw__key_put_form(exec, to, found->kind, found->value, found->deadline_ms)) {
+            return false;
+        }
+    } else {
+        /* The old cell ends without its object. */
+        struct kw_cell *cell = kw__cell_of(found->value);
+        void *object = cell->object;
+        int64_t bytes = atomic_exchange_explicit(&cell->bytes, 0, memory_order_relaxed);
+        kw__cell_touch(worker, NULL);
+        worker->heap_bytes = bytes;
+        if (!keyspace_put_cell(exec, to, (enum kw_kind)found->kind, object, found->deadline_ms)) {
+            atomic_store_explicit(&cell->bytes, bytes, memory_order_relaxed);
+            worker->heap_bytes = 0;
+            kw_exec_short(exec);
+            return false;
+        }
+        cell->object = NULL;
     }
     kw_key_remove(exec, from);
     return true;
@@ -233,6 +235,32 @@ static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *
     if (__builtin_expect(watcher->on_event != NULL, 0)) {
         watcher->on_event(watcher->user, class, event, key->name);
     }
+}
+
+/* A cell for OBJECT under NAME; false: no memory, and OBJECT is the caller's. */
+static bool keyspace_put_cell(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
+                              void *object, uint64_t deadline_ms)
+{
+    struct kw_store_worker *worker = exec->worker;
+    struct kw_cache_key key = kw__key_of(worker, name);
+    bool is_kept = deadline_ms == KW_DEADLINE_KEEP;
+    struct kw_cell *cell = kw_heap_get(worker, sizeof *cell);
+    struct kw_cache_value put = {.bytes = kw_bytes_of((const char *)&cell, sizeof(void *)),
+                                 .deadline_ms = is_kept ? KW_DEADLINE_NONE : deadline_ms,
+                                 .kind = (uint8_t)kind,
+                                 .is_owned = true,
+                                 .keeps_deadline = is_kept};
+
+    cell->object = object;
+    atomic_init(&cell->bytes, worker->heap_bytes); /* this command has made it */
+    if (kw_cache_put(worker->cache, &key, &put) != KW_OK) {
+        kw_heap_put(worker, cell, sizeof *cell);
+        return false;
+    }
+    worker->heap_bytes = 0;
+    worker->cell_last = cell;
+    keyspace_watch(exec, name, kind, object);
+    return true;
 }
 
 /* Parts of OBJECT, now under NAME, may end by themselves. */

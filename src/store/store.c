@@ -39,6 +39,7 @@ static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned ki
                           struct kw_bytes value);
 static void store_on_gone(void *user, struct kw_cache_worker *cache, enum kw_cache_reason reason,
                           struct kw_bytes name, const struct kw_cache_found *found);
+static size_t store_owned_bytes(void *user, struct kw_bytes value);
 static bool store_has_room(struct kw_exec *exec);
 static void store_execute(struct kw_exec *exec, const struct kw_store_row *row);
 static void store_run_again(struct kw_exec *exec, const struct kw_store_row *row);
@@ -47,6 +48,7 @@ enum kw_status kw_store_new(const struct kw_store_options *options, struct kw_st
 {
     struct kw_store *made = kw_alloc_line(1, sizeof *made);
     struct kw_cache_options cache = {.memory_max_bytes = options->memory_max_bytes,
+                                     .memory_reserved_bytes = options->memory_reserved_bytes,
                                      .policy = options->policy,
                                      .is_timed_only = options->is_timed_only,
                                      .has_huge_pages = options->has_huge_pages,
@@ -54,6 +56,7 @@ enum kw_status kw_store_new(const struct kw_store_options *options, struct kw_st
                                      .workers_max = options->workers_max,
                                      .on_drop = store_on_drop,
                                      .on_gone = store_on_gone,
+                                     .owned_bytes = store_owned_bytes,
                                      .user = made};
 
     *store = NULL;
@@ -181,6 +184,8 @@ enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct 
         return KW_STORE_LACKS;
     }
     worker->key_last = (struct kw_cache_key){0};
+    worker->cell_last = NULL;
+    worker->heap_bytes = 0;
     if ((command->flags & KW_COMMAND_DENYOOM) != 0 && !store_has_room(&exec)) {
         kw_exec_error(&exec, KW_ERROR_STORE_OOM, NULL);
         return KW_STORE_FAILED;
@@ -189,6 +194,7 @@ enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct 
     if (__builtin_expect(exec.is_short, 0)) {
         store_run_again(&exec, row);
     }
+    kw__cell_touch(worker, NULL);
     if (exec.blocks) {
         return KW_STORE_BLOCKS;
     }
@@ -225,14 +231,23 @@ static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned ki
     struct kw_store *store = user;
     struct kw_store_worker stand_in = {.store = store, .cache = cache};
     struct kw_store_worker *worker = &stand_in;
-    struct kw_cache_found found = {.value = value, .kind = kind};
 
     if (kw_cache_worker_owner(cache) != NULL) {
         worker = kw_cache_worker_owner(cache);
     }
-    if (kw__object_of(&found) != NULL) { /* else it was moved */
-        kw__discard(worker, kw_object_kind((enum kw_kind)kind), kw__object_of(&found));
+    struct kw_cell *cell = kw__cell_of(value);
+    if (cell->object != NULL) { /* else it was moved */
+        kw_object_kind((enum kw_kind)kind)->free(worker, cell->object);
     }
+    kw_heap_put(worker, cell, sizeof *cell);
+}
+
+static size_t store_owned_bytes(void *user, struct kw_bytes value)
+{
+    int64_t bytes = atomic_load_explicit(&kw__cell_of(value)->bytes, memory_order_relaxed);
+
+    (void)user;
+    return bytes > 0 ? (size_t)bytes : 0;
 }
 
 /* Time or others took it: as redis tells of it. */

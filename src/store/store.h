@@ -50,6 +50,7 @@ struct kw_store_watcher {
 
 struct kw_store_options {
     size_t memory_max_bytes;
+    size_t memory_reserved_bytes; /* what memory_max_bytes may become later */
     enum kw_cache_policy policy;
     bool is_timed_only; /* volatile-*: only keys with a deadline are evicted */
     bool has_huge_pages;
@@ -103,6 +104,28 @@ struct kw_store_ticket;
 struct kw_store_ticket *kw_store_ticket_get(struct kw_store_worker *worker, struct kw_bytes name);
 bool kw_store_ticket_holds(struct kw_store_worker *worker, const struct kw_store_ticket *ticket);
 void kw_store_ticket_put(struct kw_store_worker *worker, struct kw_store_ticket **ticket);
+
+struct kw_store_figures {
+    uint64_t keys_count;     /* those included that are over and not yet swept */
+    uint64_t timed_count;    /* those that end */
+    uint64_t used_bytes;     /* of keys, values and what finds them */
+    uint64_t resident_bytes; /* pages that they lie on */
+    uint64_t spilled_bytes;  /* of used_bytes: above the ceiling for a moment, on the heap */
+    uint64_t memory_max_bytes;
+    uint64_t hits_count;
+    uint64_t misses_count;
+    uint64_t evicted_count;
+    uint64_t expired_count;
+};
+
+/* Sums over all workers; some microseconds. */
+void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *figures);
+
+/* Another maxmemory (at most what the machine had at the start) and maxmemory-policy; keys that are
+ * too many leave by and by.
+ */
+void kw_store_reconfigure(struct kw_store_worker *worker, uint64_t maxmemory_bytes,
+                          enum kw_memory_policy policy);
 
 /* How many keys there are, those included that are over and not yet swept. */
 uint64_t kw_store_keys_count(struct kw_store *store);

@@ -107,6 +107,26 @@ enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_comm
     return kw_reply_refuse(client, KW_ERROR_STORE_LACKS, name, lacking(command));
 }
 
+void kw_embedded_configure(struct kw_proxy *proxy)
+{
+    const struct kw_config *config = proxy->config;
+
+    if (proxy->embedded == NULL) {
+        return;
+    }
+    embedded_wake(proxy);
+    kw_store_reconfigure(proxy->embedded->store, config->maxmemory_bytes, config->maxmemory_policy);
+}
+
+void kw_embedded_figures(const struct kw_proxy *proxy, struct kw_store_figures *figures)
+{
+    if (proxy->embedded != NULL) {
+        kw_store_figures(proxy->embedded->store, figures);
+    } else {
+        *figures = (struct kw_store_figures){0};
+    }
+}
+
 void kw_embedded_rest(struct kw_proxy *proxy)
 {
     if (proxy->embedded->is_awake) {

@@ -30,6 +30,12 @@ enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_com
 /* Refuse COMMAND, which only servers have. */
 enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command);
 
+/* Options have changed: maxmemory and its policy. */
+void kw_embedded_configure(struct kw_proxy *proxy);
+
+/* What the store of PROXY holds, for INFO; all zero without one. */
+void kw_embedded_figures(const struct kw_proxy *proxy, struct kw_store_figures *figures);
+
 /* The tick ends: the loop may sleep now, the store is not to wait for it. */
 void kw_embedded_rest(struct kw_proxy *proxy);
 

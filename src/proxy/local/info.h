@@ -7,10 +7,12 @@
 
 #include "base/blob.h"
 #include "proxy/internal.h"
+#include "store/store.h"
 
 struct kw_info {
     const struct kw_proxy *proxy;
-    bool is_cluster; /* for a client of the cluster personality */
+    bool is_cluster;               /* for a client of the cluster personality */
+    struct kw_store_figures store; /* zero: there is none */
     struct kw_blob text;
 };
 

@@ -45,7 +45,9 @@ enum kw_verdict kw__local_config_get(struct kw_client *client, const struct kw_c
     const struct kw_learned *learned = client->proxy->learned;
     struct pairs pairs = {
         .is_cluster = client->is_cluster,
-        .databases = learned != NULL ? kw_learned_databases(learned) : 0,
+        .databases = client->proxy->embedded != NULL ? 1
+                     : learned != NULL               ? kw_learned_databases(learned)
+                                                     : 0,
     };
 
     (void)command;

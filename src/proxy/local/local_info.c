@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "config/describe.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/local/info.h"
 #include "proxy/local/local.h"
 #include "proxy/near/near.h"
@@ -17,8 +19,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+enum { POLICY_MAX = 32 };
+
 static void info_server(struct kw_info *info);
 static void info_clients(struct kw_info *info);
+static void policy_on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
+static unsigned long long resident_bytes(void);
 static void info_memory(struct kw_info *info);
 static void memory_line(struct kw_info *info, const char *name, unsigned long long bytes);
 static void info_persistence(struct kw_info *info);
@@ -61,6 +67,7 @@ void kw__local_info(struct kw_client *client, struct kw_buf *buf)
     struct kw_info info = {.proxy = client->proxy, .is_cluster = client->is_cluster};
 
     kw__proxy_publish(client->proxy);
+    kw_embedded_figures(client->proxy, &info.store);
     for (size_t i = 0; i < sizeof info_sections / sizeof info_sections[0]; i++) {
         const struct info_section *section = &info_sections[i];
         if (section_is_wanted(&client->proxy->argv, section)) {
@@ -145,10 +152,36 @@ static void info_clients(struct kw_info *info)
     line(info, "clients_in_timeout_table:0");
 }
 
+static void policy_on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
+{
+    (void)name;
+    (void)snprintf(arg, POLICY_MAX, "%.*s", (int)value.len, value.data);
+}
+
+/* Of the whole process, as the kernel counts. */
+static unsigned long long resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file != NULL) {
+        if (fscanf(file, "%*u %llu", &pages) != 1) {
+            pages = 0;
+        }
+        fclose(file);
+    }
+    return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
 static void info_memory(struct kw_info *info)
 {
-    unsigned long long used = (unsigned long long)kw_mem_allocated_bytes();
-    unsigned long long resident = (unsigned long long)kw_mem_resident_bytes();
+    bool is_embedded = info->proxy->embedded != NULL;
+    /* The heap's figures would count addresses that are only reserved for keys. */
+    unsigned long long used = is_embedded
+                                  ? info->store.used_bytes + sum(info, KW_METRIC_buffers_bytes)
+                                  : (unsigned long long)kw_mem_allocated_bytes();
+    unsigned long long resident =
+        is_embedded ? resident_bytes() : (unsigned long long)kw_mem_resident_bytes();
     unsigned long long system =
         (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE);
 
@@ -156,12 +189,17 @@ static void info_memory(struct kw_info *info)
     memory_line(info, "used_memory_rss", resident);
     memory_line(info, "used_memory_peak", resident > used ? resident : used);
     line(info, "used_memory_buffers:%llu", sum(info, KW_METRIC_buffers_bytes));
-    line(info, "used_memory_dataset:0"); /* the nodes have the data */
+    line(info, "used_memory_dataset:%llu", (unsigned long long)info->store.used_bytes);
     memory_line(info, "total_system_memory", system);
     line(info, "used_memory_lua:0");
     line(info, "number_of_cached_scripts:0");
-    memory_line(info, "maxmemory", (unsigned long long)info->proxy->config->maxmemory_bytes);
-    line(info, "maxmemory_policy:noeviction");
+    char policy[POLICY_MAX] = "noeviction";
+    const struct kw_bytes asked = KW_BYTES("maxmemory-policy");
+    (void)kw_config_get(info->proxy->config, &asked, 1, policy_on_value, policy);
+    memory_line(info, "maxmemory",
+                (unsigned long long)(is_embedded ? info->store.memory_max_bytes
+                                                 : info->proxy->config->maxmemory_bytes));
+    line(info, "maxmemory_policy:%s", policy);
     line(info, "mem_fragmentation_ratio:%.2f", used > 0 ? (double)resident / (double)used : 1.0);
     line(info, "mem_clients_slaves:0");
     line(info, "mem_clients_normal:%llu", sum(info, KW_METRIC_buffers_bytes));
@@ -223,10 +261,10 @@ static void info_stats(struct kw_info *info)
     line(info, "sync_full:0");
     line(info, "sync_partial_ok:0");
     line(info, "sync_partial_err:0");
-    line(info, "expired_keys:0"); /* of keys the nodes tell */
-    line(info, "evicted_keys:0");
-    line(info, "keyspace_hits:0");
-    line(info, "keyspace_misses:0");
+    line(info, "expired_keys:%llu", (unsigned long long)info->store.expired_count);
+    line(info, "evicted_keys:%llu", (unsigned long long)info->store.evicted_count);
+    line(info, "keyspace_hits:%llu", (unsigned long long)info->store.hits_count);
+    line(info, "keyspace_misses:%llu", (unsigned long long)info->store.misses_count);
     line(info, "pubsub_channels:%llu", names(info, KW_CHANNEL_PLAIN));
     line(info, "pubsub_patterns:%llu", names(info, KW_CHANNEL_PATTERN));
     line(info, "pubsubshard_channels:%llu", names(info, KW_CHANNEL_SHARD));
@@ -308,6 +346,11 @@ static void info_keyspace(struct kw_info *info)
 {
     struct kw_keyspace *keyspace = &info->proxy->hub->keyspace;
 
+    if (info->store.keys_count > 0) {
+        line(info, "db0:keys=%llu,expires=%llu,avg_ttl=0",
+             (unsigned long long)info->store.keys_count,
+             (unsigned long long)info->store.timed_count);
+    }
     atomic_store_explicit(&keyspace->wanted_ms, kw_loop_now_ms(info->proxy->loop),
                           memory_order_relaxed);
     for (int db = 0; db < KW_KEYSPACE_DBS_MAX; db++) {

@@ -1,0 +1,65 @@
+"""Keys that end: never seen afterwards, and gone from memory without being asked for."""
+
+import time
+
+from resp import Connection
+
+
+def until(condition, what):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def a_key_is_never_seen_after_its_time(start):
+    keyway = start("--threads", "2")
+    connection = Connection(keyway.port)
+    for _ in range(60):
+        connection.send(["SET", "k", "v", "PX", "25"], ["PEXPIRETIME", "k"])
+        connection.read()
+        ends_ms = int(connection.read()[1:-2])
+        while True:
+            before_ms = time.time() * 1000
+            value = connection.ask("GET", "k")
+            if value is None:
+                assert time.time() * 1000 >= ends_ms - 1, "it was gone before its time"
+                break
+            assert before_ms < ends_ms + 1, "it was seen after its time"
+    assert connection.ask("TTL", "k") == -2
+    assert connection.ask("EXISTS", "k") == 0 and connection.ask("TYPE", "k") == b"none"
+
+
+def what_is_over_leaves_by_itself(start):
+    keyway = start("--threads", "2")
+    connection = Connection(keyway.port)
+    connection.send(*[["SET", "k%d" % i, "v", "PX", 50 + i % 100] for i in range(5000)])
+    for _ in range(5000):
+        connection.read()
+    connection.ask("SADD", "set", "member")
+    connection.ask("PEXPIRE", "set", "60")
+    connection.ask("SET", "stays", "v")
+    until(lambda: connection.ask("DBSIZE") == 1, "keys that are over are still there")
+    assert connection.ask("KEYS", "*") == [b"stays"]
+
+
+def a_deadline_moves_with_its_key(start):
+    keyway = start()
+    connection = Connection(keyway.port)
+    connection.ask("SET", "a", "1", "PX", "60000")
+    connection.ask("INCR", "a")
+    connection.ask("APPEND", "a", "5")
+    connection.ask("RENAME", "a", "b")
+    assert 0 < connection.ask("PTTL", "b") <= 60000
+    connection.ask("COPY", "b", "c")
+    assert 0 < connection.ask("PTTL", "c") <= 60000
+    connection.ask("SET", "b", "x")
+    assert connection.ask("PTTL", "b") == -1
+    connection.ask("SET", "c", "x", "KEEPTTL")
+    assert 0 < connection.ask("PTTL", "c") <= 60000
+    connection.ask("PEXPIREAT", "c", "99999999999999")
+    assert connection.ask("PEXPIRETIME", "c") == 99999999999999
+
+
+SCENES = [a_key_is_never_seen_after_its_time, what_is_over_leaves_by_itself,
+          a_deadline_moves_with_its_key]
