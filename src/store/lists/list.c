@@ -48,15 +48,24 @@ struct kw_list_object *kw_list_object_new(struct kw_store_worker *worker)
 
 void kw_list_object_free(struct kw_store_worker *worker, struct kw_list_object **list)
 {
-    struct kw_page *page = (*list)->head;
+    bool is_done = kw_list_object_free_some(worker, *list, SIZE_MAX);
 
-    while (page != NULL) {
-        struct kw_page *next = page->next;
-        kw_page_free(worker, &page);
-        page = next;
-    }
-    kw_heap_put(worker, *list, sizeof **list);
+    KW_ASSERT(is_done);
     *list = NULL;
+}
+
+bool kw_list_object_free_some(struct kw_store_worker *worker, struct kw_list_object *list,
+                              size_t steps)
+{
+    while (list->head != NULL && steps > 0) {
+        steps -= list->head->count < steps ? list->head->count : steps;
+        list_drop_page(worker, list, list->head);
+    }
+    if (list->head != NULL) {
+        return false;
+    }
+    kw_heap_put(worker, list, sizeof *list);
+    return true;
 }
 
 void kw_list_object_push(struct kw_store_worker *worker, struct kw_list_object *list,

@@ -27,6 +27,12 @@ enum kw_list_end { KW_LIST_HEAD = 0, KW_LIST_TAIL };
 struct kw_list_object *kw_list_object_new(struct kw_store_worker *worker);
 void kw_list_object_free(struct kw_store_worker *worker, struct kw_list_object **list);
 
+/* Free up to about STEPS elements of a list that nobody uses any more; true when all is freed, the
+ * list itself too.
+ */
+bool kw_list_object_free_some(struct kw_store_worker *worker, struct kw_list_object *list,
+                              size_t steps);
+
 /* TEXT as the new first or last element. */
 void kw_list_object_push(struct kw_store_worker *worker, struct kw_list_object *list,
                          enum kw_list_end end, struct kw_bytes text);

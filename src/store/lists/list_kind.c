@@ -7,6 +7,7 @@
 #include "store/pack.h"
 
 static void list_free(struct kw_store_worker *worker, void *object);
+static bool list_free_some(struct kw_store_worker *worker, void *object, size_t steps);
 static void *list_copy(struct kw_store_worker *worker, const void *object);
 static size_t list_bytes(const void *object, size_t samples_count);
 static size_t list_count(const void *object);
@@ -17,6 +18,7 @@ static void *list_load(struct kw_store_worker *worker, struct kw_bytes bytes);
 const struct kw_object_kind kw_list_kind = {
     .type = "list",
     .free = list_free,
+    .free_some = list_free_some,
     .copy = list_copy,
     .bytes = list_bytes,
     .count = list_count,
@@ -30,6 +32,11 @@ static void list_free(struct kw_store_worker *worker, void *object)
     struct kw_list_object *list = object;
 
     kw_list_object_free(worker, &list);
+}
+
+static bool list_free_some(struct kw_store_worker *worker, void *object, size_t steps)
+{
+    return kw_list_object_free_some(worker, object, steps);
 }
 
 static void *list_copy(struct kw_store_worker *worker, const void *object)

@@ -11,6 +11,7 @@
 enum { PACKED_LEAST_BYTES = 10 }; /* of an element: two lengths and a score */
 
 static void zset_free(struct kw_store_worker *worker, void *object);
+static bool zset_free_some(struct kw_store_worker *worker, void *object, size_t steps);
 static void *zset_copy(struct kw_store_worker *worker, const void *object);
 static size_t zset_bytes(const void *object, size_t samples_count);
 static size_t zset_count(const void *object);
@@ -21,6 +22,7 @@ static void *zset_load(struct kw_store_worker *worker, struct kw_bytes bytes);
 const struct kw_object_kind kw_zset_kind = {
     .type = "zset",
     .free = zset_free,
+    .free_some = zset_free_some,
     .copy = zset_copy,
     .bytes = zset_bytes,
     .count = zset_count,
@@ -34,6 +36,11 @@ static void zset_free(struct kw_store_worker *worker, void *object)
     struct kw_zset *zset = object;
 
     kw_zset_free(worker, &zset);
+}
+
+static bool zset_free_some(struct kw_store_worker *worker, void *object, size_t steps)
+{
+    return kw_zset_free_some(worker, object, steps);
 }
 
 static void *zset_copy(struct kw_store_worker *worker, const void *object)

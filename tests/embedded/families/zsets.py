@@ -1,6 +1,6 @@
 """Sorted sets. What would block is asked for in scene_lists.py, and in transactions."""
 
-from resp import EXACT, SHAPE, UNORDERED
+from resp import EXACT, SCANNED, SHAPE, UNORDERED
 
 
 def score(draw):
@@ -127,6 +127,7 @@ COMMANDS = [
     (3, EXACT, lambda d: ["ZCOUNT", d.key(), bound(d), bound(d)]),
     (2, SHAPE, random_members),
     (2, EXACT, scan),
+    (2, SCANNED, lambda d: ["ZSCAN", d.key(), 0, "COUNT", 10000] + d.choice([[], ["MATCH", "m1*"]])),
     (1, UNORDERED, lambda d: ["ZRANDMEMBER", d.key(), 1000]),
     (8, EXACT, lambda d: ["ZADD", lex_key(d)] + [w for m in d.members(20) for w in (0, m)]),
     (2, EXACT, lambda d: ["ZREM", lex_key(d)] + d.members(20)),

@@ -231,6 +231,20 @@ KW_TEST(a_queue_in_a_list_keeps_its_pages_few)
     kw_list_object_free(NULL, &list);
 }
 
+KW_TEST(a_long_list_is_freed_in_steps)
+{
+    struct kw_list_object *list = kw_list_object_new(NULL);
+    unsigned turns = 0;
+
+    for (unsigned i = 0; i < 100000; i++) {
+        kw_list_object_push(NULL, list, KW_LIST_HEAD, KW_BYTES("an element"));
+    }
+    while (!kw_list_object_free_some(NULL, list, 1000)) {
+        turns++;
+    }
+    assert_true(turns > 50);
+}
+
 KW_TEST(an_element_that_is_written_like_a_number_comes_back_as_it_was)
 {
     static const char *const texts[] = {"0",
