@@ -28,6 +28,7 @@
 #include "proxy/pubsub/census.h"
 #include "stats/latency.h"
 #include "stats/slowlog.h"
+#include "store/snapshot/snapshot.h"
 #include "worker.h"
 
 #include <signal.h>
@@ -58,8 +59,9 @@ struct kw_server {
     struct kw_timer *deadline; /* runs while shutting down */
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
-    struct kw_near_shared *near; /* NULL: near-cache is off */
-    struct kw_commons *commons;  /* with the embedded store; NULL: there is a cluster */
+    struct kw_near_shared *near;  /* NULL: near-cache is off */
+    struct kw_commons *commons;   /* with the embedded store; NULL: there is a cluster */
+    struct kw_snapshot *snapshot; /* NULL: its keys are kept nowhere */
     struct kw_worker *workers[KW_WORKERS_MAX];
     unsigned workers_count;
     unsigned drained_count;
@@ -70,6 +72,7 @@ static void run_id_draw(char *text, size_t size);
 static enum kw_status server_open_near(struct kw_server *server);
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_embed(struct kw_server *server);
+static enum kw_status server_load_keys(struct kw_server *server);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
                                     enum kw_personality personality, struct kw_door *doors,
                                     size_t *count);
@@ -169,6 +172,11 @@ static void server_watch_nodes(struct kw_server *server)
 
 void kw_server_run(struct kw_server *server)
 {
+    /* Not before: a keyway that can't start must not write over the file of another one. */
+    if (server->commons != NULL && server->config->snapshot_file[0] != '\0') {
+        server->snapshot = kw_snapshot_open(server->commons->store, server->config->snapshot_file,
+                                            (uint64_t)server->config->snapshot_interval_s * 1000);
+    }
     for (unsigned i = 0; i < server->workers_count; i++) {
         kw_worker_start(server->workers[i]);
     }
@@ -191,6 +199,7 @@ void kw_server_free(struct kw_server **server)
     for (unsigned i = ending->workers_count; i > 0; i--) {
         kw_worker_free(&ending->workers[i - 1]);
     }
+    kw_snapshot_close(&ending->snapshot);
     kw_commons_free(&ending->commons);
     kw_crew_free(&ending->crew);
     kw_near_shared_free(&ending->near);
@@ -258,7 +267,9 @@ static enum kw_status server_embed(struct kw_server *server)
 {
     struct kw_store *store = NULL;
     unsigned classes = 0;
-    struct kw_store_options options = {.workers_max = server->hub->workers_count};
+    bool is_kept = server->config->snapshot_file[0] != '\0';
+    struct kw_store_options options = {.workers_max =
+                                           server->hub->workers_count + (is_kept ? 1 : 0)};
 
     kw_store_options_fill(&options, server->config->maxmemory_bytes,
                           server->config->maxmemory_policy);
@@ -276,6 +287,38 @@ static enum kw_status server_embed(struct kw_server *server)
     server->commons = kw_commons_new(store);
     kw_log(KW_LOG_NOTICE, "no cluster behind: keys are kept here, in at most %zu MiB",
            options.memory_max_bytes >> 20);
+    return is_kept ? server_load_keys(server) : KW_OK;
+}
+
+/* The keys of the last run. A damaged file is put aside: the next one must not take its place. */
+static enum kw_status server_load_keys(struct kw_server *server)
+{
+    const char *path = server->config->snapshot_file;
+    struct kw_snapshot_figures figures;
+    char aside[4096 + 16];
+
+    enum kw_status status =
+        kw_snapshot_load(server->commons->store, path, server->hub->workers_count, &figures);
+    if (status == KW_E_NOT_FOUND) {
+        kw_log(KW_LOG_NOTICE, "no snapshot %s yet", path);
+        return KW_OK;
+    }
+    if (status == KW_OK) {
+        kw_log(KW_LOG_NOTICE, "snapshot: %llu keys read in %llu ms%s",
+               (unsigned long long)figures.keys_count, (unsigned long long)figures.took_ms,
+               figures.left_out_count == 0 ? "" : "; for others there is no memory (maxmemory)");
+        return KW_OK;
+    }
+    if (status != KW_E_INVALID) {
+        kw_log(KW_LOG_WARNING, "can't read snapshot-file %s: %m", path);
+        return status;
+    }
+    (void)snprintf(aside, sizeof aside, "%s.damaged", path);
+    if (rename(path, aside) != 0) {
+        kw_log(KW_LOG_WARNING, "snapshot-file %s is damaged, and can't be put aside: %m", path);
+        return KW_E_SYSTEM;
+    }
+    kw_log(KW_LOG_WARNING, "snapshot-file is damaged: nothing of it is used, it is %s now", aside);
     return KW_OK;
 }
 

@@ -95,6 +95,8 @@ struct kw_config {
     /* the embedded store */
     enum kw_embedding embedded;
     enum kw_memory_policy maxmemory_policy;
+    char *snapshot_file;          /* "" = none */
+    unsigned snapshot_interval_s; /* 0 = at the end alone */
 
     /* the cluster personality */
     char *cluster_announce_ip;              /* "" = the address that the client talks to */

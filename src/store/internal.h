@@ -68,6 +68,7 @@ struct kw_due {
 };
 
 struct kw_discard;
+struct kw_snapshot;
 
 /* What the value of an entry points to when it is no string. */
 struct kw_cell {
@@ -105,6 +106,7 @@ struct kw_store {
     pthread_mutex_t tickets_lock;
     pthread_mutex_t workers_lock;
     struct kw_due due;
+    struct kw_snapshot *snapshot; /* set before workers join; NULL: keys are kept nowhere */
 };
 
 /* Every command: void kw__do_<word>(struct kw_exec *exec). */
