@@ -1,4 +1,4 @@
-/* cache_extra.c - deadlines that change, walks over all entries, figures.
+/* cache_extra.c - deadlines that change, walks over all entries, looks ahead, figures.
  *
  * A cursor is the shard and the bucket to look at next. Growing moves entries to higher buckets
  * only, so who walks upwards may see one twice but misses none that stays (sweep.c S1).
@@ -6,9 +6,11 @@
 #include "cache/cache_extra.h"
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "cache/internal.h"
 
 enum {
+    CHAIN_MAX = 2, /* buckets that are brought near; longer chains are rare */
     RANDOM_TRIES = 256,
     RANDOM_SLOTS = 4 * KW_BUCKET_SLOTS /* a longer chain is not seen in a lifetime */
 };
@@ -148,6 +150,35 @@ size_t kw_cache_entry_bytes(size_t name_len, size_t value_len)
     bool is_long = kw__entry_must_be_long(&key, value_len, 0, 0);
 
     return kw_arena_block_bytes(kw__entry_size(&key, value_len, is_long));
+}
+
+/* A look-up in a large cache waits for memory twice, for the bucket and for the entry: more than
+ * half of what a hit costs. Who has several keys before him waits for all of them at once. What is
+ * seen here may be wrong a moment later: nothing depends on it.
+ */
+unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
+                          unsigned count)
+{
+    const struct kw_cache *cache = worker->cache;
+    const struct kw_bucket *buckets[KW_CACHE_PREPARE_MAX];
+    uint64_t hashes[KW_CACHE_PREPARE_MAX];
+    unsigned found = 0;
+
+    KW_ASSERT(count <= KW_CACHE_PREPARE_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        hashes[i] = kw_hash(names[i], cache->options.seed);
+        const struct kw_shard *shard = kw__shard_of(cache, hashes[i]);
+        const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_acquire);
+        buckets[i] = kw__index_touch(index, worker->arena, hashes[i]);
+    }
+    for (unsigned step = 0; step < CHAIN_MAX; step++) {
+        for (unsigned i = 0; i < count; i++) {
+            if (buckets[i] != NULL) {
+                buckets[i] = kw__bucket_touch(buckets[i], worker->arena, hashes[i], &found);
+            }
+        }
+    }
+    return found;
 }
 
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)

@@ -98,6 +98,14 @@ bool kw_cache_make_room(struct kw_cache_worker *worker, size_t need_bytes);
 /* What the entry under a name and value of these lengths takes. */
 size_t kw_cache_entry_bytes(size_t name_len, size_t value_len);
 
+enum { KW_CACHE_PREPARE_MAX = 16 /* as many as the processor's first cache holds easily */ };
+
+/* Bring near what look-ups of NAMES, at most KW_CACHE_PREPARE_MAX of them, are going to touch. How
+ * many of them may have entries.
+ */
+unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
+                          unsigned count);
+
 /* Sums over all workers; some microseconds. */
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures);
 

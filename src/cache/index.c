@@ -38,7 +38,7 @@
 
 #include <string.h>
 
-enum { FIND_TRIES = 4 };
+enum { FIND_TRIES = 4, TOUCH_STEP_BYTES = 64 };
 
 static struct kw_entry *index_probe(const struct kw_index *index, const struct kw_arena *arena,
                                     const struct kw_cache_key *key);
@@ -120,6 +120,36 @@ bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *are
         }
     }
     return (moves & 1) != 0 || atomic_load_explicit(&index->moves, memory_order_acquire) != moves;
+}
+
+const struct kw_bucket *kw__index_touch(const struct kw_index *index, const struct kw_arena *arena,
+                                        uint64_t hash)
+{
+    const struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
+
+    __builtin_prefetch(bucket);
+    return bucket;
+}
+
+const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
+                                         const struct kw_arena *arena, uint64_t hash,
+                                         unsigned *found)
+{
+    uint16_t tag = tag_of(hash);
+
+    for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+        uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+        if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) == tag && ref != 0) {
+            const char *entry = kw_arena_at(arena, ref);
+            __builtin_prefetch(entry);
+            __builtin_prefetch(entry + TOUCH_STEP_BYTES);
+            (*found)++;
+            return NULL;
+        }
+    }
+    bucket = kw__bucket_next(bucket, arena);
+    __builtin_prefetch(bucket);
+    return bucket;
 }
 
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,

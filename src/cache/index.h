@@ -69,6 +69,16 @@ bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *are
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool is_exact);
 
+/* Without a lock, only to bring near what a look-up of HASH is going to touch: its bucket, which is
+ * returned (NULL: none); then, from that bucket, the entry, or else the next bucket of the chain,
+ * which is returned. *FOUND counts entries that look so.
+ */
+const struct kw_bucket *kw__index_touch(const struct kw_index *index, const struct kw_arena *arena,
+                                        uint64_t hash);
+const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
+                                         const struct kw_arena *arena, uint64_t hash,
+                                         unsigned *found);
+
 /* Publish ENTRY under HASH; false when there is no memory for a bucket. */
 bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
                    struct kw_entry *entry);

@@ -20,6 +20,7 @@
 #include "backend/link.h"
 #include "base/mem.h"
 #include "net/sock.h"
+#include "proxy/lookahead.h"
 #include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -302,6 +303,8 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
 {
     struct kw_proxy *proxy = client->proxy;
     size_t produced_max = client->stream.out.len + client->parked_bytes + KW_LOCAL_MAX_BYTES;
+    bool has_keys = proxy->near != NULL || proxy->embedded != NULL;
+    size_t seen = has_keys ? 0 : input.len; /* looked ahead into up to here */
     size_t used = 0;
 
     while (used < input.len && client_may_read(client)) {
@@ -312,6 +315,9 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         }
         struct kw_request_bytes cut;
         struct kw_bytes rest = kw_bytes_of(input.data + used, input.len - used);
+        if (used >= seen) {
+            seen = used + kw__lookahead(proxy, rest);
+        }
         enum kw_status status =
             kw_request_parse(&client->parser, &proxy->limits, rest, &proxy->argv, &cut);
         if (status == KW_AGAIN) {

@@ -145,6 +145,7 @@ struct kw_proxy {
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
     struct kw_near *near;         /* the near cache: near.h; NULL when it is off */
+    unsigned lookahead_pause;     /* pipelines that are not looked ahead into: lookahead.c */
     bool is_draining;
     struct kw_tally *tally;          /* owned: figures per command */
     struct kw_tally_row *tally_rows; /* its rows, by command id */

@@ -166,6 +166,12 @@ void kw_store_rest(struct kw_store_worker *worker)
     kw_cache_rest(worker->cache);
 }
 
+unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_bytes *keys,
+                          unsigned count)
+{
+    return kw_cache_prepare(worker->cache, keys, count);
+}
+
 enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct kw_command *command,
                                    const struct kw_argv *argv, int proto, struct kw_buf *out)
 {

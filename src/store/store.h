@@ -83,6 +83,10 @@ void kw_store_leave(struct kw_store_worker **worker);
 void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms);
 void kw_store_rest(struct kw_store_worker *worker);
 
+/* As kw_cache_prepare(): KEYS are about to be used. */
+unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_bytes *keys,
+                          unsigned count);
+
 /* Execute ARGV, whose row is COMMAND and whose count fits its arity; the reply goes to OUT in the
  * PROTO (2 or 3) of the client.
  */

@@ -127,6 +127,12 @@ void kw_embedded_figures(const struct kw_proxy *proxy, struct kw_store_figures *
     }
 }
 
+unsigned kw_embedded_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)
+{
+    embedded_wake(proxy);
+    return kw_store_prepare(proxy->embedded->store, keys, count);
+}
+
 void kw_embedded_rest(struct kw_proxy *proxy)
 {
     if (proxy->embedded->is_awake) {

@@ -36,6 +36,9 @@ void kw_embedded_configure(struct kw_proxy *proxy);
 /* What the store of PROXY holds, for INFO; all zero without one. */
 void kw_embedded_figures(const struct kw_proxy *proxy, struct kw_store_figures *figures);
 
+/* Bring near what is stored under KEYS, which are about to be used. How many may be there. */
+unsigned kw_embedded_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
+
 /* The tick ends: the loop may sleep now, the store is not to wait for it. */
 void kw_embedded_rest(struct kw_proxy *proxy);
 

@@ -9,6 +9,7 @@
 #include "proxy/near/near.h"
 
 #include "base/mem.h"
+#include "cache/cache_extra.h"
 #include "net/timer.h"
 #include "proxy/near/origin.h"
 
@@ -168,6 +169,11 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
         atomic_store(&near->shared->moving_until_ms[slot], near->now_ms + KW_NEAR_MOVING_MS);
     }
     kw_near_forget_slot(proxy, slot);
+}
+
+unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)
+{
+    return kw_cache_prepare(kw__near_awake(proxy->near), keys, count);
 }
 
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)

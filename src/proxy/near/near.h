@@ -53,6 +53,9 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
 KW_APART enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                         struct kw_target *target);
 
+/* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
+unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
+
 /* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 

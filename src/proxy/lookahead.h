@@ -1,0 +1,15 @@
+/* lookahead.h - brings near, before a pipeline's commands are handled, what their keys will touch.
+ *
+ * For proxies that answer from memory of their own: the near cache, the embedded store.
+ *
+ * Thread: the worker's. Memory: none.
+ */
+#ifndef KW_PROXY_LOOKAHEAD_H
+#define KW_PROXY_LOOKAHEAD_H
+
+#include "proxy/internal.h"
+
+/* Look at the commands at the start of INPUT. Returns how many bytes of it need no other look. */
+size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input);
+
+#endif
