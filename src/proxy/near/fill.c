@@ -124,11 +124,13 @@ struct kw_bytes kw__fill_command(const struct kw_fill *fill)
 
 void kw__fill_take(struct kw_near *near, struct kw_fill *fill, struct kw_bytes reply)
 {
-    bool is_converted = fill->role == KW_NEAR_ROLE_WHOLE && fill->proto == 2;
+    bool is_whole = fill->role == KW_NEAR_ROLE_WHOLE;
+    bool is_converted = is_whole && fill->proto == 2 && !fill->is_blind;
 
     fill->has_reply = true;
-    fill->is_useless =
-        reply.data[0] == '-' || reply.len > near->proxy->config->near_cache_max_item_bytes;
+    fill->is_useless = reply.data[0] == '-' ||
+                       reply.len > near->proxy->config->near_cache_max_item_bytes ||
+                       (is_whole && fill->proto == 3 && fill->is_blind);
     if (fill->is_useless) {
         return;
     }

@@ -8,7 +8,7 @@
  *
  * Thread: the worker's; kw_near_shared_new() and _free() the server's, before and after all others.
  * Memory: each worker has a kw_near of its own, all of them share one kw_near_shared.
- * See also: README.md (the protocol), shared.h, origin.h, fill.h.
+ * See also: near/README.md (the protocol), shared.h, origin.h, fill.h.
  */
 #ifndef KW_PROXY_NEAR_NEAR_H
 #define KW_PROXY_NEAR_NEAR_H

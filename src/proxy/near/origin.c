@@ -15,6 +15,7 @@
  *     about a connection that is lost or doubtful.
  * O2  a domain's lease runs from before a command was sent that the node has answered, a read of a
  *     key of its own: a node that is cut off answers PING for ever, but not that.
+ *     A node that can't tell of changes (near-cache-fallback max-age) is asked all the same.
  * O3  the feed is always read: a node would collect what it pushes without limit.
  */
 #include "proxy/near/origin.h"
@@ -129,6 +130,7 @@ void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill)
 
     fill->sent_us = origin->near->now_us;
     fill->domain = origin->domain;
+    fill->is_blind = origin->is_blind;
     kw_list_append(&origin->sent, &fill->sent);
     kw_feed_send_bytes(&origin->feed, kw__fill_command(fill));
     kw_feed_send(&origin->feed, pttl, 2);
@@ -177,9 +179,6 @@ static void origin_new(struct kw_near *near, struct kw_node *node)
     pthread_mutex_lock(&near->shared->lock);
     kw_list_append(&near->shared->origins, &origin->shown);
     pthread_mutex_unlock(&near->shared->lock);
-    kw_feed_init(&origin->feed, near->proxy->backend, 3,
-                 KW_BYTES("*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n"), &origin_user,
-                 node->name);
     origin_open(origin);
 }
 
@@ -199,6 +198,12 @@ static void origin_free(struct kw_origin *origin)
 
 static void origin_open(struct kw_origin *origin)
 {
+    struct kw_bytes greeting =
+        origin->is_blind ? KW_BYTES("*1\r\n$4\r\nPING\r\n")
+                         : KW_BYTES("*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
+
+    kw_feed_init(&origin->feed, origin->near->proxy->backend, origin->is_blind ? 2 : 3, greeting,
+                 &origin_user, origin->node->name);
     origin->address = origin->node->address;
     kw_feed_open(&origin->feed, &origin->address);
 }
@@ -212,6 +217,9 @@ static void origin_on_ready(struct kw_feed *feed)
         kw_feed_fail(feed, KW_E_FULL);
         return;
     }
+    if (origin->is_blind) {
+        atomic_store(&origin->near->shared->is_any_blind, true);
+    }
     origin_show(origin, KW_OK);
     kw__origin_sign(origin);
 }
@@ -219,6 +227,7 @@ static void origin_on_ready(struct kw_feed *feed)
 static void origin_on_lost(struct kw_feed *feed, enum kw_status status)
 {
     struct kw_origin *origin = (struct kw_origin *)feed;
+    bool was_ready = origin->domain != 0;
     struct kw_backend *backend = feed->backend;
     uint64_t now_ms = kw_loop_now_ms(backend->loop);
 
@@ -227,6 +236,8 @@ static void origin_on_lost(struct kw_feed *feed, enum kw_status status)
     origin->backoff_ms = origin->backoff_ms < BACKOFF_MAX_MS ? origin->backoff_ms : BACKOFF_MAX_MS;
     origin->retry_at_ms = origin->near->now_ms + origin->backoff_ms / 2 +
                           kw_backend_random(backend) % (origin->backoff_ms / 2 + 1);
+    origin->is_blind = !was_ready && status == KW_E_REJECTED && !origin->is_blind &&
+                       backend->config->near_cache_fallback == KW_NEAR_FALLBACK_MAX_AGE;
     origin_show(origin, status);
     KW_STAT_ADD(backend->stats, feeds_lost, 1);
     kw_log_limited(&feed->log_limit, now_ms, KW_LOG_WARNING,
@@ -274,6 +285,7 @@ static void origin_show(struct kw_origin *origin, enum kw_status failure)
     origin->failure = failure;
     origin->lost_count += failure != KW_OK && origin->is_ready ? 1 : 0;
     origin->is_ready = failure == KW_OK;
+    origin->is_shown_blind = origin->is_blind;
     origin->shown_domain = origin->domain;
     pthread_mutex_unlock(&origin->near->shared->lock);
 }

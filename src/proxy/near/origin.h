@@ -28,12 +28,14 @@ struct kw_origin {
     uint64_t retry_at_ms;
     uint64_t sign_at_ms; /* when the next sign of life is due */
     bool is_needed;
+    bool is_blind; /* its node can't tell of changes, and near-cache-fallback says go on */
 
     /* for kw_near_report(), under the lock of the shared part */
     struct kw_list shown;
     char name[KW_NODE_NAME_MAX];
     enum kw_status failure; /* why it was lost; KW_OK: it is connected, or was never */
     bool is_ready;
+    bool is_shown_blind;
     uint16_t shown_domain;
     uint64_t lost_count;
 };

@@ -177,6 +177,13 @@ static void slot_seen(struct kw_near *near, uint16_t slot)
 
     atomic_store(slot == KW_SLOT_NONE ? &shared->all_seen_us : &shared->slots[slot].seen_us,
                  kw_clock_us()); /* D2 */
+    if (atomic_load_explicit(&shared->is_any_blind, memory_order_relaxed)) {
+        if (slot == KW_SLOT_NONE) {
+            kw_cache_flush(near->worker);
+        } else {
+            kw_near_forget_slot(near->proxy, slot); /* nobody will say what has changed */
+        }
+    }
 }
 
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot)

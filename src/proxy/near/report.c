@@ -62,7 +62,8 @@ void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text)
     pthread_mutex_lock(&near->shared->lock);
     for (const struct kw_list *at = near->shared->origins.next; at != &near->shared->origins;
          at = at->next) {
-        tracked_count += KW_LIST_ENTRY(at, struct kw_origin, shown)->is_ready ? 1 : 0;
+        const struct kw_origin *origin = KW_LIST_ENTRY(at, struct kw_origin, shown);
+        tracked_count += origin->is_ready && !origin->is_shown_blind ? 1 : 0;
     }
     kw_blob_print(text, "near_cache_nodes_tracked:%u\r\n", tracked_count);
     for (const struct kw_list *at = near->shared->origins.next; at != &near->shared->origins;
@@ -86,7 +87,7 @@ static void report_origin(const struct kw_near *near, const struct kw_origin *or
                   "near_cache_node%u:addr=%s,tracking=%s,lease_left_ms=%" PRIu64 ",lost=%" PRIu64
                   ",reason=%s\r\n",
                   number, origin->name,
-                  origin->is_ready ? "on"
+                  origin->is_ready ? (origin->is_shown_blind ? "fallback" : "on")
                   : is_refused     ? "refused"
                                    : "connecting",
                   is_held ? until_ms - now_ms : 0, origin->lost_count,

@@ -70,6 +70,7 @@ struct kw_near_shared {
     unsigned workers_count;    /* set once */
     uint64_t memory_max_bytes; /* set once */
     _Atomic uint32_t all_writes;
+    _Atomic bool is_any_blind;    /* some node can't, or couldn't, tell of changes */
     _Atomic uint64_t all_seen_us; /* kw_near_slot.seen_us of all slots */
     struct kw_near_slot slots[KW_SLOTS_COUNT];
     _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
