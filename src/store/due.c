@@ -91,6 +91,7 @@ static void due_pass(struct kw_store_worker *worker, struct kw_bytes name)
     if (kw_key_kind(&exec, name) == KW_KIND_HASH && kw__hash_find(&exec, name, &hash) == KW_FOUND) {
         kw__hash_watch(&exec, name, hash, true); /* U2 */
     }
+    kw__cell_touch(worker, NULL); /* what was freed is taken off its cell */
     kw__stripes_give(worker, false);
     worker->key_last = (struct kw_cache_key){0}; /* NAME is about to be freed */
 }

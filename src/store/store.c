@@ -31,8 +31,9 @@ enum {
     ROOM_BYTES = 16 * 1024, /* what a command may need beside the value it is given */
     TRIES_MAX = 32,         /* ticks in which others let go of what was removed */
     TRIES_EAGER = 2,        /* of these, without leaving the processor to others */
-    DISCARD_STEPS = 1024, /* elements of large objects freed at a tick: a tenth of a millisecond */
-    DISCARD_REST = 2048   /* and when the worker is about to sleep */
+    DISCARD_STEPS = 1024,  /* elements of large objects freed at a tick: a tenth of a millisecond */
+    DISCARD_SHORT = 65536, /* and when a command waits for room: it is an object that was evicted */
+    DISCARD_REST = 2048    /* and when the worker is about to sleep */
 };
 
 static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned kind,
@@ -243,7 +244,7 @@ static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned ki
     }
     struct kw_cell *cell = kw__cell_of(value);
     if (cell->object != NULL) { /* else it was moved */
-        kw_object_kind((enum kw_kind)kind)->free(worker, cell->object);
+        kw__discard(worker, kw_object_kind((enum kw_kind)kind), cell->object);
     }
     kw_heap_put(worker, cell, sizeof *cell);
 }
@@ -312,6 +313,7 @@ static void store_run_again(struct kw_exec *exec, const struct kw_store_row *row
         exec->is_short = false;
         exec->may_retry = tries < TRIES_MAX; /* the last one answers: E1 */
         kw_cache_tick(exec->worker->cache, exec->now_ms);
+        kw__discard_some(exec->worker, DISCARD_SHORT);
         if (tries > TRIES_EAGER) {
             sched_yield();
         }
