@@ -111,14 +111,13 @@ struct kw_store_worker *kw_store_join(struct kw_store *store,
     for (unsigned i = 0; i < store->options.workers_max && worker == NULL; i++) {
         if (!store->workers[i].is_joined) {
             worker = &store->workers[i];
-            worker->is_joined = true;
+            *worker = (struct kw_store_worker){.store = store, .now_ms = now_ms, .is_joined = true};
         }
     }
     pthread_mutex_unlock(&store->workers_lock);
     if (worker == NULL) {
         return NULL;
     }
-    *worker = (struct kw_store_worker){.store = store, .now_ms = now_ms, .is_joined = true};
     while (getrandom(&worker->random, sizeof worker->random, 0) != sizeof worker->random) {
     }
     if (watcher != NULL) {
