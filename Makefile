@@ -168,6 +168,9 @@ test: ## install what is missing, build, and run every test
 unit: $(B)/unit-tests ## unit tests; T=word runs those whose file or name has the word
 	@$(B)/unit-tests $(T)
 
+embedded: $(B)/keyway ## the embedded store beside a redis-server: random streams, several clients
+	@tests/embedded/run --keyway $(B)/keyway $(ARGS)
+
 wire: $(B)/keyway ## wire tests (no redis needed)
 	@tests/wire/run --keyway $(B)/keyway $(ARGS)
 
@@ -226,5 +229,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 FORCE:
-.PHONY: all library run test unit unit-tests checker knockouts consistency soak wire commands cluster fuzz fuzzers lint format generate bench bench-cache bench-near bench-embedded install clean help FORCE
+.PHONY: all library run test unit unit-tests checker knockouts consistency soak embedded wire commands cluster fuzz fuzzers lint format generate bench bench-cache bench-near bench-embedded install clean help FORCE
 .SECONDARY:
