@@ -134,7 +134,9 @@ void kw__do_setrange(struct kw_exec *exec)
     if (scratch == NULL) {
         return;
     }
-    memcpy(scratch, old.data, old.len);
+    if (old.len > 0) {
+        memcpy(scratch, old.data, old.len);
+    }
     memset(scratch + old.len, 0, len - old.len);
     memcpy(scratch + offset, piece.data, piece.len);
     if (kw__key_put_form(exec, name, KW_FORM_RAW, kw_bytes_of(scratch, len), KW_DEADLINE_KEEP)) {

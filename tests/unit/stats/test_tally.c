@@ -66,7 +66,7 @@ KW_TEST(tally_counts_kinds_of_errors_and_is_bounded)
     hub_open();
     seen_sum = 0;
     seen_count = 0;
-    char code[8];
+    char code[16];
 
     for (int i = 0; i < 100; i++) {
         (void)snprintf(code, sizeof code, "E%d", i);
