@@ -18,7 +18,6 @@ enum {
     OPS_MAX = 32,
     KEYS_EACH = 3, /* of one operation, at most */
     OUT_BYTES = 128 * 1024,
-    TAGS = 8,
     PROBES_EACH = 4, /* clients that only measure how late a keyway is; they spread over workers */
     QUIET_US = 3 * 1000 * 1000, /* a write whose outcome is unknown is over by then */
     RECONNECT_US = 20 * 1000,
@@ -90,6 +89,7 @@ struct options {
     uint64_t absent_lease_us;
     uint64_t lag_us;
     bool has_counters;
+    bool is_plain; /* one command reads a key, always the same */
     uint64_t seed;
 };
 

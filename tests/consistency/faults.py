@@ -16,7 +16,7 @@ from support.topology import Mover, masters_of, owner_of, replica_of_now
 from support.wait import until
 from language.slots import slot_of
 
-TAGS = ["t%d" % n for n in range(8)]        # as in check.c
+TAGS = ["t%d" % n for n in range(12)]       # of the busiest registers: see main.c
 STORM_KEYS = 20000
 ABSENT_LEASE_MS = 1000                      # of absent keys whose slots move: see the README
 

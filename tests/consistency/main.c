@@ -3,7 +3,9 @@
  *
  *     check --keyway PORT ... --node PORT ... [--clients N] [--bypass N] [--direct N] [--keys N]
  *           [--pipeline N] [--writes PERMILLE] [--lease-ms N] [--absent-lease-ms N] [--lag-ms N]
- *           [--no-counters] [--seed N]
+ *           [--no-counters] [--plain] [--seed N]
+ *
+ * --plain: keys are read by one command each, GET or HGET
  *
  * A client sends a batch of requests in one write and waits for all replies. For each request it
  * notes, before it sends, what each key's view has told by then: no reply may be older. One thread
@@ -100,7 +102,7 @@ static void options_parse(struct options *options, int argc, char **argv)
     *options = (struct options){.clients = 16,
                                 .bypass = 4,
                                 .direct = 2,
-                                .keys = 24,
+                                .keys = 48,
                                 .pipeline = 8,
                                 .writes_permille = 60,
                                 .lease_us = 300 * 1000,
@@ -112,6 +114,10 @@ static void options_parse(struct options *options, int argc, char **argv)
         const char *name = argv[i];
         if (strcmp(name, "--no-counters") == 0) {
             options->has_counters = false;
+            continue;
+        }
+        if (strcmp(name, "--plain") == 0) {
+            options->is_plain = true;
             continue;
         }
         long value = i + 1 < argc ? strtol(argv[++i], NULL, 10) : 0;
@@ -161,7 +167,7 @@ static void check_open(struct check *check)
     for (int i = 0; i < check->regs_count; i++) {
         struct reg *reg = &check->regs[i];
         reg->kind = (enum kind)(i / options->keys);
-        snprintf(reg->name, sizeof reg->name, "{t%d}:%s:%d", i % options->keys % TAGS,
+        snprintf(reg->name, sizeof reg->name, "{t%d}:%s:%d", i % options->keys,
                  KIND_NAMES[reg->kind], i % options->keys);
         (void)reg_draw_absent(reg, 0);
     }

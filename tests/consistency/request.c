@@ -95,25 +95,21 @@ void client_make_batch(struct check *check, struct client *client)
 
 /* ---- reads ---- */
 
-static struct reg *reg_beside(struct check *check, const struct reg *reg, bool is_same_tag)
+/* Another register that a command may have beside REG: of the same slot, or of any. */
+static struct reg *reg_beside(struct check *check, const struct reg *reg, bool is_same_slot)
 {
+    static const enum kind KINDS_BESIDE[] = {TEXT, EXPIRING, COUNTER};
     int keys = check->options.keys;
-    int index = (int)(reg - check->regs) % keys;
-    int kind = draw(check, 2) == 0 || !check->options.has_counters ? TEXT : COUNTER;
+    int index = is_same_slot ? (int)(reg - check->regs) % keys : (int)draw(check, (uint64_t)keys);
+    enum kind kind = KINDS_BESIDE[draw(check, check->options.has_counters ? 3 : 2)];
 
-    index = is_same_tag ? (index + TAGS) % keys : (int)draw(check, (uint64_t)keys);
-    struct reg *other = &check->regs[kind * keys + index];
-    bool is_right = !is_same_tag || (index % TAGS == (int)(reg - check->regs) % keys % TAGS);
-    return is_right ? other : NULL;
+    return &check->regs[(int)kind * keys + index];
 }
 
 static void make_mget(struct check *check, struct client *client, struct reg *reg)
 {
     struct reg *other = reg_beside(check, reg, client->role == DIRECT || draw(check, 2) == 0);
 
-    if (other == NULL) {
-        other = reg;
-    }
     struct op *op = op_add(client, "MGET", READ, 1);
     op_add_key(check, client, op, reg);
     op_add_key(check, client, op, other);
@@ -140,7 +136,9 @@ static void make_read(struct check *check, struct client *client, struct reg *re
     uint64_t which = draw(check, 5);
     const struct op *added = NULL;
 
-    if (reg->kind != HASH && draw(check, 8) == 0) {
+    if (check->options.is_plain) {
+        which = 0;
+    } else if (reg->kind != HASH && draw(check, 8) == 0) {
         make_mget(check, client, reg);
         return;
     }
@@ -210,7 +208,7 @@ static void make_text_write(struct check *check, struct client *client, struct r
     struct op *op = NULL;
 
     value_text(check, reg, number, text);
-    if (other != NULL && other != reg && other->kind == TEXT &&
+    if (other != NULL && other != reg && other->kind != COUNTER &&
         write_may(check, client, other, false)) {
         op = write_begin(check, client, reg, "MSET", WRITE, 1);
         op_add_key(check, client, op, other);
