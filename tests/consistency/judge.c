@@ -30,6 +30,8 @@ void op_fail(struct check *check, struct client *client, struct op *op, bool is_
         }
         if (reg->kind == COUNTER && !op->is_shared) {
             (void)reg_draw_absent(reg, 0); /* begin again, above it */
+        } else if (reg->kind == COUNTER && !is_certain) {
+            reg->started += 2; /* it may have counted */
         }
     }
 }
@@ -167,6 +169,7 @@ static void judge(struct check *check, struct client *client, struct op *op, int
         verdict = reg_judge_absent(reg, &answer);
     } else {
         verdict = reg_judge_value(reg, &answer, number);
+        reg->started = reg->kind == COUNTER ? larger(reg->started, number) : reg->started;
     }
     check->stale_reads += verdict.stale_us > 0 && client->role != DIRECT;
     if (verdict.stale_us > check->oldest_us && client->role != DIRECT) {
