@@ -20,5 +20,6 @@
 #define KW_MODE_SELECTING (1u << 8)  /* SELECT asks a node: nothing may overtake it */
 #define KW_MODE_MONITORING (1u << 9) /* runs MONITOR */
 #define KW_MODE_LEASED (1u << 10)    /* a request is on a leased link: nothing overtakes it (O2) */
+#define KW_MODE_HOSTING (1u << 11)   /* EXEC is under way with guests: nothing overtakes them */
 
 #endif

@@ -25,6 +25,7 @@
 #include "proxy/near/near.h"
 #include "proxy/parked.h"
 #include "proxy/session/leased.h"
+#include "proxy/session/transaction.h"
 
 static bool reply_is_in_turn(const struct kw_request *request);
 static void reply_expect(struct kw_request *request);
@@ -239,8 +240,7 @@ static void reply_finish_special(struct kw_request *request)
         kw_leased_finish(request);
     }
     if (request->run != NULL) {
-        kw_free(request->run);
-        request->run = NULL;
+        kw_run_free(request);
     }
     if (request->is_redirecting) {
         request->is_redirecting = false;

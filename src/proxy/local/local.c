@@ -94,17 +94,30 @@ enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_comman
     if (starts[command->local] != NULL) {
         return starts[command->local](client, command);
     }
+    enum kw_verdict verdict = kw_local_write(client, command, kw_reply_begin(client));
+
+    kw_reply_end(client);
+    if (command->local == KW_LOCAL_QUIT) {
+        kw_client_finish(client);
+    }
+    return verdict;
+}
+
+bool kw_local_is_written(const struct kw_command *command)
+{
+    return command->local != KW_LOCAL_NONE && command->local != KW_LOCAL_QUIT &&
+           starts[command->local] == NULL;
+}
+
+enum kw_verdict kw_local_write(struct kw_client *client, const struct kw_command *command,
+                               struct kw_buf *buf)
+{
     kw__local_writer *write = writers[command->local] != NULL ? writers[command->local] : answer;
-    struct kw_buf *buf = kw_reply_begin(client);
     size_t len = buf->len;
     enum kw_verdict verdict = write(client, command, buf);
 
     if (verdict == KW_REFUSED) {
         kw_account_written(client->proxy, buf, len);
-    }
-    kw_reply_end(client);
-    if (command->local == KW_LOCAL_QUIT) {
-        kw_client_finish(client);
     }
     return verdict;
 }

@@ -13,6 +13,13 @@
  */
 enum kw_verdict kw_local_answer(struct kw_client *client, const struct kw_command *command);
 
+/* True for local commands whose answer is there at once: kw_local_write() has it. */
+bool kw_local_is_written(const struct kw_command *command);
+
+/* The same as kw_local_answer() for one of these, with the reply at the end of BUF. */
+enum kw_verdict kw_local_write(struct kw_client *client, const struct kw_command *command,
+                               struct kw_buf *buf);
+
 /* True for commands after which the client's requests take other links: they wait until what is in
  * flight is answered, so that nothing overtakes it (O2).
  */

@@ -25,7 +25,8 @@ static const struct {
     uint32_t mode; /* of the client or of the proxy */
     session_stage *check;
 } checks[] = {
-    {KW_MODE_LEASED | KW_MODE_SELECTING, session_wait}, /* first: nothing else starts meanwhile */
+    /* first: nothing else starts meanwhile */
+    {KW_MODE_LEASED | KW_MODE_SELECTING | KW_MODE_HOSTING, session_wait},
     {KW_MODE_PAUSED, kw_pause_check},
     {KW_MODE_MONITORING, kw_monitor_check},
     {KW_MODE_SUBSCRIBED, kw_subscribe_check},
@@ -79,7 +80,7 @@ void kw_session_drop(struct kw_client *client)
     kw_transaction_drop(client);
 }
 
-/* A request is on a link of its own: what comes behind it waits. */
+/* A request is on a link of its own, or has guests: what comes behind it waits. */
 static enum kw_verdict session_wait(struct kw_client *client, const struct kw_command *command,
                                     struct kw_bytes wire)
 {

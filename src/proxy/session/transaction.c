@@ -30,6 +30,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
+#include "proxy/session/guests.h"
 #include "proxy/session/watch.h"
 
 enum {
@@ -127,7 +128,9 @@ size_t kw_transaction_bytes(const struct kw_client *client)
 {
     const struct kw_transaction *transaction = client->transaction;
 
-    return transaction == NULL || transaction->run == NULL ? 0 : transaction->run->cap;
+    return transaction == NULL || transaction->run == NULL
+               ? 0
+               : transaction->run->cap + kw_guests_bytes(transaction->guests);
 }
 
 struct kw_transaction *kw__transaction_of(struct kw_client *client)
@@ -145,6 +148,7 @@ void kw__transaction_free(struct kw_client *client)
 {
     kw_bundle_release(client, client->transaction);
     kw_chunk_unref(&client->transaction->run);
+    kw_guests_free(&client->transaction->guests);
     kw_free(client->transaction);
     client->transaction = NULL;
     client->modes &= ~KW_MODE_MULTI; /* I1 */
@@ -241,11 +245,30 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
         }
         return kw_reply_refuse(client, kw_resend_error(status), target.node->name, NULL);
     }
-    request->run = kw_alloc_zero(1, sizeof *request->run);
-    request->run->is_read_only = transaction->is_read_only;
+    kw__transaction_hand_over(transaction, request);
     kw_reply_expect(request);
     KW_STAT_ADD(proxy->stats, transactions, 1);
     return KW_SENT;
+}
+
+void kw__transaction_hand_over(struct kw_transaction *transaction, struct kw_request *request)
+{
+    request->run = kw_alloc_zero(1, sizeof *request->run);
+    request->run->is_read_only = transaction->is_read_only;
+    request->run->guests = transaction->guests;
+    request->client->modes |= transaction->guests != NULL ? KW_MODE_HOSTING : 0;
+    transaction->guests = NULL;
+}
+
+void kw_run_free(struct kw_request *request)
+{
+    if (request->run->guests != NULL) {
+        request->client->modes &= ~KW_MODE_HOSTING;
+        kw__client_resume_later(request->client);
+        kw_guests_free(&request->run->guests);
+    }
+    kw_free(request->run);
+    request->run = NULL;
 }
 
 static enum kw_verdict transaction_discard(struct kw_client *client)
@@ -262,6 +285,7 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
 {
     struct kw_transaction *transaction = client->transaction;
     uint64_t max_bytes = client->proxy->config->client_query_buffer_limit_bytes;
+    bool is_guest = false;
 
     if ((command->flags & KW_COMMAND_NO_MULTI) != 0) {
         return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
@@ -272,19 +296,26 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
             return verdict;
         }
     } else if (!may_queue(client, command)) {
-        return refuse_to_queue(client, command);
+        if (!kw_guests_take(client, command)) {
+            return refuse_to_queue(client, command);
+        }
+        is_guest = true;
     } else if (!slot_agrees(client, command)) {
         return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
     }
     if (!transaction->is_flagged) { /* else nobody will need it */
-        if (transaction->run->end + wire.len > max_bytes) {
+        size_t guests_bytes = kw_guests_bytes(transaction->guests);
+        if (transaction->run->end + guests_bytes + wire.len > max_bytes) {
             return kw_reply_refuse(client, KW_ERROR_MULTI_TOO_BIG, NULL, NULL);
         }
-        if (!kw__run_append(client, wire)) {
+        if (is_guest) {
+            kw_guests_add(&transaction->guests, command, transaction->count, wire);
+        }
+        if (!kw__run_append(client, is_guest ? kw_guests_substitute() : wire)) {
             return kw_reply_refuse(client, KW_ERROR_OUT_OF_MEMORY, NULL, NULL);
         }
         transaction->count++;
-        transaction->is_read_only = transaction->is_read_only && kw_command_may_retry(command);
+        transaction->is_read_only &= is_guest || kw_command_may_retry(command);
     }
     return say(client, KW_BYTES("+QUEUED\r\n"));
 }
@@ -395,7 +426,7 @@ static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part)
     if (part->type == '-' && part->is_first && part->is_last && run_redirected(request, part)) {
         return;
     }
-    kw_request_pass(request, part, call->link);
+    kw_guests_pass(request, part, call->link);
 }
 
 struct kw_bytes kw__run_note(struct kw_run *run, const struct kw_reply_part *part)

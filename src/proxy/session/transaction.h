@@ -26,8 +26,9 @@ struct kw_transaction {
 
     struct kw_blob tickets; /* of the embedded store, struct kw_store_ticket *: bundle.c */
 
-    struct kw_chunk *run; /* MULTI and what was queued; NULL outside of MULTI */
-    uint32_t count;       /* of commands queued */
+    struct kw_chunk *run;     /* MULTI and what was queued; NULL outside of MULTI */
+    uint32_t count;           /* of commands queued */
+    struct kw_guests *guests; /* those that keyway answers itself; NULL: none */
     uint16_t slot;     /* of their keys and the watched ones, KW_SLOT_NONE until there are some */
     bool is_flagged;   /* one was refused: EXEC must fail */
     bool is_read_only; /* so that it may be sent twice */
@@ -35,6 +36,7 @@ struct kw_transaction {
 
 /* What EXEC's request keeps of its transaction. */
 struct kw_run {
+    struct kw_guests *guests; /* owned; NULL: none */
     bool is_read_only;
     uint8_t error_len; /* of the first error that was not EXEC's: why nothing was executed */
     char error[248];
@@ -74,6 +76,12 @@ struct kw_transaction *kw__transaction_of(struct kw_client *client);
 
 /* For watch.c: free it, without the link. */
 void kw__transaction_free(struct kw_client *client);
+
+/* For watch.c: what EXEC's REQUEST keeps of it. */
+void kw__transaction_hand_over(struct kw_transaction *transaction, struct kw_request *request);
+
+/* Free what EXEC's REQUEST has kept, and clear it. */
+void kw_run_free(struct kw_request *request);
 
 /* For watch.c: BYTES at the end of the transaction's run. False: no memory. */
 bool kw__run_append(struct kw_client *client, struct kw_bytes bytes);

@@ -30,6 +30,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
+#include "proxy/session/guests.h"
 
 static bool watch_fits(const struct kw_client *client);
 static enum kw_verdict watch_say_ok(struct kw_client *client);
@@ -112,7 +113,7 @@ enum kw_verdict kw_watch_exec(struct kw_client *client, struct kw_transaction *t
         kw_transaction_drop(client);
         return verdict;
     }
-    request->run = kw_alloc_zero(1, sizeof *request->run);
+    kw__transaction_hand_over(transaction, request);
     transaction->is_executing = true;
     client->modes &= ~KW_MODE_MULTI;
     kw_chunk_unref(&transaction->run);
@@ -279,7 +280,7 @@ static void exec_on_reply(struct kw_call *call, const struct kw_reply_part *part
         reply_null(request); /* the slot moves: nothing was executed, nothing can be guarded */
         return;
     }
-    kw_request_pass(request, part, call->link);
+    kw_guests_pass(request, part, call->link);
 }
 
 static void exec_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
