@@ -41,8 +41,8 @@ struct kw_cache_worker;
 typedef void (*kw_cache_on_drop)(void *user, struct kw_cache_worker *worker, unsigned kind,
                                  struct kw_bytes value);
 
-/* About how many bytes of blocks VALUE refers to. Asked when its entry is removed, under a lock: from
- * then on they count as free, though the blocks come back by on_drop only.
+/* About how many bytes of blocks VALUE refers to. Asked when its entry is removed, under a lock:
+ * from then on they count as free, though the blocks come back by on_drop only.
  */
 typedef size_t (*kw_cache_owned_bytes)(void *user, struct kw_bytes value);
 

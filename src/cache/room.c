@@ -15,8 +15,8 @@
  * equally full.
  *
  * INVARIANTS
- * M1  live_bytes is the sum of blocks that are not retired, nor of values that are; each is counted as the allocator
- *     rounds it.
+ * M1  live_bytes is the sum of blocks that are not retired, nor of values that are; each is counted
+ *     as the allocator rounds it.
  * M2  The budget is for all but the index, which doesn't shrink. It is between BUDGET_FLOOR's part
  *     of the arena's room and all of it but a sixty-fourth.
  */
