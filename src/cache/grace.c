@@ -20,12 +20,19 @@
 #include "cache/grace.h"
 
 #include "base/assert.h"
+#include "base/mem.h"
 #include "cache/internal.h"
+
+enum {
+    BAG_FIRST = 64,       /* entries that a bag has room for at first */
+    BAG_KEPT = 128 * 1024 /* a larger one gives its memory back when it is empty */
+};
 
 static const uint64_t RESTING = UINT64_MAX;
 
 static bool epoch_is_waited_for(const struct kw_cache_worker *worker);
 static void epoch_advance(struct kw_cache *cache);
+static void bag_add(struct kw_bag *bag, const struct kw_arena *arena, const struct kw_entry *entry);
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag);
 static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry);
 
@@ -44,8 +51,7 @@ void kw__grace_retire(struct kw_cache_worker *worker, struct kw_entry *entry)
     if ((entry->flags & KW_ENTRY_OWNED) != 0) {
         owned_release(worker, entry);
     }
-    entry->next = bag->first;
-    bag->first = kw_arena_ref(worker->arena, entry);
+    bag_add(bag, worker->arena, entry);
 }
 
 void kw__grace_tick(struct kw_cache_worker *worker)
@@ -84,7 +90,7 @@ void kw__grace_reclaim(struct kw_cache_worker *worker)
     }
     worker->epoch_seen = epoch;
     for (size_t i = 0; i < KW_BAGS; i++) {
-        if (worker->bags[i].first != 0 && kw__grace_is_past(worker->cache, worker->bags[i].epoch)) {
+        if (worker->bags[i].count != 0 && kw__grace_is_past(worker->cache, worker->bags[i].epoch)) {
             bag_empty(worker, &worker->bags[i]);
         }
     }
@@ -94,6 +100,8 @@ void kw__grace_end(struct kw_cache_worker *worker)
 {
     for (size_t i = 0; i < KW_BAGS; i++) {
         bag_empty(worker, &worker->bags[i]);
+        kw_free(worker->bags[i].items);
+        worker->bags[i] = (struct kw_bag){0};
     }
 }
 
@@ -133,7 +141,7 @@ static bool epoch_is_waited_for(const struct kw_cache_worker *worker)
 {
     const struct kw_cache *cache = worker->cache;
 
-    return worker->bags[0].first != 0 || worker->bags[1].first != 0 || worker->bags[2].first != 0 ||
+    return worker->bags[0].count != 0 || worker->bags[1].count != 0 || worker->bags[2].count != 0 ||
            atomic_load_explicit(&cache->flushed_count, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&cache->is_sweeping, memory_order_relaxed) != 0;
 }
@@ -154,15 +162,35 @@ static void epoch_advance(struct kw_cache *cache)
     atomic_compare_exchange_strong(&cache->epoch, &epoch, epoch + 1);
 }
 
+static void bag_add(struct kw_bag *bag, const struct kw_arena *arena, const struct kw_entry *entry)
+{
+    bool is_plain = (entry->flags & KW_ENTRY_LONG) == 0; /* owned ones are long */
+
+    if (bag->count == bag->capacity) {
+        bag->capacity = bag->capacity == 0 ? BAG_FIRST : 2 * bag->capacity;
+        bag->items = kw_realloc(bag->items, bag->capacity * sizeof *bag->items);
+    }
+    bag->items[bag->count++] = (struct kw_retired){
+        kw_arena_ref(arena, entry), is_plain ? (uint32_t)kw__entry_size_of(entry) : 0};
+}
+
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag)
 {
-    uint32_t ref = bag->first;
+    struct kw_arena *arena = &worker->cache->arena;
 
-    bag->first = 0;
-    while (ref != 0) {
-        struct kw_entry *entry = kw_arena_at(worker->arena, ref);
-        ref = entry->next;
-        kw__entry_free(worker, entry);
+    for (uint32_t i = 0; i < bag->count; i++) {
+        void *entry = kw_arena_at(arena, bag->items[i].ref);
+        if (bag->items[i].size_bytes != 0) {
+            kw_arena_put(arena, worker->tray, entry, bag->items[i].size_bytes);
+        } else {
+            kw__entry_free(worker, entry);
+        }
+    }
+    bag->count = 0;
+    if (bag->capacity > BAG_KEPT) {
+        kw_free(bag->items);
+        bag->items = NULL;
+        bag->capacity = 0;
     }
 }
 

@@ -14,10 +14,18 @@ struct kw_entry;
 
 enum { KW_BAGS = 3 };
 
+/* An entry that was removed; its size says all that freeing it takes, so that it need not be near. */
+struct kw_retired {
+    uint32_t ref;
+    uint32_t size_bytes; /* 0: look at it, there is more to do */
+};
+
 /* What was removed in one epoch. */
 struct kw_bag {
     uint64_t epoch;
-    uint32_t first; /* ref of an entry, linked by `next`; 0: empty */
+    struct kw_retired *items; /* owned */
+    uint32_t count;
+    uint32_t capacity;
 };
 
 /* ENTRY is in no index any more. */

@@ -108,7 +108,7 @@ void kw__do_setrange(struct kw_exec *exec)
 {
     struct kw_bytes name = exec->argv[1];
     struct kw_bytes piece = exec->argv[3];
-    struct kw_bytes old = {0};
+    struct kw_bytes old = KW_BYTES("");
     int64_t offset = 0;
 
     if (!kw_exec_int(exec, exec->argv[2], &offset)) {
