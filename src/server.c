@@ -278,6 +278,11 @@ static enum kw_status server_embed(struct kw_server *server)
                server->config->notify_keyspace_events);
         return KW_E_INVALID;
     }
+    if (options.workers_max > KW_WORKERS_MAX) {
+        kw_log(KW_LOG_WARNING, "snapshot-file needs a thread of its own: at most %d threads",
+               KW_WORKERS_MAX - 1);
+        return KW_E_INVALID;
+    }
     enum kw_status status = kw_store_new(&options, &store);
     if (status != KW_OK) {
         kw_log(KW_LOG_WARNING, "can't make room for %zu bytes of keys (maxmemory)",
