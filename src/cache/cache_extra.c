@@ -11,8 +11,8 @@
 
 enum {
     CHAIN_MAX = 2, /* buckets that are brought near; longer chains are rare */
-    RANDOM_TRIES = 256,
-    RANDOM_SLOTS = 4 * KW_BUCKET_SLOTS /* a longer chain is not seen in a lifetime */
+    RANDOM_TRIES = 512,
+    RANDOM_SLOTS = 8 * KW_BUCKET_SLOTS /* a longer chain is not seen in a lifetime */
 };
 
 static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count);
@@ -22,6 +22,8 @@ static struct kw_entry *shard_any(struct kw_cache_worker *worker, struct kw_shar
 static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *shard,
                             const struct kw_cache_key *key, uint64_t deadline_ms,
                             enum kw_status *status);
+static void chain_visit(struct kw_cache_worker *worker, const struct kw_index *index,
+                        uint32_t number, kw_cache_on_entry on_entry, void *user);
 static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,
                         kw_cache_on_entry on_entry, void *user);
 static void shard_figures(struct kw_shard *shard, struct kw_cache_figures *figures);
@@ -127,16 +129,13 @@ uint64_t kw_cache_scan(struct kw_cache_worker *worker, uint64_t cursor, kw_cache
     }
     struct kw_index *index = atomic_load_explicit(&cache->shards[at].index, memory_order_acquire);
     uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_acquire);
+    uint32_t moves = 0;
     if (number < count) {
-        const struct kw_bucket *bucket = kw__index_bucket(index, worker->arena, (uint32_t)number);
-        for (; bucket != NULL; bucket = kw__bucket_next(bucket, worker->arena)) {
-            for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-                uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_acquire);
-                if (ref != 0) {
-                    entry_visit(worker, kw_arena_at(worker->arena, ref), on_entry, user);
-                }
-            }
-        }
+        /* Once more when entries moved meanwhile: one may have been where we had looked before. */
+        do {
+            moves = atomic_load_explicit(&index->moves, memory_order_acquire);
+            chain_visit(worker, index, (uint32_t)number, on_entry, user);
+        } while (atomic_load_explicit(&index->moves, memory_order_acquire) != moves);
     }
     if (number + 1 < count) {
         return (number + 1) << 8 | at;
@@ -270,6 +269,21 @@ static bool shard_expire_at(struct kw_cache_worker *worker, struct kw_shard *sha
     }
     kw__shard_time(worker, shard, key->hash, entry);
     return true;
+}
+
+static void chain_visit(struct kw_cache_worker *worker, const struct kw_index *index,
+                        uint32_t number, kw_cache_on_entry on_entry, void *user)
+{
+    const struct kw_bucket *bucket = kw__index_bucket(index, worker->arena, number);
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, worker->arena)) {
+        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_acquire);
+            if (ref != 0) {
+                entry_visit(worker, kw_arena_at(worker->arena, ref), on_entry, user);
+            }
+        }
+    }
 }
 
 static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,

@@ -144,6 +144,7 @@ static uint32_t bucket_visit(struct kw_cache_worker *worker, struct kw_shard *sh
             }
             if (kw__entry_is_over(entry, worker->now_ms)) {
                 kw__shard_drop(worker, shard, entry);
+                i--; /* there may be another one now */
                 continue;
             }
             if (!is_before(now, deadline)) {

@@ -16,7 +16,7 @@ enum {
     KW_POOL_BUCKETS = 64,
     KW_INDEX_CHUNKS = 20,  /* chunk k names 2^k segments */
     KW_INDEX_GROUPS = 256, /* of segments, for deadlines */
-    KW_INDEX_LOAD = 10     /* entries a bucket, on average, before it grows */
+    KW_INDEX_LOAD = 13     /* entries a bucket, on average, before it grows */
 };
 
 struct kw_bucket {
@@ -83,7 +83,9 @@ const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
 bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
                    struct kw_entry *entry);
 
-/* Take ENTRY, which is in, out; or put INSTEAD in its place. */
+/* Take ENTRY, which is in, out; or put INSTEAD in its place. Its slot may then have another entry
+ * of its chain: who walks and takes out looks at the slot again.
+ */
 void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
                       const struct kw_entry *entry);
 void kw__index_replace(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,

@@ -278,6 +278,7 @@ static void domains_walk(struct kw_cache_worker *worker, struct kw_shard *shard)
                 struct kw_entry *entry = kw_arena_at(worker->arena, ref);
                 if (ref != 0 && entry->domain != 0 && !kw__domain_is_open(cache, entry->domain)) {
                     kw__shard_drop(worker, shard, entry);
+                    i--; /* there may be another one now */
                 }
             }
         }

@@ -142,7 +142,7 @@ KW_TEST(gone_lets_the_callback_look_up_put_and_remove)
     }
 
     assert_true(witness->counts[KW_CACHE_EVICTED] > 2000);
-    assert_true(witness->written_count > 1000);
+    assert_true(witness->written_count > 10);
     struct kw_cache_key key = scene_key(scene, "seen", "");
     assert_true(scene_has(scene, &key));
     scene_close(scene);
