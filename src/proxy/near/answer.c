@@ -24,8 +24,6 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
                                   struct kw_target *target);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
-static bool near_find(struct kw_near *near, const struct kw_near_read *read,
-                      const struct kw_near_key *key, struct kw_cache_found *found);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
 static bool request_may_touch(const struct kw_request *request, uint16_t slot, bool is_plain);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
@@ -71,7 +69,9 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
         return KW_NEXT;
     }
     target->near_hash = key.key.hash; /* read.c looks at the reply; 0, by chance: it is not kept */
-    if (!near_may_answer(client, target->slot) || !near_find(near, read, &key, &found)) {
+    /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
+    if (!kw_cache_get(near->worker, &key.key, &found) || !near_may_answer(client, read->slot) ||
+        !near_has_heard(near, read->slot, found.domain)) {
         return KW_NEXT;
     }
     kw_hot_hit(near->hot, key.key.hash);
@@ -86,12 +86,15 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
     if (read->argc < 2 || read->argc > KW_NEAR_ARGS_MAX) {
         return KW_NEXT;
     }
+    if (!keys_find(near, read, false)) {
+        return KW_NEXT;
+    }
     for (size_t i = 1; i < read->argc; i++) {
         if (!near_may_answer(client, kw_slot_of_key(read->argv[i]))) {
             return KW_NEXT;
         }
     }
-    if (!keys_find(near, read, false) || (read->argc > 2 && !keys_find(near, read, true))) {
+    if (read->argc > 2 && !keys_find(near, read, true)) {
         return KW_NEXT;
     }
     struct kw_buf *buf = kw_reply_begin(client);
@@ -111,7 +114,8 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
 
     for (size_t i = 1; i < read->argc; i++) {
         struct kw_near_read get = kw__variant_get(near, read->argv[i], read->proto);
-        if (!kw__variant_make(near, &get, &key) || !near_find(near, &get, &key, &found) ||
+        if (!kw__variant_make(near, &get, &key) || !kw_cache_get(near->worker, &key.key, &found) ||
+            !near_has_heard(near, get.slot, found.domain) ||
             (is_again && found.entry != near->found[i].entry)) {
             return false;
         }
@@ -121,13 +125,6 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
         }
     }
     return true;
-}
-
-static bool near_find(struct kw_near *near, const struct kw_near_read *read,
-                      const struct kw_near_key *key, struct kw_cache_found *found)
-{
-    return kw_cache_get(near->worker, &key->key, found) &&
-           near_has_heard(near, read->slot, found->domain);
 }
 
 /* A1, A2. */

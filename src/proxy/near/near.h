@@ -59,7 +59,9 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
 /* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 
-/* REQUEST has entered its client's queue; nothing of it has left yet. */
+/* REQUEST has entered its client's queue; nothing of it has left yet. Not needed when its near_hash
+ * is set: a read that kw_near_answer() has looked at.
+ */
 KW_APART void kw_near_on_begin(struct kw_request *request);
 
 /* REQUEST is answered, and the answer has not left yet. */
