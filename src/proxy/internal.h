@@ -169,7 +169,7 @@ static inline struct kw_request *kw__request_get(struct kw_client *client,
         kw_buf_init(&request->parked, client->proxy->chunks);
         kw_list_init(&request->retrying);
     }
-    memset((char *)request + from, 0, offsetof(struct kw_request, small) - from);
+    memset((char *)request + from, 0, offsetof(struct kw_request, gather) - from);
     request->call.user = NULL;
     request->call.len = 0;
     request->client = client;

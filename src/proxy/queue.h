@@ -38,7 +38,7 @@ struct kw_request {
     const struct kw_command *command;
     uint64_t started_us;    /* of the loop: when it was put in the queue */
     uint64_t near_hash;     /* of its key, for the near cache; 0: none of its business */
-    uint16_t slot;          /* kw__request_get() clears from near_hash to small */
+    uint16_t slot;          /* kw__request_get() clears from near_hash to gather */
     uint8_t small_len;      /* reply bytes that wait for older requests are in small[] ... */
     uint8_t state;          /* enum kw_request_state */
     uint8_t attempts;       /* redirections followed so far */
@@ -51,11 +51,16 @@ struct kw_request {
     bool is_asking : 1;     /* goes behind ASKING */
     bool needs_script : 1;  /* its script goes in front of it when it is sent again */
     bool is_push : 1;       /* no request: it holds what is pushed behind the oldest one's reply */
+    bool is_gathered : 1;   /* gather is in use: it is a part, or what the parts answer */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
     bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
     bool is_part;        /* its reply is one of several that make one: gather.c */
+
+    struct kw_gather *gather; /* of those that are gathered, else NULL */
+    uint32_t part;            /* of a part: its number in the gather */
+    uint32_t keys_count;      /* of a part: how many keys it is about */
     char small[KW_REPLY_SMALL_BYTES];
     struct kw_buf parked;
 
@@ -64,13 +69,10 @@ struct kw_request {
     struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
     struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
     struct kw_run *run;       /* EXEC's: owned; transaction.c */
-    struct kw_gather *gather; /* of a part, and of the request that its parts answer; else NULL */
     uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
     uint64_t due_ms;          /* RETRYING: when to try again */
-    uint32_t part;            /* of a part: its number in the gather */
-    uint32_t keys_count;      /* of a part: how many keys it is about */
 };
 
-_Static_assert(offsetof(struct kw_request, small) <= 128, "two lines of the cache");
+_Static_assert(offsetof(struct kw_request, gather) <= 128, "two lines of the cache");
 
 #endif

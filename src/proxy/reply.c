@@ -18,6 +18,7 @@
 #include "proxy/reply.h"
 
 #include "backend/node.h"
+#include "base/apart.h"
 #include "base/mem.h"
 #include "proxy/account.h"
 #include "proxy/client.h"
@@ -34,7 +35,7 @@ static void request_forget_special(struct kw_request *request);
 static inline bool request_is_blank(const struct kw_request *request);
 static struct kw_buf *reply_push_behind(struct kw_request *request);
 static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes);
-static void reply_finish_special(struct kw_request *request);
+static void reply_release_special(struct kw_request *request);
 static void reply_park(struct kw_request *request, struct kw_bytes bytes);
 static void reply_advance(struct kw_client *client);
 static void reply_append_to_queue(struct kw_request *request);
@@ -198,7 +199,7 @@ static bool reply_is_in_turn(const struct kw_request *request)
 {
     const struct kw_request *oldest = request->client->oldest;
 
-    return __builtin_expect(!request->is_special || request->gather == NULL, 1)
+    return __builtin_expect(!request->is_gathered, 1)
                ? oldest == request
                : !request->is_part && oldest == request->gather->first;
 }
@@ -223,14 +224,17 @@ void kw_reply_finish(struct kw_request *request)
         kw__client_resume_later(client); /* waiting, throttled, closing or gone */
     }
     if (__builtin_expect(request->is_special, 0)) {
-        reply_finish_special(request);
-    } else if (client->oldest == request) {
+        reply_release_special(request);
+    }
+    if (__builtin_expect(request->is_part, 0)) {
+        kw_gather_on_part(request->gather);
+    } else if (reply_is_in_turn(request)) {
         reply_advance(client);
     }
 }
 
-/* Release what only few requests hold, then the same for one that may be of a gather. */
-static void reply_finish_special(struct kw_request *request)
+/* Release what only few requests hold. */
+static KW_APART void reply_release_special(struct kw_request *request)
 {
     struct kw_client *client = request->client;
 
@@ -246,11 +250,6 @@ static void reply_finish_special(struct kw_request *request)
         request->is_redirecting = false;
         client->redirecting_count--;
         kw__client_resume_later(client);
-    }
-    if (request->is_part) {
-        kw_gather_on_part(request->gather);
-    } else if (reply_is_in_turn(request)) {
-        reply_advance(client);
     }
 }
 
@@ -398,6 +397,12 @@ static void reply_deliver_parked(struct kw_request *request)
 void kw__request_put(struct kw_request *request)
 {
     KW_ASSERT(request->call.chunk == NULL);
+    if (__builtin_expect(request->is_gathered, 0)) {
+        if (!request->is_part) {
+            kw_gather_put(request->gather);
+        }
+        request->gather = NULL;
+    }
     if (__builtin_expect(request->is_special, 0)) {
         request_forget_special(request);
     }
@@ -405,19 +410,13 @@ void kw__request_put(struct kw_request *request)
     kw_pool_put(&request->client->proxy->requests, request);
 }
 
-static void request_forget_special(struct kw_request *request)
+static KW_APART void request_forget_special(struct kw_request *request)
 {
     KW_ASSERT(request->to_node == NULL && request->leased == NULL && request->run == NULL);
-    if (request->gather != NULL && !request->is_part) {
-        kw_gather_put(request->gather);
-    }
-    request->gather = NULL;
     request->call.replies_count = 0;
     request->call.is_patient = false;
     request->deadline_ms = 0;
     request->due_ms = 0;
-    request->part = 0;
-    request->keys_count = 0;
 }
 
 /* All that is special, or parked, is as if it had never been used. */
@@ -426,8 +425,7 @@ static inline bool request_is_blank(const struct kw_request *request)
     return ((uintptr_t)request->call.link | (uintptr_t)request->to_node |
             (uintptr_t)request->leased | (uintptr_t)request->run | (uintptr_t)request->gather |
             (uintptr_t)request->parked.head | request->parked.len | request->deadline_ms |
-            request->due_ms | request->part | request->keys_count | request->call.replies_count |
-            request->call.is_patient) == 0 &&
+            request->due_ms | request->call.replies_count | request->call.is_patient) == 0 &&
            !kw_list_is_linked(&request->retrying);
 }
 

@@ -308,6 +308,7 @@ void kw__gather_ask_node(struct kw_gather *gather, struct kw_node *node, uint16_
 {
     struct kw_request *part = kw__gather_add(gather, slot, 0);
 
+    part->is_special = true;
     part->to_node = kw_node_hold(node); /* also when it must be sent again */
     part_send(part, node, command_bytes, NULL);
 }
@@ -316,7 +317,7 @@ void kw__gather_end(struct kw_gather *gather)
 {
     if (gather->answer == NULL) {
         gather->answer = kw_reply_defer(gather->client, gather->command);
-        gather->answer->is_special = true;
+        gather->answer->is_gathered = true;
         gather->answer->gather = gather; /* G1 */
     }
     kw_gather_on_part(gather);
@@ -326,7 +327,7 @@ struct kw_request *kw__gather_add(struct kw_gather *gather, uint16_t slot, uint3
 {
     struct kw_request *part = kw__request_get(gather->client, KW_REQUEST_INFLIGHT);
 
-    part->is_special = true;
+    part->is_gathered = true;
     part->call.user = &kw__request_user;
     part->command = gather->command;
     part->slot = slot;

@@ -91,7 +91,7 @@ static struct kw_gather *scatter_gather(struct kw_request *request)
         gather->parts_count = 1;
         gather->first = request;
         gather->last = request;
-        request->is_special = true;
+        request->is_gathered = true;
         request->gather = gather;
         request->is_part = true;
         request->part = 0;
@@ -166,7 +166,7 @@ static void gather_add_answer(struct kw_gather *gather, struct kw_request *befor
 {
     struct kw_request *answer = kw__request_get(gather->client, KW_REQUEST_DEFERRED);
 
-    answer->is_special = true;
+    answer->is_gathered = true;
     answer->command = gather->command;
     answer->slot = KW_SLOT_NONE;
     answer->gather = gather;

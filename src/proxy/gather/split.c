@@ -76,11 +76,15 @@ bool kw_split_by_slot(struct kw_split *split, const struct kw_command *command,
     }
     for (uint32_t key = 0; key < split->run.count; key++) {
         uint16_t slot = kw_slot_of_key(split_key(split, key));
-        if (split->part_of_slot[slot] == 0) {
+        uint32_t part = kw_split_part_of_slot(split, slot);
+        if (part == KW_SPLIT_NONE) {
+            part = split->parts_count;
             split_add_part(split, slot);
-            split->part_of_slot[slot] = (uint16_t)split->parts_count;
+            if (split->run.count > KW_SPLIT_FEW_KEYS) {
+                split->part_of_slot[slot] = (uint16_t)(part + 1);
+            }
         }
-        split_add_key(split, split->part_of_slot[slot] - 1u, key);
+        split_add_key(split, part, key);
     }
     if (split->parts_count == 1) {
         kw_split_clear(split);
@@ -132,7 +136,7 @@ static uint32_t split_table_size(uint32_t keys_count)
 
 void kw_split_clear(struct kw_split *split)
 {
-    for (uint32_t i = 0; i < split->parts_count; i++) {
+    for (uint32_t i = 0; i < split->parts_count && split->run.count > KW_SPLIT_FEW_KEYS; i++) {
         split->part_of_slot[split->parts[i].slot] = 0; /* I1 */
     }
     split->parts_count = 0;

@@ -17,7 +17,10 @@
 
 #define KW_SPLIT_NONE UINT32_MAX /* no key, no part */
 
-enum { KW_SPLIT_HEAD_BYTES = 32 }; /* "$4", "MGET" and their line ends, and some more */
+enum {
+    KW_SPLIT_HEAD_BYTES = 32, /* "$4", "MGET" and their line ends, and some more */
+    KW_SPLIT_FEW_KEYS = 16
+};
 
 /* The keys of one command to be. */
 struct kw_split_part {
@@ -81,10 +84,26 @@ bool kw_split_is_conditional(const struct kw_split *split);
 /* Done with it. */
 void kw_split_clear(struct kw_split *split);
 
+/* The part for SLOT, or KW_SPLIT_NONE. The table is 32 KiB that are far away: of a few parts it is
+ * quicker to look at all than to wait for it.
+ */
+static inline uint32_t kw_split_part_of_slot(const struct kw_split *split, uint16_t slot)
+{
+    if (split->run.count > KW_SPLIT_FEW_KEYS) {
+        return slot < KW_SLOTS_COUNT ? split->part_of_slot[slot] - 1u : KW_SPLIT_NONE;
+    }
+    for (uint32_t i = 0; i < split->parts_count; i++) {
+        if (split->parts[i].slot == slot) {
+            return i;
+        }
+    }
+    return KW_SPLIT_NONE;
+}
+
 /* True when the request has a part for SLOT. */
 static inline bool kw_split_has_slot(const struct kw_split *split, uint16_t slot)
 {
-    return slot < KW_SLOTS_COUNT && split->part_of_slot[slot] != 0;
+    return kw_split_part_of_slot(split, slot) != KW_SPLIT_NONE;
 }
 
 /* Bytes that kw_split_write() needs at the most. */

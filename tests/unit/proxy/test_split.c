@@ -59,6 +59,23 @@ KW_TEST(split_by_slot_keeps_the_order_of_keys)
                         "MSET {a}1 x {a}2 z;MSET {b}1 y;");
 }
 
+/* Above KW_SPLIT_FEW_KEYS slots are looked up in a table. */
+KW_TEST(split_of_many_keys_is_like_that_of_few)
+{
+    static const char keys[] = "{a}1 {b}1 {c}1 {a}2 {b}2 {c}2 {a}3 {b}3 {c}3";
+    static const char a_keys[] = "{a}1 {a}2 {a}3";
+    char text[256];
+    char wanted[256];
+
+    (void)snprintf(text, sizeof text, "DEL %s %s %s", keys, keys, keys);
+    (void)snprintf(wanted, sizeof wanted, "DEL %s %s %s;", a_keys, a_keys, a_keys);
+
+    const char *parts = parts_of(text, false);
+
+    assert_memory_equal(parts, wanted, strlen(wanted));
+    assert_int_equal(strlen(parts), 3 * strlen(wanted));
+}
+
 KW_TEST(split_repeats_what_is_no_key)
 {
     assert_string_equal(parts_of("JSON.MGET {a}1 {b}1 {a}2 $.x", false),
