@@ -176,8 +176,10 @@ static void bag_add(struct kw_bag *bag, const struct kw_arena *arena, const stru
 
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag)
 {
+    if (bag->count == 0) {
+        return; /* nor has who never joined a cache */
+    }
     struct kw_arena *arena = &worker->cache->arena;
-
     for (uint32_t i = 0; i < bag->count; i++) {
         void *entry = kw_arena_at(arena, bag->items[i].ref);
         if (bag->items[i].size_bytes != 0) {

@@ -13,21 +13,21 @@
 #include "resp/errors.h"
 #include "resp/writer.h"
 
-static void describe_all(struct kw_buf *buf, const struct kw_learned *learned, int proto);
-static void describe_infos(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_all(struct kw_buf *buf, const struct kw_describe_rows *rows, int proto);
+static void describe_infos(struct kw_buf *buf, const struct kw_describe_rows *rows,
                            const struct kw_bytes *names, size_t count, int proto);
-static void describe_docs(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_docs(struct kw_buf *buf, const struct kw_describe_rows *rows,
                           const struct kw_bytes *names, size_t count, int proto);
-static void describe_list(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_list(struct kw_buf *buf, const struct kw_describe_rows *rows,
                           const struct kw_bytes *argv, size_t argc);
 static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
                           const struct kw_bytes *argv, size_t argc, bool has_flags, int proto);
-static const struct kw_command *resolve(const struct kw_learned *learned,
+static const struct kw_command *resolve(const struct kw_describe_rows *rows,
                                         const struct kw_bytes *argv, size_t argc);
-static size_t count_offered(const struct kw_learned *learned);
+static size_t count_offered(const struct kw_describe_rows *rows);
 
 void kw_describe(struct kw_buf *buf, const struct kw_command *command,
-                 const struct kw_learned *learned, const struct kw_bytes *argv, size_t argc,
+                 const struct kw_describe_rows *rows, const struct kw_bytes *argv, size_t argc,
                  int proto)
 {
     bool has_flags = command->local == KW_LOCAL_COMMAND_GETKEYSANDFLAGS;
@@ -35,19 +35,19 @@ void kw_describe(struct kw_buf *buf, const struct kw_command *command,
     KW_ASSERT(argc >= 1);
     KW_ASSERT(proto == 2 || proto == 3);
     if (command->local == KW_LOCAL_COMMAND) {
-        describe_all(buf, learned, proto);
+        describe_all(buf, rows, proto);
     } else if (command->local == KW_LOCAL_COMMAND_COUNT) {
-        kw_reply_int(buf, (int64_t)count_offered(learned));
+        kw_reply_int(buf, (int64_t)count_offered(rows));
     } else if (command->local == KW_LOCAL_COMMAND_INFO && argc == 2) {
-        describe_all(buf, learned, proto);
+        describe_all(buf, rows, proto);
     } else if (command->local == KW_LOCAL_COMMAND_INFO) {
-        describe_infos(buf, learned, argv + 2, argc - 2, proto);
+        describe_infos(buf, rows, argv + 2, argc - 2, proto);
     } else if (command->local == KW_LOCAL_COMMAND_DOCS) {
-        describe_docs(buf, learned, argv + 2, argc - 2, proto);
+        describe_docs(buf, rows, argv + 2, argc - 2, proto);
     } else if (command->local == KW_LOCAL_COMMAND_LIST) {
-        describe_list(buf, learned, argv, argc);
+        describe_list(buf, rows, argv, argc);
     } else if (command->local == KW_LOCAL_COMMAND_GETKEYS || has_flags) {
-        const struct kw_command *asked = resolve(learned, argv + 2, argc - 2);
+        const struct kw_command *asked = resolve(rows, argv + 2, argc - 2);
         describe_keys(buf, asked, argv + 2, argc - 2, has_flags, proto);
     } else {
         KW_ASSERT(command->local == KW_LOCAL_HELP);
@@ -55,25 +55,30 @@ void kw_describe(struct kw_buf *buf, const struct kw_command *command,
     }
 }
 
-static const struct kw_command *resolve(const struct kw_learned *learned,
+static const struct kw_command *resolve(const struct kw_describe_rows *rows,
                                         const struct kw_bytes *argv, size_t argc)
 {
     const struct kw_command *command = kw_command_resolve(argv, argc);
 
-    return command != NULL ? command : kw_learned_resolve(learned, argv, argc);
+    return command != NULL ? command : kw_learned_resolve(rows->learned, argv, argc);
 }
 
 /* The rows of the table, then the learned ones. */
-static size_t rows_count(const struct kw_learned *learned)
+static size_t rows_count(const struct kw_describe_rows *rows)
 {
-    return kw_command_count() + (learned != NULL ? kw_learned_count(learned) : 0);
+    return kw_command_count() + (rows->learned != NULL ? kw_learned_count(rows->learned) : 0);
 }
 
-static const struct kw_command *row_at(const struct kw_learned *learned, size_t index)
+static const struct kw_command *row_at(const struct kw_describe_rows *rows, size_t index)
 {
     size_t known = kw_command_count();
 
-    return index < known ? kw_command_at(index) : kw_learned_at(learned, index - known);
+    return index < known ? kw_command_at(index) : kw_learned_at(rows->learned, index - known);
+}
+
+static bool is_offered(const struct kw_describe_rows *rows, const struct kw_command *command)
+{
+    return kw_command_is_offered(command) && (rows->offers == NULL || rows->offers(command));
 }
 
 static bool is_subcommand(const struct kw_command *command)
@@ -82,47 +87,48 @@ static bool is_subcommand(const struct kw_command *command)
 }
 
 /* Commands with a row in COMMAND's reply; subcommands are within their containers. */
-static bool is_listed(const struct kw_command *command)
+static bool is_listed(const struct kw_describe_rows *rows, const struct kw_command *command)
 {
-    return !is_subcommand(command) && kw_command_is_offered(command);
+    return !is_subcommand(command) && is_offered(rows, command);
 }
 
-static size_t count_offered(const struct kw_learned *learned)
+static size_t count_offered(const struct kw_describe_rows *rows)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < rows_count(learned); i++) {
-        count += is_listed(row_at(learned, i)) ? 1 : 0;
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        count += is_listed(rows, row_at(rows, i)) ? 1 : 0;
     }
     return count;
 }
 
-static void describe_all(struct kw_buf *buf, const struct kw_learned *learned, int proto)
+static void describe_all(struct kw_buf *buf, const struct kw_describe_rows *rows, int proto)
 {
-    kw_reply_array(buf, count_offered(learned));
-    for (size_t i = 0; i < rows_count(learned); i++) {
-        if (is_listed(row_at(learned, i))) {
-            kw__describe_info(buf, row_at(learned, i), proto);
+    kw_reply_array(buf, count_offered(rows));
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        if (is_listed(rows, row_at(rows, i))) {
+            kw__describe_info(buf, row_at(rows, i), proto);
         }
     }
 }
 
 /* The offered command or subcommand called NAME, or NULL. */
-static const struct kw_command *find_offered(const struct kw_learned *learned, struct kw_bytes name)
+static const struct kw_command *find_offered(const struct kw_describe_rows *rows,
+                                             struct kw_bytes name)
 {
     const struct kw_command *command = kw_command_find_full(name);
 
-    command = command != NULL ? command : kw_learned_resolve(learned, &name, 1);
+    command = command != NULL ? command : kw_learned_resolve(rows->learned, &name, 1);
 
-    return command != NULL && kw_command_is_offered(command) ? command : NULL;
+    return command != NULL && is_offered(rows, command) ? command : NULL;
 }
 
-static void describe_infos(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_infos(struct kw_buf *buf, const struct kw_describe_rows *rows,
                            const struct kw_bytes *names, size_t count, int proto)
 {
     kw_reply_array(buf, count);
     for (size_t i = 0; i < count; i++) {
-        const struct kw_command *command = find_offered(learned, names[i]);
+        const struct kw_command *command = find_offered(rows, names[i]);
         if (command != NULL) {
             kw__describe_info(buf, command, proto);
         } else {
@@ -132,24 +138,24 @@ static void describe_infos(struct kw_buf *buf, const struct kw_learned *learned,
 }
 
 /* Unknown names are left out, as redis does. */
-static void describe_docs(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_docs(struct kw_buf *buf, const struct kw_describe_rows *rows,
                           const struct kw_bytes *names, size_t count, int proto)
 {
     size_t known = 0;
 
     for (size_t i = 0; i < count; i++) {
-        known += find_offered(learned, names[i]) != NULL ? 1 : 0;
+        known += find_offered(rows, names[i]) != NULL ? 1 : 0;
     }
-    kw_reply_map(buf, count == 0 ? count_offered(learned) : known, proto);
+    kw_reply_map(buf, count == 0 ? count_offered(rows) : known, proto);
     for (size_t i = 0; i < count; i++) {
-        const struct kw_command *command = find_offered(learned, names[i]);
+        const struct kw_command *command = find_offered(rows, names[i]);
         if (command != NULL) {
             kw__describe_docs(buf, command, proto);
         }
     }
-    for (size_t i = 0; count == 0 && i < rows_count(learned); i++) {
-        if (is_listed(row_at(learned, i))) {
-            kw__describe_docs(buf, row_at(learned, i), proto);
+    for (size_t i = 0; count == 0 && i < rows_count(rows); i++) {
+        if (is_listed(rows, row_at(rows, i))) {
+            kw__describe_docs(buf, row_at(rows, i), proto);
         }
     }
 }
@@ -185,11 +191,12 @@ static bool filter_parse(const struct kw_bytes *argv, size_t argc, struct filter
     return filter->kind != FILTER_NONE;
 }
 
-static bool filter_passes(const struct filter *filter, const struct kw_command *command)
+static bool filter_passes(const struct filter *filter, const struct kw_describe_rows *rows,
+                          const struct kw_command *command)
 {
     struct kw_bytes name = kw_bytes_of(command->name, command->name_len);
 
-    if (!kw_command_is_offered(command)) {
+    if (!is_offered(rows, command)) {
         return false;
     }
     switch (filter->kind) {
@@ -205,7 +212,7 @@ static bool filter_passes(const struct filter *filter, const struct kw_command *
     KW_UNREACHABLE();
 }
 
-static void describe_list(struct kw_buf *buf, const struct kw_learned *learned,
+static void describe_list(struct kw_buf *buf, const struct kw_describe_rows *rows,
                           const struct kw_bytes *argv, size_t argc)
 {
     struct filter filter;
@@ -215,13 +222,13 @@ static void describe_list(struct kw_buf *buf, const struct kw_learned *learned,
         kw_reply_error(buf, KW_ERROR_SYNTAX);
         return;
     }
-    for (size_t i = 0; i < rows_count(learned); i++) {
-        count += filter_passes(&filter, row_at(learned, i)) ? 1 : 0;
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        count += filter_passes(&filter, rows, row_at(rows, i)) ? 1 : 0;
     }
     kw_reply_array(buf, count);
-    for (size_t i = 0; i < rows_count(learned); i++) {
-        const struct kw_command *command = row_at(learned, i);
-        if (filter_passes(&filter, command)) {
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        const struct kw_command *command = row_at(rows, i);
+        if (filter_passes(&filter, rows, command)) {
             kw_reply_bulk(buf, kw_bytes_of(command->name, command->name_len));
         }
     }

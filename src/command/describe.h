@@ -16,15 +16,21 @@
 
 #include <stddef.h>
 
+/* Which rows there are. */
+struct kw_describe_rows {
+    const struct kw_learned
+        *learned; /* beside those of the table, or NULL; no containers of them */
+    bool (*offers)(const struct kw_command *command); /* NULL: all that a proxy carries out */
+};
+
 /* Append the reply to ARGV, whose row is COMMAND with a local of KW_LOCAL_COMMAND..., or
  * KW_LOCAL_HELP; its arity was checked. KW_LOCAL_COMMAND is right with argc 1 only: with an unknown
  * subcommand behind it the caller answers the error.
  *
- * learned  rows beside those of the table, or NULL; containers among them are not listed
- * proto    2 or 3
+ * proto  2 or 3
  */
 void kw_describe(struct kw_buf *buf, const struct kw_command *command,
-                 const struct kw_learned *learned, const struct kw_bytes *argv, size_t argc,
+                 const struct kw_describe_rows *rows, const struct kw_bytes *argv, size_t argc,
                  int proto);
 
 /* Append the names of the ACL categories: ACL CAT. */

@@ -63,7 +63,8 @@ static void describe(const char *word, const struct kw_bytes *argv, size_t argc,
     memcpy(asked + 2, argv, argc * sizeof *argv);
     kw_chunk_pool_init(&pool);
     kw_buf_init(&buf, &pool);
-    kw_describe(&buf, kw_command_resolve(asked, argc + 2), NULL, asked, argc + 2, proto);
+    kw_describe(&buf, kw_command_resolve(asked, argc + 2), &(struct kw_describe_rows){0}, asked,
+                argc + 2, proto);
     if (buf.len == 0) {
         abort();
     }

@@ -99,6 +99,44 @@ enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_com
     return verdict == KW_NEXT ? embedded_other(client, command, wire) : verdict;
 }
 
+bool kw_embedded_offers(const struct kw_command *command)
+{
+    if (command->local == KW_LOCAL_HELP) { /* where there is something to help with */
+        const char *bar = memchr(command->name, '|', command->name_len);
+        command = kw_command_find(kw_bytes_of(command->name, (size_t)(bar - command->name)));
+    }
+    if ((command->flags & KW_COMMAND_CONTAINER) != 0 && command->local != KW_LOCAL_COMMAND) {
+        const struct kw_command *row = command + 1;
+        for (; kw_command_is_within(row, command); row++) {
+            if (row->local != KW_LOCAL_HELP && kw_embedded_offers(row)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    switch (command->session) {
+    case KW_SESSION_TRANSACTION:
+    case KW_SESSION_WATCH:
+    case KW_SESSION_SUBSCRIBE:
+    case KW_SESSION_SUBSCRIBE_SLOT:
+    case KW_SESSION_TRACKING:
+    case KW_SESSION_PUBLISH:
+        return true;
+    case KW_SESSION_WAIT:
+        return strcmp(command->name, "wait") == 0;
+    case KW_SESSION_NONE:
+    case KW_SESSION_BLOCK:
+    case KW_SESSION_BLOCK_OPTION:
+    case KW_SESSION_CURSOR:
+    case KW_SESSION_STATE:
+    default:
+        break;
+    }
+    bool is_about_channels = (command->flags & KW_COMMAND_PUBSUB) != 0;
+    bool is_local = command->route == KW_ROUTE_LOCAL && command->group != KW_GROUP_CLUSTER;
+    return kw_store_offers(command) || is_local || is_about_channels;
+}
+
 enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command)
 {
     char name[KW_COMMAND_NAME_MAX + 1];

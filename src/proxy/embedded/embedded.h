@@ -27,6 +27,9 @@ enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_comm
 enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_command *command,
                                    struct kw_bytes wire);
 
+/* True for commands that are answered without a cluster. */
+bool kw_embedded_offers(const struct kw_command *command);
+
 /* Refuse COMMAND, which only servers have. */
 enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command);
 

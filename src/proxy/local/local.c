@@ -11,6 +11,7 @@
 #include "command/describe.h"
 #include "proxy/account.h"
 #include "proxy/client.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/face/cluster_face.h"
 #include "proxy/face/database.h"
 #include "proxy/face/monitor.h"
@@ -27,6 +28,8 @@
 
 static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
                               struct kw_buf *buf);
+static void answer_describe(struct kw_client *client, const struct kw_command *command,
+                            struct kw_buf *buf);
 static void answer_ping(struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf);
 static void hello_reply(const struct kw_client *client, struct kw_buf *buf);
@@ -167,7 +170,7 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     case KW_LOCAL_COMMAND_LIST:
     case KW_LOCAL_COMMAND_GETKEYS:
     case KW_LOCAL_COMMAND_GETKEYSANDFLAGS:
-        kw_describe(buf, command, client->proxy->learned, argv->items, argv->count, client->proto);
+        answer_describe(client, command, buf);
         return KW_ANSWERED;
     case KW_LOCAL_CLUSTER_SLOTS:
     case KW_LOCAL_CLUSTER_SHARDS:
@@ -186,6 +189,19 @@ static enum kw_verdict answer(struct kw_client *client, const struct kw_command 
     default:
         KW_UNREACHABLE(); /* kw_admit() refuses what nobody answers */
     }
+}
+
+/* COMMAND and its kin, and HELP: of what there is behind us. */
+static void answer_describe(struct kw_client *client, const struct kw_command *command,
+                            struct kw_buf *buf)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    struct kw_describe_rows rows = {
+        .learned = client->proxy->learned,
+        .offers = client->proxy->embedded != NULL ? kw_embedded_offers : NULL,
+    };
+
+    kw_describe(buf, command, &rows, argv->items, argv->count, client->proto);
 }
 
 static void answer_ping(struct kw_client *client, struct kw_buf *buf)

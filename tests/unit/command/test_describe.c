@@ -28,7 +28,7 @@ static char *reply_to(const char *text, int proto)
     assert_non_null(command);
     kw_chunk_pool_init(&pool);
     kw_buf_init(&buf, &pool);
-    kw_describe(&buf, command, NULL, argv, argc, proto);
+    kw_describe(&buf, command, &(struct kw_describe_rows){0}, argv, argc, proto);
 
     char *reply = kw_alloc(buf.len + 1);
     size_t len = 0;
