@@ -14,7 +14,7 @@ struct kw_entry;
 
 enum { KW_BAGS = 3 };
 
-/* An entry that was removed; its size says all that freeing it takes, so that it need not be near. */
+/* An entry that was removed. Its size says all that freeing it takes: it need not be near. */
 struct kw_retired {
     uint32_t ref;
     uint32_t size_bytes; /* 0: look at it, there is more to do */
