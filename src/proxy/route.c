@@ -21,7 +21,9 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
     struct kw_keys keys;
 
     if (single != 0) {
-        target->slot = kw_slot_of_key(argv->items[single]);
+        if (target->near_hash == 0) { /* else it has been looked for already */
+            target->slot = kw_slot_of_key(argv->items[single]);
+        }
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
         if (!kw_route_keys_agree(argv, &keys, &target->slot) && !kw_route_is_plain(client->proxy)) {
             return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
