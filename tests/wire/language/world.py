@@ -83,9 +83,7 @@ class World:
 
     def _wait_for_nil(self, key, deadline):
         while True:
-            with self.proxy.connect() as sock:
-                sock.sendall(resp.command("GET", key))
-                reply = sock.recv(1000)
+            reply = self.proxy.ask_and_leave(resp.command("GET", key))
             if reply == b"$-1\r\n":
                 return
             if time.monotonic() > deadline:
