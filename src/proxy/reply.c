@@ -194,6 +194,14 @@ void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes)
     kw_stream_mark(&client->stream);
 }
 
+void kw_reply_pass_buf(struct kw_request *request, struct kw_buf *buf)
+{
+    for (const struct kw_chunk *chunk = buf->head; chunk != NULL; chunk = chunk->next) {
+        kw_reply_pass(request, kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start));
+    }
+    kw_buf_reset(buf);
+}
+
 /* Would its bytes be the next ones that the client is waiting for? */
 static bool reply_is_in_turn(const struct kw_request *request)
 {

@@ -58,6 +58,9 @@ void kw_reply_finish_all(struct kw_client *client);
 /* A piece of REQUEST's reply. Dropped when the client is gone. */
 void kw_reply_pass(struct kw_request *request, struct kw_bytes bytes);
 
+/* The same with all of BUF, which is empty then. */
+void kw_reply_pass_buf(struct kw_request *request, struct kw_buf *buf);
+
 /* REQUEST's reply is complete: deliver what is in turn. The request may be gone after this. */
 void kw_reply_finish(struct kw_request *request);
 

@@ -28,11 +28,7 @@ static void round_done(struct kw_proxy *home, struct kw_errand *errand)
         } else {
             kw_reply_status(&buf, KW_BYTES("OK"));
         }
-        for (const struct kw_chunk *chunk = buf.head; chunk != NULL; chunk = chunk->next) {
-            kw_reply_pass(request,
-                          kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start));
-        }
-        kw_buf_reset(&buf);
+        kw_reply_pass_buf(request, &buf);
     }
     kw_reply_finish(request);
     round->on_end(round);

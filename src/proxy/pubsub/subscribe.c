@@ -345,10 +345,7 @@ static void subscriber_answer(struct kw_subscriber *subscriber)
 
     kw_buf_init(&buf, subscriber->client->proxy->chunks);
     subscriber_confirm(subscriber, &buf);
-    for (const struct kw_chunk *chunk = buf.head; chunk != NULL; chunk = chunk->next) {
-        kw_reply_pass(request, kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start));
-    }
-    kw_buf_reset(&buf);
+    kw_reply_pass_buf(request, &buf);
     kw_reply_finish(request);
 }
 

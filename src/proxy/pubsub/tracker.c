@@ -254,8 +254,7 @@ static void wish_decide(struct wish *wish, struct kw_client *client)
         return;
     }
     wish_free(wish);
-    kw_reply_pass(request, kw_bytes_of(line.head->data + line.head->start, line.len));
-    kw_buf_reset(&line);
+    kw_reply_pass_buf(request, &line);
     kw_reply_finish(request);
 }
 
