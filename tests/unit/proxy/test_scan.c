@@ -1,5 +1,6 @@
 /* test_scan.c - cursors, patterns, and what a node says of its slots. */
-#include "proxy/gather/scan.h"
+#include "proxy/gather/scan_check.h"
+#include "proxy/gather/scan_cursor.h"
 #include "tests/unit/kw_test.h"
 
 #include <inttypes.h>
