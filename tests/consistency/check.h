@@ -16,6 +16,10 @@ enum {
     NODES_MAX = 16,
     CLIENTS_MAX = 512,
     OPS_MAX = 32,
+    LENGTHS = 61, /* of values: prime, so that neighbours differ and a long cycle passes */
+    LENGTH_MIN = 64,
+    LENGTH_LONG = 2000, /* more, for some */
+    LONG_EVERY = 50,
     KEYS_EACH = 3, /* of one operation, at most */
     OUT_BYTES = 128 * 1024,
     PROBES_EACH = 4, /* clients that only measure how late a keyway is; they spread over workers */
@@ -33,6 +37,8 @@ enum role { CLIENT, PROBE, DIRECT };
 enum shape {
     NOTHING, /* a handshake, a PING */
     READ,    /* leaf I of the reply is the value of key I */
+    PART,    /* the beginning of the value */
+    LENGTH,  /* how long it is, which says what it can be: value_length() */
     FIND,    /* the value is the leaf that looks like one: HGETALL */
     EXISTS,
     WRITE,       /* acknowledged, that is all */
@@ -50,6 +56,7 @@ struct op {
     uint64_t need[KEYS_EACH];
     uint64_t number[KEYS_EACH]; /* of the states that it writes; 0: none */
     uint64_t ttl_us;            /* of what it writes; 0: for ever */
+    uint64_t epoch[KEYS_EACH];  /* of its registers, when it was sent */
     bool is_shared;             /* a write that may be under way with others of its kind */
     int replies_left;
 };
@@ -61,6 +68,7 @@ struct client {
     int place; /* index of its keyway or node */
     bool is_resp3;
     bool is_bypass;
+    bool is_off;     /* its node is gone: it stays away */
     bool is_failed;  /* an error among the replies of the operation under way */
     bool is_certain; /* ... one that says that nothing was done */
     uint64_t connect_at_us;
@@ -105,9 +113,10 @@ struct check {
     uint64_t began_us;
     bool is_over;
 
-    bool is_season;
+    int season_count; /* registers in a season */
     bool may_vanish;
-    uint64_t epoch;
+    bool is_hold_wanted; /* until nothing is under way at what is held: "held" is owed */
+    uint64_t epoch;      /* how many seasons have begun or ended */
     /* FLUSHALL */
     bool is_flush_wanted;
     int flush_place; /* of a keyway; -1: all nodes */
@@ -147,6 +156,15 @@ uint64_t larger(uint64_t a, uint64_t b);
 /* How late the clock of keyway PLACE may be: what its probes waited lately, or wait now. */
 uint64_t lag_of(const struct check *check, int place);
 
+/* ---- steer.c ---- */
+
+/* What came from stdin. */
+void commands_read(struct check *check);
+
+/* "held" is said once nothing is under way at what is held. */
+void hold_go_on(struct check *check);
+void figures_print(const struct check *check);
+
 /* ---- client.c ---- */
 
 /* Connects, or sends the next batch, when it is time. */
@@ -161,6 +179,9 @@ void client_lose(struct check *check, struct client *client);
 /* The next operations of CLIENT, and their bytes in check->out. None: nothing to do now. */
 void client_make_batch(struct check *check, struct client *client);
 struct op *op_add(struct client *client, const char *name, enum shape shape, int replies);
+
+/* How long the value NUMBER of a register is. */
+size_t value_length(uint64_t number);
 
 /* ---- flush.c ---- */
 

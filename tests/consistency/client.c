@@ -18,6 +18,9 @@ static void client_connect(struct check *check, struct client *client);
 
 void client_go_on(struct check *check, struct client *client)
 {
+    if (client->is_off) {
+        return;
+    }
     if (client->fd < 0) {
         if (check->now_us >= client->connect_at_us) {
             client_connect(check, client);

@@ -1,8 +1,7 @@
 """What can happen to a cluster and its keyways while the checker is at work.
 
 Each fault is a function of the scene and a source of chance; when it returns, what it did is over.
-Those that may lose writes which were acknowledged (an unsynced failover, a master that nobody
-hears) say so with scene.season().
+Those that may lose writes which were acknowledged say so: see loss().
 """
 import contextlib
 import os
@@ -21,11 +20,10 @@ STORM_KEYS = 20000
 ABSENT_LEASE_MS = 1000                      # of absent keys whose slots move: see the README
 
 
-def random_fault(scene, rng):
-    """One of them by chance; its name."""
-    fault = rng.choice(FAULTS)
-    fault(scene, rng)
-    return fault.__name__
+def all_in_turn(rng):
+    """All of them in a random order, and again in another, for ever."""
+    while True:
+        yield from rng.sample(FAULTS, len(FAULTS))
 
 
 def kill_links(scene, rng):
@@ -57,20 +55,64 @@ def stop_master(scene, rng):
 def stop_master_until_it_is_replaced(scene, rng):
     """It comes back with an old truth, and with connections that never noticed."""
     node = rng.choice(scene.masters())
-    if replica_of_now(scene.cluster, node) is None:
+    replica = replica_of_now(scene.cluster, node)
+    if replica is None:
         return
-    with scene.season():
+    tags = scene.tags_of(node)
+    scene.checker.tell("off %d" % node["port"])
+    with loss(scene, rng, node, tags):
         scene.cluster.kill(node["port"], signal.SIGSTOP)
-        others = [other for other in scene.cluster.nodes if other is not node]
-        until(lambda: node["id"] not in masters_as_seen_by(scene, others[0]), 20,
-              "a replica takes over")
-        scene.cluster.kill(node["port"], signal.SIGCONT)
+        wait_until_master(scene, replica, tags)
+    time.sleep(rng.uniform(0, 0.5))         # writes, which the old one doesn't know of
+    scene.cluster.kill(node["port"], signal.SIGCONT)
+    wait_until_replica(scene, node)
+    scene.checker.tell("on %d" % node["port"])
+    settle(scene, tags)
 
 
-def masters_as_seen_by(scene, node):
-    lines = scene.cluster.call(node["port"], "CLUSTER", "NODES").decode().splitlines()
-    return {line.split()[0] for line in lines
-            if "master" in line.split()[2] and "fail" not in line.split()[2].split(",")}
+def kill_master(scene, rng):
+    """With all that it had not sent to its replica yet."""
+    node = rng.choice(scene.masters())
+    replica = replica_of_now(scene.cluster, node)
+    if replica is None:
+        return
+    tags = scene.tags_of(node)
+    with loss(scene, rng, node, tags):
+        scene.cluster.kill(node["port"])
+        wait_until_master(scene, replica, tags)
+    scene.cluster.restart(node["port"])
+    settle(scene, tags)
+
+
+def loss(scene, rng, node, tags):
+    """NODE goes in here. Half the time nothing is lost: writes have ended, its replica has them
+    all, and every rule holds throughout. Else it is in the midst of writes, which some of us saw."""
+    stack = contextlib.ExitStack()
+    if rng.random() < 0.5:
+        stack.enter_context(scene.held(tags))
+        scene.sync(node, tags[0])
+    else:
+        stack.enter_context(scene.season(tags))
+    return stack
+
+
+def wait_until_master(scene, node, tags):
+    """NODE has taken over, and all keyways know."""
+    until(lambda: role_of(scene, node) == b"master", 30, "a replica takes over")
+    scene.wait_until_heard(node, tags)
+
+
+def wait_until_replica(scene, node):
+    until(lambda: role_of(scene, node) == b"slave", 30, "the old master learns that it is none")
+
+
+def role_of(scene, node):
+    return scene.cluster.call(node["port"], "ROLE")[0]
+
+
+def settle(scene, tags):
+    until(scene.is_whole, 40 * scene.options.patience, "the cluster is whole again")
+    scene.look(tags)
 
 
 def stop_keyway(scene, rng):
@@ -82,14 +124,36 @@ def stop_keyway(scene, rng):
 
 
 def fail_over(scene, rng):
+    """As an operator asks for it: no write is lost, nothing may be seen."""
+    change_places(scene, rng, (), lambda *_: contextlib.nullcontext())
+
+
+def fail_over_by_force(scene, rng):
+    change_places(scene, rng, rng.choice([("FORCE",), ("TAKEOVER",)]), loss)
+
+
+def change_places(scene, rng, kind, danger):
     node = rng.choice(scene.masters())
     replica = replica_of_now(scene.cluster, node)
     if replica is None:
         return
-    kind = rng.choice([(), ("FORCE",), ("TAKEOVER",)])
-    with scene.season(), contextlib.suppress(ClusterError, AssertionError):
+    tags = scene.tags_of(node)
+    with danger(scene, rng, node, tags):
+        until(lambda: is_asked_to_take_over(scene, replica, kind), 30, "they change places")
+        wait_until_replica(scene, node)
+        wait_until_master(scene, replica, tags)
+    settle(scene, tags)
+
+
+def is_asked_to_take_over(scene, replica, kind):
+    """Asked once more when it came to nothing: the election can have been lost."""
+    with contextlib.suppress(ClusterError):     # it is master
         scene.cluster.call(replica["port"], "CLUSTER", "FAILOVER", *kind)
-        until(lambda: replica_of_now(scene.cluster, replica) is not None, 6, "they changed places")
+    try:
+        until(lambda: role_of(scene, replica) == b"master", 6, "it takes over")
+    except AssertionError:
+        return False
+    return True
 
 
 def move_slots(scene, rng):
@@ -186,5 +250,5 @@ def little_memory(scene):
 
 
 FAULTS = [kill_links, kill_tracking_links, stop_master, stop_master_until_it_is_replaced,
-          stop_keyway, fail_over, move_slots, flush, expiry_storm, small_tracking_table,
-          busy_master, pause_writes, nothing]
+          kill_master, stop_keyway, fail_over, fail_over_by_force, move_slots, flush, expiry_storm,
+          small_tracking_table, busy_master, pause_writes, nothing]

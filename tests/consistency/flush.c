@@ -15,7 +15,8 @@ bool flush_begin(struct check *check, struct client *client)
         return false;
     }
     for (int i = 0; i < check->regs_count; i++) {
-        if (check->regs[i].writers_count > 0 || check->now_us < check->regs[i].quiet_until_us) {
+        if (check->regs[i].writers_count > 0 || check->regs[i].is_held ||
+            check->now_us < check->regs[i].quiet_until_us) {
             return false;
         }
     }
@@ -56,7 +57,8 @@ void flush_on_reply(struct check *check, const struct client *client, bool is_fa
     if (--check->flush_left > 0) {
         return;
     }
-    bool is_known = !check->is_flush_failed && client->epoch == check->epoch && !check->is_season;
+    bool is_known =
+        !check->is_flush_failed && client->epoch == check->epoch && check->season_count == 0;
     for (int i = 0; i < check->regs_count; i++) {
         struct reg *reg = &check->regs[i];
         reg->writer = NULL;

@@ -114,8 +114,37 @@ static void client_learn(struct check *check, struct client *client, const struc
     }
 }
 
+/* A season of the register was, is or began while OP was under way. */
+static bool is_in_season(const struct check *check, const struct op *op, int key)
+{
+    const struct reg *reg = &check->regs[op->keys[key]];
+
+    return reg->is_season || reg->epoch != op->epoch[key];
+}
+
+/* The newest value that is as long as LEAF says. False: there is none since the last absence
+ * or what was needed, and it can't be absent either. */
+static bool length_number(const struct reg *reg, const struct leaf *leaf, uint64_t need,
+                          uint64_t *number)
+{
+    uint64_t length = strtoull(leaf->at, NULL, 10);
+
+    *number = 0;
+    if (length == 0) {
+        return true;
+    }
+    for (*number = reg->started - reg->started % 2;
+         *number >= 2 && *number + (uint64_t)2 * LENGTHS * LONG_EVERY > need; *number -= 2) {
+        if (value_length(*number) == length) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* True, and NUMBER is what LEAF says of REG; 0 for absent. False: it says nothing of REG. */
-static bool leaf_number(const struct reg *reg, const struct leaf *leaf, uint64_t *number)
+static bool leaf_number(const struct reg *reg, const struct leaf *leaf, bool is_part,
+                        uint64_t *number)
 {
     char *end = NULL;
     size_t name_len = strlen(reg->name);
@@ -132,6 +161,9 @@ static bool leaf_number(const struct reg *reg, const struct leaf *leaf, uint64_t
         return false;
     }
     *number = strtoull(leaf->at + 1, &end, 10);
+    if (is_part) {
+        return *end == ':';
+    }
     return *end == ':' && (size_t)(leaf->at + leaf->len - end) > name_len + 1 &&
            memcmp(end + 1, reg->name, name_len) == 0 && end[1 + name_len] == ':';
 }
@@ -162,8 +194,13 @@ static void judge(struct check *check, struct client *client, struct op *op, int
     struct verdict verdict;
     uint64_t number = 0;
 
-    if (!leaf_number(reg, leaf, &number)) {
+    bool is_understood = op->shape == LENGTH ? length_number(reg, leaf, answer.need, &number)
+                                             : leaf_number(reg, leaf, op->shape == PART, &number);
+    if (!is_understood) {
         verdict = (struct verdict){.is_violated = true, .violation = FROM_NOWHERE};
+    } else if (is_in_season(check, op, key)) {
+        verdict = reg_judge_in_season(reg, &answer, number);
+        reg->started = reg->kind == COUNTER ? larger(reg->started, number) : reg->started;
     } else if (number == 0) {
         answer.lease_us = client->role == DIRECT ? 0 : check->options.absent_lease_us;
         verdict = reg_judge_absent(reg, &answer);
@@ -181,7 +218,9 @@ static void judge(struct check *check, struct client *client, struct op *op, int
         violation_report(check, client, op, reg, &verdict, answer.need);
         return;
     }
-    client_learn(check, client, op, key, verdict.number);
+    if (op->shape != LENGTH && !is_in_season(check, op, key)) {
+        client_learn(check, client, op, key, verdict.number);
+    }
 }
 
 /* "1" for EXISTS: some value there must have been. */
@@ -191,6 +230,9 @@ static void judge_exists(struct check *check, struct client *client, struct op *
     struct reg *reg = &check->regs[op->keys[0]];
     struct leaf nil = {NULL, 0};
 
+    if (is_in_season(check, op, 0)) {
+        return;
+    }
     if (leaf->len == 1 && leaf->at[0] == '0') {
         judge(check, client, op, 0, &nil);
     } else if (op->need[0] % 2 == 1 && reg->started == op->need[0] && client->role != DIRECT) {
@@ -203,9 +245,14 @@ static void acknowledge(struct check *check, struct client *client, struct op *o
 {
     for (int i = 0; i < op->keys_count; i++) {
         struct reg *reg = &check->regs[op->keys[i]];
-        reg_acknowledge(reg, op->number[i], check->now_us);
         if (op->ttl_us > 0) {
             reg_expire(reg, op->number[i], check->now_us + op->ttl_us);
+        }
+        if (is_in_season(check, op, i)) {
+            continue;
+        }
+        reg_acknowledge(reg, op->number[i], check->now_us);
+        if (op->ttl_us > 0) {
             reg_acknowledge(reg, op->number[i] + 1,
                             check->now_us + op->ttl_us + check->options.lag_us);
         }
@@ -221,7 +268,7 @@ static void acknowledge_count(struct check *check, struct client *client, struct
     struct answer answer = answer_of(check, client, op, 0);
 
     op->number[0] = strtoull(leaf->at, NULL, 10) * 2;
-    if (op->number[0] <= op->need[0]) {
+    if (op->number[0] <= op->need[0] && !is_in_season(check, op, 0)) {
         struct verdict verdict = reg_judge_value(reg, &answer, op->number[0]);
         verdict.violation = WENT_BACK;
         violation_report(check, client, op, reg, &verdict, answer.need);
@@ -238,6 +285,8 @@ static void op_judge(struct check *check, struct client *client, struct op *op,
 
     switch (op->shape) {
     case READ:
+    case PART:
+    case LENGTH:
         for (int i = 0; i < op->keys_count; i++) {
             judge(check, client, op, i, (unsigned)i < reply->leaves_count ? leaf + i : &nil);
         }
@@ -317,18 +366,16 @@ void op_on_reply(struct check *check, struct client *client, struct op *op,
         flush_on_reply(check, client, false);
         return;
     }
-    check->reads += op->shape == READ || op->shape == FIND || op->shape == EXISTS;
+    check->reads += op->shape > NOTHING && op->shape < WRITE;
     check->direct_reads += client->role == DIRECT && op->shape < WRITE;
     check->writes += op->shape >= WRITE;
-    if (client->epoch == check->epoch && !check->is_season) {
-        op_judge(check, client, op, reply);
-    } else {
-        check->unchecked++;
-        if (op->shape == WRITE_COUNT) { /* its number is the server's: remember that it was used */
-            struct reg *reg = &check->regs[op->keys[0]];
-            reg->started = larger(reg->started, strtoull(reply->leaves[0].at, NULL, 10) * 2);
+    for (int i = 0; i < op->keys_count; i++) {
+        if (is_in_season(check, op, i)) {
+            check->unchecked++;
+            break;
         }
     }
+    op_judge(check, client, op, reply);
     for (int i = 0; i < op->keys_count && op->shape >= WRITE; i++) {
         release(&check->regs[op->keys[i]]);
     }

@@ -11,16 +11,7 @@
  * notes, before it sends, what each key's view has told by then: no reply may be older. One thread
  * and one clock, so "before" is what it says.
  *
- * Who steers writes lines to our stdin:
- *
- *     season begin   a fault comes that may lose acknowledged writes: check nothing, learn nothing
- *     season end     it is over; whatever is there now is the beginning
- *     vanish on|off  keys may be evicted at any time
- *     absent MS      the lease for absent keys from now on
- *     flush N        FLUSHALL through keyway N, or with -1 at all nodes; "flushed" when it is done
- *     figures        a line of JSON
- *     stop           a line of JSON, and the end
- *
+ * Who steers writes lines to our stdin: see steer.c.
  * The rules themselves are in register.c.
  */
 #include "tests/consistency/check.h"
@@ -34,14 +25,13 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *const VIOLATION_NAMES[VIOLATIONS] = {"went_back", "stale", "expired", "from_nowhere"};
+const char *const VIOLATION_NAMES[VIOLATIONS] = {"went_back", "stale", "expired", "from_nowhere",
+                                                 "undone"};
 
 static void options_parse(struct options *options, int argc, char **argv);
 static void check_open(struct check *check);
 static void clients_add(struct check *check, enum role role, int place, int view, int count);
 static void check_turn(struct check *check);
-static void commands_read(struct check *check);
-static void figures_print(const struct check *check);
 
 int main(int argc, char **argv)
 {
@@ -219,6 +209,7 @@ static void check_turn(struct check *check)
             client_on_readable(check, events[i].data.ptr);
         }
     }
+    hold_go_on(check);
     if (check->now_us - check->lag_turned_us > LAG_WINDOW_US) {
         memcpy(check->lag_before_us, check->lag_us, sizeof check->lag_us);
         memset(check->lag_us, 0, sizeof check->lag_us);
@@ -237,93 +228,4 @@ uint64_t lag_of(const struct check *check, int place)
         }
     }
     return lag_us + check->options.lag_us;
-}
-/* ---- who steers ---- */
-
-static void season_set(struct check *check, bool is_season)
-{
-    check->is_season = is_season;
-    check->epoch++;
-    check->seasons += is_season;
-    if (is_season) {
-        printf("season\n");
-    }
-    for (int i = 0; i < check->regs_count && !is_season; i++) {
-        reg_forget(&check->regs[i]);
-    }
-}
-
-static void command_obey(struct check *check, const char *line)
-{
-    if (strcmp(line, "season begin") == 0) {
-        season_set(check, true);
-    } else if (strcmp(line, "season end") == 0) {
-        season_set(check, false);
-        printf("checking\n");
-    } else if (strcmp(line, "vanish on") == 0) {
-        check->may_vanish = true;
-    } else if (strcmp(line, "vanish off") == 0) {
-        check->may_vanish = false;
-    } else if (strncmp(line, "absent ", 7) == 0) {
-        check->options.absent_lease_us = strtoull(line + 7, NULL, 10) * 1000;
-    } else if (strncmp(line, "flush ", 6) == 0) {
-        check->flush_place = (int)strtol(line + 6, NULL, 10);
-        check->is_flush_wanted = true;
-    } else if (strcmp(line, "figures") == 0) {
-        figures_print(check);
-    } else if (strcmp(line, "stop") == 0) {
-        check->is_over = true;
-    } else {
-        fprintf(stderr, "check: what is \"%s\"?\n", line);
-        exit(2);
-    }
-}
-
-static void commands_read(struct check *check)
-{
-    ssize_t got = read(STDIN_FILENO, check->commands + check->commands_len,
-                       sizeof check->commands - 1 - check->commands_len);
-
-    if (got == 0) {
-        check->is_over = true; /* who steers is gone */
-        return;
-    }
-    if (got < 0) {
-        return;
-    }
-    check->commands_len += (size_t)got;
-    check->commands[check->commands_len] = '\0';
-    char *line = check->commands;
-    for (char *end = strchr(line, '\n'); end != NULL; end = strchr(line, '\n')) {
-        *end = '\0';
-        command_obey(check, line);
-        line = end + 1;
-    }
-    check->commands_len = strlen(line);
-    memmove(check->commands, line, check->commands_len + 1);
-}
-
-static void figures_print(const struct check *check)
-{
-    printf("{\"seconds\": %.1f, \"reads\": %llu, \"writes\": %llu, \"direct_reads\": %llu, "
-           "\"errors\": %llu, \"unchecked\": %llu, \"seasons\": %llu, \"flushes\": %llu, "
-           "\"reconnects\": %llu, \"hangs\": %llu, \"stale_reads\": %llu, \"oldest_ms\": %.3f, "
-           "\"oldest_by\": \"%s\", \"servers_own\": %llu, \"last_error\": \"%s\", ",
-           (double)(check->now_us - check->began_us) / 1e6, (unsigned long long)check->reads,
-           (unsigned long long)check->writes, (unsigned long long)check->direct_reads,
-           (unsigned long long)check->errors, (unsigned long long)check->unchecked,
-           (unsigned long long)check->seasons, (unsigned long long)check->flushes,
-           (unsigned long long)check->reconnects, (unsigned long long)check->hangs,
-           (unsigned long long)check->stale_reads, (double)check->oldest_us / 1000,
-           check->oldest_by, (unsigned long long)check->servers_own, check->last_error);
-    printf("\"violations\": {");
-    for (int i = 0; i < VIOLATIONS; i++) {
-        printf("%s\"%s\": %llu", i == 0 ? "" : ", ", VIOLATION_NAMES[i],
-               (unsigned long long)check->violations[i]);
-    }
-    printf("}, \"examples\": [");
-    for (int i = 0; i < check->examples_count; i++) {
-        printf("%s\"%s\"", i == 0 ? "" : ", ", check->examples[i]);
-    }
-    printf("]}\n");
 }

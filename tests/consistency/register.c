@@ -47,16 +47,31 @@ void reg_raise(struct reg *reg, int view, uint64_t number, const char *by, uint6
     }
 }
 
-void reg_forget(struct reg *reg)
+void reg_season_set(struct reg *reg, bool is_season)
 {
+    reg->is_season = is_season;
+    reg->epoch++;
     for (int view = 0; view < VIEWS_MAX; view++) {
         reg->floor[view] = 0;
     }
     reg->acks_count = 0;
-    reg->deadlines_count = 0;
     for (int i = 0; i < MEMORY; i++) {
         reg->acks[i].number = 0;
-        reg->deadlines[i].number = 0;
+    }
+}
+
+void reg_settle(struct reg *reg, uint64_t number, uint64_t now_us)
+{
+    if (number == 0) {
+        number = reg_draw_absent(reg, now_us);
+        reg_acknowledge(reg, number, now_us);
+    } else if (reg->kind != COUNTER) { /* whose numbers are made again after a loss */
+        reg->settled = number;
+        reg->settled_last = reg->started;
+        reg->settled_at_us = now_us;
+    }
+    for (int view = 0; view < VIEWS_MAX; view++) {
+        reg_raise(reg, view, number, "the look", now_us);
     }
 }
 
@@ -75,8 +90,27 @@ struct verdict reg_judge_value(const struct reg *reg, const struct answer *answe
         verdict.violation = STALE;
     } else if (number < answer->need) {
         verdict.violation = WENT_BACK;
+    } else if (number > reg->settled && number <= reg->settled_last &&
+               answer->sent_us > reg->settled_at_us) {
+        verdict.violation = UNDONE;
     } else {
         verdict.is_violated = false;
+    }
+    return verdict;
+}
+
+struct verdict reg_judge_in_season(const struct reg *reg, const struct answer *answer,
+                                   uint64_t number)
+{
+    struct verdict verdict = {.number = number};
+    uint64_t until_us = until_of(reg, number);
+
+    if (number > reg->started && reg->kind != COUNTER) {
+        verdict.is_violated = true;
+        verdict.violation = FROM_NOWHERE;
+    } else if (until_us != 0 && answer->sent_us > until_us + answer->lag_us) {
+        verdict.is_violated = true;
+        verdict.violation = EXPIRED;
     }
     return verdict;
 }

@@ -7,7 +7,11 @@
  *
  *     view    one keyway, or all clients that talk to nodes directly
  *     floor   of a view: the oldest state that a request sent now may still be told
- *     season  while a fault may lose acknowledged writes, nothing is checked and nothing learned
+ *     season  of a register: a fault may be losing acknowledged writes of it. What is told of it can
+ *             be told from what never was, and no more; nothing is learned
+ *     held    nobody writes to it for a while
+ *     settled what it was when it was held and everybody told the same: of all that had been drawn
+ *             until then nothing else can come back, whatever was lost
  *
  * Thread: one. Memory: fixed.
  */
@@ -26,6 +30,7 @@ enum violation {
     STALE,        /* a state that was over, elsewhere, for longer than the lease */
     EXPIRED,      /* a value after its deadline */
     FROM_NOWHERE, /* a state that never was, or is not yet */
+    UNDONE,       /* a state that was lost with its master, after everybody had seen it lost */
     VIOLATIONS
 };
 
@@ -47,7 +52,13 @@ struct reg {
         uint64_t number, until_us; /* a value, and when it must be over */
     } deadlines[MEMORY];
     unsigned acks_count, absents_count, deadlines_count;
-    /* who writes; kept by check.c */
+    bool is_season;
+    bool is_held;
+    uint64_t epoch;   /* how many seasons have begun or ended */
+    uint64_t settled; /* of the numbers up to settled_last this is the only one left ... */
+    uint64_t settled_last;
+    uint64_t settled_at_us; /* ... since */
+    /* who writes; kept by request.c and judge.c */
     const void *writer; /* serial writes: whose */
     unsigned writers_count;
     uint64_t quiet_until_us; /* a write's outcome is unknown: none is sent before */
@@ -86,10 +97,17 @@ void reg_expire(struct reg *reg, uint64_t number, uint64_t until_us);
 /* The view was told NUMBER: nothing older from now on. */
 void reg_raise(struct reg *reg, int view, uint64_t number, const char *by, uint64_t at_us);
 
-/* Nothing that was is known to be any more. */
-void reg_forget(struct reg *reg);
+/* A season begins or ends: of what was, nothing is known to be any more. */
+void reg_season_set(struct reg *reg, bool is_season);
+
+/* REG is held, and everybody has told NUMBER; 0: that it is absent. */
+void reg_settle(struct reg *reg, uint64_t number, uint64_t now_us);
 
 struct verdict reg_judge_value(const struct reg *reg, const struct answer *answer, uint64_t number);
 struct verdict reg_judge_absent(const struct reg *reg, const struct answer *answer);
+
+/* In a season: can there ever have been such a value, and is it not past its deadline? */
+struct verdict reg_judge_in_season(const struct reg *reg, const struct answer *answer,
+                                   uint64_t number);
 
 #endif

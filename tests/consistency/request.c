@@ -31,13 +31,20 @@ static void put_command(struct check *check, int count, ...)
 }
 
 /* "v17:{t1}:text:9:xxxx": mostly short, sometimes so long that it is not one of the small ones. */
-static void value_text(struct check *check, const struct reg *reg, uint64_t number, char *text)
+static void value_text(const struct reg *reg, uint64_t number, char *text)
 {
-    size_t pad = draw(check, 50) == 0 ? 2000 : draw(check, 100);
+    size_t length = value_length(number);
     int len = sprintf(text, "v%llu:%s:", (unsigned long long)number, reg->name);
 
-    memset(text + len, 'x', pad);
-    text[(size_t)len + pad] = '\0';
+    memset(text + len, 'x', length - (size_t)len);
+    text[length] = '\0';
+}
+
+size_t value_length(uint64_t number)
+{
+    size_t length = LENGTH_MIN + (number / 2) % LENGTHS;
+
+    return (number / 2) % LONG_EVERY == 0 ? length + LENGTH_LONG : length;
 }
 
 struct op *op_add(struct client *client, const char *name, enum shape shape, int replies)
@@ -51,6 +58,7 @@ struct op *op_add(struct client *client, const char *name, enum shape shape, int
 static void op_add_key(struct check *check, struct client *client, struct op *op, struct reg *reg)
 {
     op->need[op->keys_count] = client->role == DIRECT ? 0 : reg->floor[client->view];
+    op->epoch[op->keys_count] = reg->epoch;
     op->keys[op->keys_count++] = (int)(reg - check->regs);
 }
 
@@ -118,7 +126,7 @@ static void make_mget(struct check *check, struct client *client, struct reg *re
 
 static void make_read(struct check *check, struct client *client, struct reg *reg)
 {
-    static const struct {
+    static const struct read {
         const char *name;
         enum shape shape;
         int words;
@@ -127,14 +135,14 @@ static void make_read(struct check *check, struct client *client, struct reg *re
                       {"GET", READ, 2, {0}},
                       {"GET", READ, 2, {0}},
                       {"GETRANGE", READ, 4, {"0", "-1"}},
+                      {"GETRANGE", PART, 4, {"0", "23"}},
+                      {"STRLEN", LENGTH, 2, {0}},
                       {"EXISTS", EXISTS, 2, {0}}},
-      HASH_READS[] = {{"HGET", READ, 3, {"f"}},
-                      {"HGET", READ, 3, {"f"}},
-                      {"HGETALL", FIND, 2, {0}},
-                      {"HMGET", READ, 4, {"f", "g"}},
-                      {"HVALS", FIND, 2, {0}}};
-    uint64_t which = draw(check, 5);
-    const struct op *added = NULL;
+      HASH_READS[] = {{"HGET", READ, 3, {"f"}},     {"HGET", READ, 3, {"f"}},
+                      {"HGETALL", FIND, 2, {0}},    {"HMGET", READ, 4, {"f", "g"}},
+                      {"HVALS", FIND, 2, {0}},      {"HSTRLEN", LENGTH, 3, {"f"}},
+                      {"HEXISTS", EXISTS, 3, {"f"}}};
+    uint64_t which = draw(check, 7);
 
     if (check->options.is_plain) {
         which = 0;
@@ -142,21 +150,11 @@ static void make_read(struct check *check, struct client *client, struct reg *re
         make_mget(check, client, reg);
         return;
     }
-    if (reg->kind == HASH) {
-        struct op *op = op_add(client, HASH_READS[which].name, HASH_READS[which].shape, 1);
-        op_add_key(check, client, op, reg);
-        put_command(check, HASH_READS[which].words, op->name, reg->name, HASH_READS[which].rest[0],
-                    HASH_READS[which].rest[1]);
-        added = op;
-    } else {
-        which = reg->kind == COUNTER ? 0 : which;
-        struct op *op = op_add(client, TEXT_READS[which].name, TEXT_READS[which].shape, 1);
-        op_add_key(check, client, op, reg);
-        put_command(check, TEXT_READS[which].words, op->name, reg->name, TEXT_READS[which].rest[0],
-                    TEXT_READS[which].rest[1]);
-        added = op;
-    }
-    (void)added;
+    which = reg->kind == COUNTER ? 0 : which;
+    const struct read *read = reg->kind == HASH ? &HASH_READS[which] : &TEXT_READS[which];
+    struct op *op = op_add(client, read->name, read->shape, 1);
+    op_add_key(check, client, op, reg);
+    put_command(check, read->words, read->name, reg->name, read->rest[0], read->rest[1]);
 }
 
 /* ---- writes ---- */
@@ -165,7 +163,7 @@ static void make_read(struct check *check, struct client *client, struct reg *re
 static bool write_may(struct check *check, const struct client *client, const struct reg *reg,
                       bool is_shared)
 {
-    if (check->is_flush_wanted || check->now_us < reg->quiet_until_us) {
+    if (check->is_flush_wanted || reg->is_held || check->now_us < reg->quiet_until_us) {
         return false;
     }
     if (is_shared) {
@@ -207,7 +205,7 @@ static void make_text_write(struct check *check, struct client *client, struct r
     uint64_t number = reg_draw_value(reg);
     struct op *op = NULL;
 
-    value_text(check, reg, number, text);
+    value_text(reg, number, text);
     if (other != NULL && other != reg && other->kind != COUNTER &&
         write_may(check, client, other, false)) {
         op = write_begin(check, client, reg, "MSET", WRITE, 1);
@@ -215,7 +213,7 @@ static void make_text_write(struct check *check, struct client *client, struct r
         other->writer = client;
         other->writers_count++;
         op->number[1] = reg_draw_value(other);
-        value_text(check, other, op->number[1], other_text);
+        value_text(other, op->number[1], other_text);
         put_command(check, 5, "MSET", reg->name, text, other->name, other_text);
     } else if (which == 1) {
         op = write_begin(check, client, reg, "GETSET", WRITE_READ, 1);
@@ -244,7 +242,7 @@ static void make_expiring_write(struct check *check, struct client *client, stru
     uint64_t number = reg_draw_value(reg);
     struct op *op = write_begin(check, client, reg, "SET PX", WRITE, 1);
 
-    value_text(check, reg, number, text);
+    value_text(reg, number, text);
     snprintf(ms, sizeof ms, "%llu", (unsigned long long)ttl_ms);
     op->number[0] = number;
     op->ttl_us = ttl_ms * 1000;
@@ -287,7 +285,7 @@ static void make_hash_write(struct check *check, struct client *client, struct r
     uint64_t number = reg_draw_value(reg);
     struct op *op = NULL;
 
-    value_text(check, reg, number, text);
+    value_text(reg, number, text);
     if (draw(check, 4) == 0) {
         op = write_begin(check, client, reg, "MULTI DEL HSET EXEC", WRITE, 4);
         put_command(check, 1, "MULTI");

@@ -18,9 +18,13 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "cluster"), os.path.join(ROOT, "test
 from language.keyway import Keyway, free_port  # noqa: E402  (needs the paths above)
 from local_cluster import LocalCluster         # noqa: E402
 from support.client import Client              # noqa: E402
+from support.topology import masters_of        # noqa: E402
 from support.wait import until                 # noqa: E402
+from language.slots import slot_of             # noqa: E402
 
 LEASE_MS = 300
+KINDS = ["text", "expiring", "counter", "hash"]    # as in main.c
+TAGS_COUNT = 48
 CLUSTER_CONFIG = {"cluster-node-timeout": 1500, "enable-debug-command": "yes",
                   "cluster-require-full-coverage": "no"}
 # Everything is worth a fill, so that the cache is in every key's way.
@@ -79,16 +83,19 @@ class Scene:
     """
 
     def __init__(self, options, binary, arguments=(), keyways=2, relay=None, check=(),
-                 cluster=(3, 1)):
+                 cluster=(3, 1), tags=TAGS_COUNT):
         self.options = options
         self.binary = binary
         self.arguments = list(arguments)
         self.keyways_count = keyways
         self.relay = relay
         self.check_arguments = list(check)
+        self.tags_count = tags
         self.cluster_size = cluster
         self.lease_ms = LEASE_MS
+        self.differences = []       # what a look found
         self.keyways = []
+        self.ports = []             # that clients know them by
         self.cluster = self.checker = None
         self.closing = contextlib.ExitStack()
 
@@ -119,15 +126,16 @@ class Scene:
             keyway.wait_until_it_answers()
             until(lambda k=keyway: all_slots_answer(k.port), 10 * self.options.patience,
                   "keyway reaches every slot")
-        ports = [keyway.port for keyway in self.keyways]
+        self.ports = [keyway.port for keyway in self.keyways]
         if self.relay:
-            ports[0] = self._start_relay(ports[0])
-        words = ["--seed", self.options.seed, "--lease-ms", LEASE_MS] + self.check_arguments
-        for port in ports:
-            words += ["--keyway", port]
+            self.ports[0] = self._start_relay(self.ports[0])
+        said = ["--seed", self.options.seed, "--lease-ms", LEASE_MS, "--keys", self.tags_count]
+        said += self.check_arguments
+        for port in self.ports:
+            said += ["--keyway", port]
         for port in self.cluster.ports:
-            words += ["--node", port]
-        self.checker = Checker(self.options.check, words)
+            said += ["--node", port]
+        self.checker = Checker(self.options.check, said)
         self.closing.callback(self.checker.kill)
 
     def _start_relay(self, upstream):
@@ -162,20 +170,77 @@ class Scene:
             keyway.ping()
             keyway.end()
         figures["cache"] = hits
+        figures["violations"]["differs"] = len(self.differences)
+        figures["examples"] = self.differences[:5] + figures["examples"]
         return figures
 
     def masters(self):
-        from support.topology import masters_of
         return [node for node, _ in masters_of(self.cluster)]
 
+    # ---- faults that take a master away ----
+
     @contextlib.contextmanager
-    def season(self):
-        """Acknowledged writes may be lost in here: see register.h. It ends when all is whole."""
-        assert self.checker.ask("season begin") == "season"
+    def season(self, tags):
+        """Acknowledged writes of these registers may be lost in here: see register.h."""
+        assert self.checker.ask("season begin %s" % words(tags)) == "season"
         yield
-        until(self.is_whole, 40 * self.options.patience, "the cluster is whole again")
-        time.sleep(LEASE_MS / 1000 + 0.3)     # what was cached in it may live that long
         assert self.checker.ask("season end") == "checking"
+
+    @contextlib.contextmanager
+    def held(self, tags):
+        """Nobody writes to these registers in here, and no write to them is under way."""
+        assert self.checker.ask("hold %s" % words(tags), 60 * self.options.patience) == "held"
+        yield
+        self.checker.tell("release")
+
+    def tags_of(self, node):
+        """Numbers of the tags whose slots NODE serves."""
+        ranges = next(ranges for master, ranges in masters_of(self.cluster) if master is node)
+        return [n for n in range(self.tags_count)
+                if any(low <= slot_of("t%d" % n) <= high for low, high in ranges)]
+
+    def sync(self, node, tag):
+        """All that NODE has acknowledged, one replica has too."""
+        with Client(node["port"], 20) as client:
+            assert client.call("SET", "{t%d}:sync" % tag, "x") == b"OK"
+            assert client.call("WAIT", 1, 10000) >= 1, "no replica follows"
+
+    def wait_until_heard(self, master, tags):
+        """Until MASTER answers for TAGS, and every worker of every keyway asks it."""
+        for keyway in self.keyways:
+            until(lambda k=keyway: asks(k.port, master, tags), 40 * self.options.patience,
+                  "keyway hears of the new master")
+
+    def look(self, tags):
+        """Hold these registers: what keyways tell of them is what their masters hold."""
+        with self.held(tags):
+            names = [(kind, n) for n in tags for kind in range(len(KINDS))]
+            deadline = time.monotonic() + LEASE_MS / 1000
+            while True:
+                is_late = time.monotonic() > deadline
+                before = self.ask_masters(names)
+                told = [(port, protocol, ask_all(port, names, protocol))
+                        for _ in range(2) for port in self.ports for protocol in (2, 3)]
+                after = self.ask_masters(names)
+                steady = [i for i in range(len(names)) if before[i] == after[i]]
+                wrong = ["differs: %s through keyway at %d (RESP%d): %.60r, its master holds %.60r" % (
+                    register_name(*names[i]), port, protocol, values[i], after[i])
+                    for port, protocol, values in told for i in steady if values[i] != after[i]]
+                if is_late or not wrong:
+                    break
+                time.sleep(0.02)
+            self.differences += wrong
+            for i in steady:
+                self.checker.tell("settled %d %d" % (names[i][0] * self.tags_count + names[i][1],
+                                                     number_of(names[i][0], after[i])))
+
+    def ask_masters(self, names):
+        values = {}
+        for node, ranges in masters_of(self.cluster):
+            served = [name for name in names if any(
+                low <= slot_of("t%d" % name[1]) <= high for low, high in ranges)]
+            values.update(zip(served, ask_all(node["port"], served, 2)))
+        return [values.get(name) for name in names]
 
     def is_whole(self):
         try:
@@ -190,6 +255,41 @@ def all_slots_answer(port):
         return all(not hasattr(client.call("GET", "ready:%d" % n), "text") for n in range(24))
 
 
+def register_name(kind, n):
+    return "{t%d}:%s:%d" % (n, KINDS[kind], n)
+
+
+def ask_all(port, names, protocol):
+    with Client(port, 20) as client:
+        client.call("HELLO", protocol)
+        return client.pipeline([("HGET", register_name(*name), "f") if KINDS[name[0]] == "hash"
+                                else ("GET", register_name(*name)) for name in names])
+
+
+def number_of(kind, value):
+    """The state that VALUE is: see register.h."""
+    if not isinstance(value, bytes):
+        return 0
+    return int(value) * 2 if KINDS[kind] == "counter" else int(value[1:].split(b":")[0])
+
+
+def asks(port, master, tags):
+    """Some connections, to meet every worker: does each ask MASTER for the first and last tag?"""
+    for _ in range(8):
+        with Client(port, 3) as client:
+            for n in (tags[0], tags[-1]):
+                if client.call("PROXY", "NODE", "slot:%d" % slot_of("t%d" % n), "CLUSTER",
+                               "MYID") != master["id"].encode():
+                    return False
+                if hasattr(client.call("GET", "{t%d}:sync" % n), "text"):
+                    return False
+    return True
+
+
+def words(numbers):
+    return " ".join(str(number) for number in numbers)
+
+
 def violations_of(figures):
     return sum(figures["violations"].values())
 
@@ -197,10 +297,14 @@ def violations_of(figures):
 def describe(figures):
     """One line, and the first violations."""
     cache = figures.get("cache", {})
-    lines = ["%d operations in %.0f s (%d writes, %d errors, %d unchecked in %d seasons), %s hits, "
-             "%d violations %s, oldest stale hit %.1f ms (%s), %d of the servers' own" % (
-                 figures["reads"] + figures["writes"], figures["seconds"], figures["writes"],
-                 figures["errors"], figures["unchecked"], figures["seasons"],
+    operations = figures["reads"] + figures["writes"]
+    lines = ["%d of %d operations checked (%.2f %%; %d seasons) in %.0f s (%d writes, %s), "
+             "%s hits, %d violations %s, oldest stale hit %.1f ms (%s), %d of the servers' own" % (
+                 operations - figures["unchecked"], operations,
+                 100.0 * (operations - figures["unchecked"]) / max(1, operations),
+                 figures["seasons"], figures["seconds"], figures["writes"],
+                 "%d errors, the last of them %s" % (figures["errors"], figures["last_error"])
+                 if figures["errors"] else "no errors",
                  cache.get("hits", "no"), violations_of(figures),
                  {k: v for k, v in figures["violations"].items() if v} or "",
                  figures["oldest_ms"], figures["oldest_by"], figures["servers_own"])]
