@@ -6,6 +6,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,7 @@ static int config_report(const char *error)
 /* Log, daemon, pid file: in this order, so that errors are seen. */
 static int process_prepare(const struct kw_config *config)
 {
+    setlocale(LC_COLLATE, ""); /* SORT ALPHA orders as the locale does, like redis-server */
     if (kw_log_open(config->logfile, config->loglevel) != KW_OK) {
         fprintf(stderr, "Can't open the log file '%s': %s\n", config->logfile, strerror(errno));
         return EXIT_FAILURE;

@@ -5,6 +5,8 @@
  */
 #include "base/text.h"
 
+#include "base/mem.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -80,6 +82,28 @@ enum kw_status kw_text_to_double(struct kw_bytes text, double *value)
     }
     *value = read;
     return KW_OK;
+}
+
+enum kw_status kw_text_scan_double(struct kw_bytes text, double *value)
+{
+    char room[NUMBER_MAX];
+    size_t len = strnlen(text.data, text.len);
+    char *number = room;
+    char *end = NULL;
+
+    if (len < sizeof room) {
+        memcpy(room, text.data, len);
+        room[len] = '\0';
+    } else {
+        number = kw_text_copy_bytes(kw_bytes_of(text.data, len));
+    }
+    errno = 0;
+    *value = strtod(number, &end);
+    bool is_number = *end == '\0' && errno != ERANGE && !isnan(*value);
+    if (number != room) {
+        kw_free(number);
+    }
+    return is_number ? KW_OK : KW_E_INVALID;
 }
 
 enum kw_status kw_text_to_long_double(struct kw_bytes text, long double *value)

@@ -27,6 +27,11 @@ KW_CHECK enum kw_status kw_text_to_int(struct kw_bytes text, int64_t *value);
  * too small. Returns KW_OK and *value, or KW_E_INVALID.
  */
 KW_CHECK enum kw_status kw_text_to_double(struct kw_bytes text, double *value);
+
+/* As strtod() takes it, up to a NUL byte: space before it, and nothing at all is 0; no NaN, nothing
+ * that a double can't hold in full. Returns KW_OK and *value, or KW_E_INVALID.
+ */
+KW_CHECK enum kw_status kw_text_scan_double(struct kw_bytes text, double *value);
 KW_CHECK enum kw_status kw_text_to_long_double(struct kw_bytes text, long double *value);
 
 /* VALUE with 17 digits behind the point, zeros at the end left out, as INCRBYFLOAT stores it. OUT

@@ -40,7 +40,8 @@ enum {
 enum kw_store_stripes {
     KW_STRIPES_NONE = 0, /* plain reads of one key: see keyspace.c */
     KW_STRIPES_KEYS,     /* those of its keys */
-    KW_STRIPES_ALL
+    KW_STRIPES_ALL,
+    KW_STRIPES_PATTERNS /* those of its keys; all, when keys are named by patterns: SORT */
 };
 
 struct kw_store_row {

@@ -2,7 +2,12 @@
 #include "base/mem.h"
 #include "store/internal.h"
 
-enum { NONE = KW_STRIPES_NONE, KEYS = KW_STRIPES_KEYS, ALL = KW_STRIPES_ALL };
+enum {
+    NONE = KW_STRIPES_NONE,
+    KEYS = KW_STRIPES_KEYS,
+    ALL = KW_STRIPES_ALL,
+    PATTERNS = KW_STRIPES_PATTERNS
+};
 
 struct named_row {
     const char *name;

@@ -12,6 +12,7 @@
 #include "store/internal.h"
 
 static void set_fill(struct kw_stripe_set *set);
+static bool has_patterns(const struct kw_bytes *argv, size_t argc);
 
 unsigned kw__stripes_want(struct kw_store_worker *worker, struct kw_stripe_set *set,
                           const struct kw_command *command, const struct kw_bytes *argv,
@@ -26,6 +27,9 @@ unsigned kw__stripes_want(struct kw_store_worker *worker, struct kw_stripe_set *
     if (row->stripes == KW_STRIPES_ALL) {
         set_fill(set);
         return KW_STRIPES_COUNT;
+    }
+    if (row->stripes == KW_STRIPES_PATTERNS && has_patterns(argv, argc)) {
+        set_fill(set);
     }
     /* Of an ill-formed command no key is touched: it answers with its error. */
     (void)kw_keys_find(command, argv, argc, &keys);
@@ -73,4 +77,17 @@ void kw__stripes_give(struct kw_store_worker *worker, bool is_turned)
 static void set_fill(struct kw_stripe_set *set)
 {
     memset(set->bits, 0xff, sizeof set->bits);
+}
+
+/* True when SORT's BY or GET name keys by a star. */
+static bool has_patterns(const struct kw_bytes *argv, size_t argc)
+{
+    for (size_t i = 2; i + 1 < argc; i++) {
+        bool is_pattern = kw_bytes_equal_nocase(argv[i], KW_BYTES("BY")) ||
+                          kw_bytes_equal_nocase(argv[i], KW_BYTES("GET"));
+        if (is_pattern && memchr(argv[i + 1].data, '*', argv[i + 1].len) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }

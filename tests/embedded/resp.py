@@ -103,7 +103,7 @@ def parse(data, at):
     return rest, after
 
 
-EXACT, UNORDERED, NEAR, SHAPE, SCANNED = range(5)
+EXACT, UNORDERED, NEAR, SHAPE, SCANNED, NUMBERS = range(6)
 NEAR_MS = 3000
 
 
@@ -111,6 +111,10 @@ def same(compare, left, right):
     """Do two replies say the same?"""
     if left == right:
         return True
+    if compare == NUMBERS and right.startswith(b"-ERR One or more scores"):
+        return True  # errno of an earlier command is still ERANGE, and redis 7.0 looks at it
+    if compare == NUMBERS:
+        compare = UNORDERED
     if compare == EXACT or left[:1] != right[:1]:
         return False
     if compare == SHAPE:
