@@ -59,7 +59,7 @@ struct kw_server {
     struct kw_timer *deadline; /* runs while shutting down */
     struct kw_stats_hub *hub;
     struct kw_crew *crew;
-    struct kw_near_shared *near;  /* NULL: near-cache is off */
+    struct kw_near_shared *near;  /* NULL: with the embedded store there is no near cache */
     struct kw_commons *commons;   /* with the embedded store; NULL: there is a cluster */
     struct kw_snapshot *snapshot; /* NULL: its keys are kept nowhere */
     struct kw_worker *workers[KW_WORKERS_MAX];
@@ -69,7 +69,9 @@ struct kw_server {
 };
 
 static void run_id_draw(char *text, size_t size);
-static enum kw_status server_open_near(struct kw_server *server);
+static enum kw_status server_share_near(struct kw_server *server);
+static const char *server_check_config(void *arg, const struct kw_config *now,
+                                       const struct kw_config *next, struct kw_blob *why);
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_embed(struct kw_server *server);
 static enum kw_status server_load_keys(struct kw_server *server);
@@ -113,7 +115,7 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     made->crew = kw_crew_new(made->board);
     made->loop = kw_loop_new();
     made->inbox = kw_inbox_open(made->loop, server_on_letter, made);
-    kw_config_board_watch(made->board, server_on_config_change, made);
+    kw_config_board_watch(made->board, server_check_config, server_on_config_change, made);
     made->signals = kw_signals_open(made->loop, server_on_signal, made);
     made->deadline = kw_timer_new(made->loop, server_on_deadline, made);
     server_watch_nodes(made);
@@ -144,8 +146,8 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
             made->workers_count++;
         }
     }
-    if (status == KW_OK && config->near_cache) {
-        status = server_open_near(made);
+    if (status == KW_OK && made->commons == NULL) {
+        status = server_share_near(made);
     }
     if (status != KW_OK) {
         kw_server_free(&made);
@@ -235,21 +237,36 @@ static void run_id_draw(char *text, size_t size)
     text[size - 1] = '\0';
 }
 
-static enum kw_status server_open_near(struct kw_server *server)
+static enum kw_status server_share_near(struct kw_server *server)
 {
-    const struct kw_config *config = server->config;
-    enum kw_status status = kw_near_shared_new(config, server->workers_count, &server->near);
+    enum kw_status status = server->config->near_cache ? kw_near_try(server->config) : KW_OK;
 
-    if (status != KW_OK) {
-        kw_log(KW_LOG_WARNING, "no cache of %llu bytes: %s%s",
-               (unsigned long long)config->cache_max_memory_bytes, kw_status_meaning(status),
-               config->cache_lock_memory ? " (cache-lock-memory: ulimit -l)" : "");
-        return KW_E_SYSTEM;
+    if (status == KW_OK) {
+        server->near = kw_near_shared_new(server->workers_count);
     }
-    for (unsigned i = 0; i < server->workers_count; i++) {
+    for (unsigned i = 0; status == KW_OK && i < server->workers_count; i++) {
         kw_worker_share(server->workers[i], server->near);
     }
-    return KW_OK;
+    return status;
+}
+
+/* Any thread. What no row of the options can know. */
+static const char *server_check_config(void *arg, const struct kw_config *now,
+                                       const struct kw_config *next, struct kw_blob *why)
+{
+    const struct kw_server *server = arg;
+    bool is_new = next->near_cache &&
+                  (!now->near_cache || next->cache_max_memory_bytes != now->cache_max_memory_bytes);
+
+    if (is_new && server->commons != NULL) {
+        kw_blob_print(why, "there are no nodes behind the embedded store");
+        return "near-cache";
+    }
+    if (is_new && kw_near_try(next) != KW_OK) {
+        kw_blob_print(why, "the system refuses the memory");
+        return now->near_cache ? "cache-max-memory" : "near-cache";
+    }
+    return NULL;
 }
 
 static unsigned threads_wanted(const struct kw_config *config)

@@ -117,7 +117,7 @@ void kw_worker_join(struct kw_worker *worker, struct kw_crew *crew)
 
 void kw_worker_share(struct kw_worker *worker, struct kw_near_shared *near)
 {
-    kw_near_open(worker->proxy, near);
+    kw_near_share(worker->proxy, near);
 }
 
 void kw_worker_embed(struct kw_worker *worker, struct kw_commons *commons)

@@ -17,8 +17,9 @@
 struct kw_config_board {
     pthread_mutex_t lock;
     struct kw_config *current; /* one reference */
+    kw_config_check check;
     void (*on_change)(void *arg);
-    void *on_change_arg;
+    void *on_change_arg; /* of both */
 };
 
 static enum kw_config_change pairs_check(const struct kw_bytes *pairs, size_t count, size_t *at,
@@ -28,6 +29,9 @@ static enum kw_config_change pair_set(struct kw_config *config, const struct kw_
 static void explain(const struct kw__option *option, const char *value, struct kw_blob *why);
 static void explain_choice(const struct kw__option *option, struct kw_blob *why);
 static void explain_limits(const char *value, struct kw_blob *why);
+static const char *board_check(const struct kw_config_board *board, const struct kw_config *next,
+                               struct kw_blob *why);
+static size_t place_of(const struct kw_bytes *pairs, size_t count, const char *name);
 static void board_hang(struct kw_config_board *board, struct kw_config *taken);
 
 struct kw_config_board *kw_config_board_new(struct kw_config *config)
@@ -49,8 +53,10 @@ void kw_config_board_free(struct kw_config_board **board)
     }
 }
 
-void kw_config_board_watch(struct kw_config_board *board, void (*on_change)(void *arg), void *arg)
+void kw_config_board_watch(struct kw_config_board *board, kw_config_check check,
+                           void (*on_change)(void *arg), void *arg)
 {
+    board->check = check;
     board->on_change = on_change;
     board->on_change_arg = arg;
 }
@@ -76,6 +82,11 @@ enum kw_config_change kw_config_board_set(struct kw_config_board *board,
     struct kw_config *copy = kw__config_copy(board->current); /* I1 */
     for (*at = 0; *at < 2 * count && change == KW_CONFIG_CHANGED; *at += 2) {
         change = pair_set(copy, &pairs[*at], why);
+    }
+    const char *blamed = change == KW_CONFIG_CHANGED ? board_check(board, copy, why) : NULL;
+    if (blamed != NULL) {
+        change = KW_CONFIG_REFUSED;
+        *at = place_of(pairs, count, blamed) + 2;
     }
     if (change == KW_CONFIG_CHANGED) {
         board_hang(board, copy);
@@ -110,6 +121,11 @@ size_t kw_config_board_reload(struct kw_config_board *board, const struct kw_con
             kw__option_copy(&options[i], copy, loaded);
             changed_count++;
         }
+    }
+    const char *blamed = changed_count > 0 ? board_check(board, copy, notes) : NULL;
+    if (blamed != NULL) {
+        kw_blob_print(notes, " (%s): nothing has changed\n", blamed);
+        changed_count = 0;
     }
     if (changed_count > 0) {
         board_hang(board, copy);
@@ -242,6 +258,25 @@ static void explain_limits(const char *value, struct kw_blob *why)
                                   "configuration."
                                 : "Invalid client class specified in buffer limit configuration.");
     kw_file_words_deinit(&words);
+}
+
+static const char *board_check(const struct kw_config_board *board, const struct kw_config *next,
+                               struct kw_blob *why)
+{
+    return board->check != NULL ? board->check(board->on_change_arg, board->current, next, why)
+                                : NULL;
+}
+
+/* Where NAME stands among what is to be set; the last place when it is not there itself. */
+static size_t place_of(const struct kw_bytes *pairs, size_t count, const char *name)
+{
+    const struct kw__option *option = kw__option_find(kw_bytes_of_text(name));
+    size_t at = 0;
+
+    while (at + 2 < 2 * count && kw__option_find(pairs[at]) != option) {
+        at += 2;
+    }
+    return at;
 }
 
 static void board_hang(struct kw_config_board *board, struct kw_config *taken)

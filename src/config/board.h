@@ -27,8 +27,15 @@ enum kw_config_change {
 struct kw_config_board *kw_config_board_new(struct kw_config *config);
 void kw_config_board_free(struct kw_config_board **board);
 
-/* Call ON_CHANGE(ARG) after each change. Before threads start. */
-void kw_config_board_watch(struct kw_config_board *board, void (*on_change)(void *arg), void *arg);
+/* May NEXT take the place of NOW? The name of the option that is to blame, and WHY; else NULL. */
+typedef const char *(*kw_config_check)(void *arg, const struct kw_config *now,
+                                       const struct kw_config *next, struct kw_blob *why);
+
+/* Call CHECK before each change, under the board's lock, and ON_CHANGE after each one. Before
+ * threads start.
+ */
+void kw_config_board_watch(struct kw_config_board *board, kw_config_check check,
+                           void (*on_change)(void *arg), void *arg);
 
 /* The snapshot in force: one reference. */
 struct kw_config *kw_config_board_get(struct kw_config_board *board);

@@ -30,6 +30,7 @@
 struct kw_channels;
 struct kw_embedded;
 struct kw_near;
+struct kw_near_shared;
 struct kw_timer;
 struct kw_tracking;
 
@@ -145,7 +146,9 @@ struct kw_proxy {
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
     struct kw_near *near;         /* the near cache: near.h; NULL when it is off */
-    unsigned lookahead_pause;     /* pipelines that are not looked ahead into: lookahead.c */
+    /* the process's half of it; NULL: it can't be on */
+    struct kw_near_shared *near_shared;
+    unsigned lookahead_pause; /* pipelines that are not looked ahead into: lookahead.c */
     bool is_draining;
     struct kw_tally *tally;          /* owned: figures per command */
     struct kw_tally_row *tally_rows; /* its rows, by command id */

@@ -231,6 +231,20 @@ def pause_writes(scene, rng):
     time.sleep(0.5)
 
 
+def switch_cache(scene, rng):
+    """Off and on again, or another cache, while requests are under way."""
+    keyway = rng.choice(scene.keyways)
+    with Client(keyway.port) as client:
+        for _ in range(rng.randint(2, 8)):
+            if rng.random() < 0.5:
+                client.call("CONFIG", "SET", "near-cache", "no")
+                time.sleep(rng.uniform(0, 0.02))
+                client.call("CONFIG", "SET", "near-cache", "yes")
+            else:
+                client.call("CONFIG", "SET", "cache-max-memory", "%dmb" % rng.randint(8, 64))
+            time.sleep(rng.uniform(0, 0.2))
+
+
 def nothing(_, rng):
     time.sleep(rng.uniform(0.2, 1.0))
 
@@ -251,4 +265,4 @@ def little_memory(scene):
 
 FAULTS = [kill_links, kill_tracking_links, stop_master, stop_master_until_it_is_replaced,
           kill_master, stop_keyway, fail_over, fail_over_by_force, move_slots, flush, expiry_storm,
-          small_tracking_table, busy_master, pause_writes, nothing]
+          small_tracking_table, busy_master, pause_writes, switch_cache, nothing]

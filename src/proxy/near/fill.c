@@ -14,6 +14,7 @@
  * L1  the promise stands before the look at writes under way: of a write that begins meanwhile,
  *     either we see its count or it sees the promise (writes.c).
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
+ * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
  */
 #include "proxy/near/fill.h"
 
@@ -52,6 +53,7 @@ void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
         return;
     }
     struct kw_fill *fill = fill_new(read, key, wire, count);
+    fill->cache_number = near->cache_number;
     fill->token = token;
     snprintf(fill->node, sizeof fill->node, "%s", kw__origin_name(node));
     kw_crew_hand(near->proxy, kw__origin_worker(near, node), &fill->errand);
@@ -168,7 +170,7 @@ void kw__fill_end(struct kw_near *near, struct kw_fill *fill, struct kw_bytes tt
 
 void kw__fill_drop(struct kw_near *near, struct kw_fill *fill)
 {
-    if (!fill->is_sign) {
+    if (!fill->is_sign && fill->cache_number == near->cache_number) {
         struct kw_near_key key = fill_key(near, fill);
         (void)!kw_cache_fill_end(kw__near_awake(near), &key.key, fill->token, NULL);
         KW_STAT_ADD(near->proxy->stats, near_cache_fills_failed, 1);
@@ -180,11 +182,12 @@ void kw__fill_drop(struct kw_near *near, struct kw_fill *fill)
 static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand)
 {
     struct kw_fill *fill = (struct kw_fill *)errand;
-    struct kw_origin *origin = kw__origin_find(proxy->near, fill->node);
+    struct kw_near *near = proxy->near;
+    struct kw_origin *origin = near != NULL ? kw__origin_find(near, fill->node) : NULL;
 
     if (origin != NULL && fill->is_sign) {
         kw__origin_sign(origin);
-    } else if (origin != NULL) {
+    } else if (origin != NULL && fill->cache_number == near->cache_number) { /* L3 */
         kw__origin_send(origin, fill);
     }
 }
@@ -193,8 +196,8 @@ static void fill_done(struct kw_proxy *proxy, struct kw_errand *errand)
 {
     struct kw_fill *fill = (struct kw_fill *)errand;
 
-    if (errand->is_dropped) {
-        fill_free(fill); /* the process ends, and the cache with it */
+    if (errand->is_dropped || proxy->near == NULL) {
+        fill_free(fill); /* and the cache is gone, or as good as */
     } else if (!kw_list_is_linked(&fill->sent)) {
         kw__fill_drop(proxy->near, fill);
     }

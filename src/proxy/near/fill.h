@@ -16,6 +16,7 @@ struct kw_fill {
     struct kw_errand errand;                      /* first: errands cast back */
     struct kw_list sent;                          /* in the origin's list, oldest first */
     char node[KW_NODE_ID_LEN + KW_NODE_NAME_MAX]; /* which one: kw__fill_node_name() */
+    uint64_t cache_number;                        /* that TOKEN is of */
     uint64_t token;
     uint64_t hash;
     uint64_t sent_us; /* before it was */

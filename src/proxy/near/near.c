@@ -1,6 +1,4 @@
-/* near.c - the life of the near cache: what the process shares, what each worker adds.
- *
- *   server: kw_near_shared_new -> for each worker kw_near_open ... kw_near_free -> _shared_free
+/* near.c - a worker's half of the near cache.
  *
  * A worker is awake in the cache from its first look in a tick to the tick's end, so a tick that
  * needs no look costs nothing. A timer looks now and then on its own: origins need signs of life,
@@ -8,12 +6,11 @@
  */
 #include "proxy/near/near.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "cache/cache_extra.h"
 #include "net/timer.h"
 #include "proxy/near/origin.h"
-
-#include <sys/random.h>
 
 enum {
     TIMER_MIN_MS = 5,
@@ -21,6 +18,7 @@ enum {
     TIMER_MAX_MS = 100 /* the cache's upkeep */
 };
 
+static uint64_t limits_hash_of(const struct kw_config *config);
 static uint8_t *roles_new(void);
 static enum kw_near_role role_of(const struct kw_command *command);
 static bool is_of_kept_group(const struct kw_command *command);
@@ -29,62 +27,58 @@ static bool is_named(const struct kw_command *command, const char *name);
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
 static void near_on_timer(void *arg);
 
-enum kw_status kw_near_shared_new(const struct kw_config *config, unsigned workers_count,
-                                  struct kw_near_shared **shared)
-{
-    struct kw_near_shared *made = kw_alloc_zero(1, sizeof *made);
-    struct kw_cache_options options = {
-        .memory_max_bytes = config->cache_max_memory_bytes,
-        .policy = (enum kw_cache_policy)config->cache_eviction,
-        .has_huge_pages = config->cache_huge_pages,
-        .is_locked = config->cache_lock_memory,
-        .workers_max = workers_count,
-    };
-
-    while (getrandom(&options.seed, sizeof options.seed, 0) != (ssize_t)sizeof options.seed) {
-    }
-    made->workers_count = workers_count;
-    made->memory_max_bytes = options.memory_max_bytes;
-    pthread_mutex_init(&made->lock, NULL);
-    kw_list_init(&made->origins);
-    enum kw_status status = kw_cache_new(&options, &made->cache);
-    if (status != KW_OK) {
-        kw_near_shared_free(&made);
-    }
-    *shared = made;
-    return status;
-}
-
-void kw_near_shared_free(struct kw_near_shared **shared)
-{
-    struct kw_near_shared *ending = *shared;
-
-    if (ending != NULL) {
-        KW_ASSERT(kw_list_is_empty(&ending->origins));
-        kw_cache_free(&ending->cache);
-        pthread_mutex_destroy(&ending->lock);
-        kw_free(ending);
-        *shared = NULL;
-    }
-}
-
-void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared)
+struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker)
 {
     struct kw_near *near = kw_alloc_zero(1, sizeof *near);
 
     near->proxy = proxy;
-    near->shared = shared;
+    near->shared = proxy->near_shared;
+    near->worker = worker;
     near->now_us = kw_loop_now_us(proxy->loop);
     near->now_ms = near->now_us / 1000;
-    near->worker = kw_cache_join(shared->cache, near->now_ms);
-    kw_cache_rest(near->worker);
     near->get = kw_command_find(KW_BYTES("get"));
     near->roles = roles_new();
+    near->is_unsettled = true;
     kw_list_init(&near->origins);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
-    kw_timer_start(near->timer, TIMER_MIN_MS);
-    proxy->near = near;
-    kw_near_apply_config(proxy);
+    kw_timer_start(near->timer, 0);
+    kw__near_tune(near);
+    return near;
+}
+
+void kw__near_free(struct kw_near **near)
+{
+    struct kw_near *ending = *near;
+
+    KW_ASSERT(ending->is_stopped && ending->worker == NULL);
+    KW_ASSERT(kw_list_is_empty(&ending->origins));
+    kw_hot_free(&ending->hot);
+    kw_timer_free(&ending->timer);
+    kw_free(ending->roles);
+    kw_free(ending);
+    *near = NULL;
+}
+
+void kw__near_tune(struct kw_near *near)
+{
+    const struct kw_config *config = near->proxy->config;
+    struct kw_hot_options options = {.reads_min = config->near_cache_admit_reads};
+
+    if (near->hot == NULL || near->hot_reads != options.reads_min) {
+        if (near->hot != NULL) {
+            kw_hot_free(&near->hot);
+        }
+        options.seed = kw_backend_random(near->proxy->backend);
+        near->hot = kw_hot_new(&options, near->now_ms);
+        near->hot_reads = options.reads_min;
+    }
+    near->prefixes_count = prefixes_cut(config->near_cache_prefix, near->prefixes);
+    near->skips_count = prefixes_cut(config->near_cache_skip_prefix, near->skips);
+    uint64_t limits_hash = limits_hash_of(config);
+    if (near->limits_hash != limits_hash) {
+        near->limits_hash = limits_hash;
+        kw_cache_flush(kw__near_awake(near)); /* who is told last does it last */
+    }
 }
 
 void kw_near_stop(struct kw_proxy *proxy)
@@ -97,42 +91,6 @@ void kw_near_stop(struct kw_proxy *proxy)
         kw_timer_stop(near->timer);
         kw_near_rest(proxy);
     }
-}
-
-void kw_near_free(struct kw_proxy *proxy)
-{
-    struct kw_near *near = proxy->near;
-
-    if (near == NULL) {
-        return;
-    }
-    KW_ASSERT(near->is_stopped && kw_list_is_empty(&near->origins));
-    (void)kw__near_awake(near);
-    kw_cache_leave(&near->worker);
-    kw_hot_free(&near->hot);
-    kw_timer_free(&near->timer);
-    kw_free(near->roles);
-    kw_free(near);
-    proxy->near = NULL;
-}
-
-void kw_near_apply_config(struct kw_proxy *proxy)
-{
-    struct kw_near *near = proxy->near;
-
-    if (near == NULL) {
-        return;
-    }
-    struct kw_hot_options options = {
-        .reads_min = proxy->config->near_cache_admit_reads,
-        .seed = kw_backend_random(proxy->backend),
-    };
-    if (near->hot != NULL) {
-        kw_hot_free(&near->hot);
-    }
-    near->hot = kw_hot_new(&options, near->now_ms);
-    near->prefixes_count = prefixes_cut(proxy->config->near_cache_prefix, near->prefixes);
-    near->skips_count = prefixes_cut(proxy->config->near_cache_skip_prefix, near->skips);
 }
 
 void kw_near_rest(struct kw_proxy *proxy)
@@ -195,6 +153,19 @@ enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_comm
     size_t count = kw_command_count();
 
     return command->id < count ? (enum kw_near_role)near->roles[command->id] : role_of(command);
+}
+
+/* Of the options that say what may be kept, and how long: what is kept already must obey, too. */
+static uint64_t limits_hash_of(const struct kw_config *config)
+{
+    const uint64_t limits[] = {
+        config->near_cache_max_item_bytes,
+        config->near_cache_max_age_ms,
+        kw_hash(kw_bytes_of_text(config->near_cache_prefix), 0),
+        kw_hash(kw_bytes_of_text(config->near_cache_skip_prefix), 0),
+    };
+
+    return kw_hash(kw_bytes_of((const char *)limits, sizeof limits), 0);
 }
 
 static uint8_t *roles_new(void)

@@ -6,7 +6,8 @@
  *   kw_near_on_reply      a read was answered past the cache: compare, and fetch what is hot
  *   kw_near_on_begin/end  a request enters its client's queue, is answered: writes hold fills back
  *
- * Thread: the worker's; kw_near_shared_new() and _free() the server's, before and after all others.
+ * Thread: the worker's; kw_near_shared_new() and _free() the server's, before and after all others;
+ *         kw_near_try() any.
  * Memory: each worker has a kw_near of its own, all of them share one kw_near_shared.
  * See also: near/README.md (the protocol), shared.h, origin.h, fill.h.
  */
@@ -20,19 +21,25 @@
 struct kw_blob;
 struct kw_near_shared;
 
-/* What the process has of it. Returns KW_OK; KW_E_SYSTEM when the system refuses the memory. */
-KW_CHECK enum kw_status kw_near_shared_new(const struct kw_config *config, unsigned workers_count,
-                                           struct kw_near_shared **shared);
+/* What the process has of it: tables, and the cache while near-cache is on. */
+struct kw_near_shared *kw_near_shared_new(unsigned workers_count);
 void kw_near_shared_free(struct kw_near_shared **shared);
 
-/* PROXY's half of it, from its first tick on. */
-void kw_near_open(struct kw_proxy *proxy, struct kw_near_shared *shared);
+/* Could there be a cache as CONFIG says? Returns KW_OK; KW_E_SYSTEM when the system refuses its
+ * memory. Any thread.
+ */
+KW_CHECK enum kw_status kw_near_try(const struct kw_config *config);
+
+/* PROXY has a part in it: on whenever the configuration says so. */
+void kw_near_share(struct kw_proxy *proxy, struct kw_near_shared *shared);
 
 /* Close the connections; nothing is answered from memory any more (P2). */
 void kw_near_stop(struct kw_proxy *proxy);
 void kw_near_free(struct kw_proxy *proxy);
 
-/* Options changed. */
+/* Options changed, near-cache perhaps: proxy->near may come or go. When it goes on any worker,
+ * nothing is answered from memory any more on all of them.
+ */
 void kw_near_apply_config(struct kw_proxy *proxy);
 
 /* A tick has ended: the cache need not wait for this worker while it sleeps. */

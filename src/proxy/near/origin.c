@@ -434,6 +434,8 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
     if (origin->feed.state != KW_FEED_CLOSED &&
         !kw_address_equal(&origin->address, &origin->node->address)) {
         kw_feed_fail(&origin->feed, KW_E_CLOSED); /* the node has moved */
+    } else if (origin->is_blind && config->near_cache_fallback == KW_NEAR_FALLBACK_OFF) {
+        kw_feed_fail(&origin->feed, KW_E_REJECTED); /* it is wished no longer */
     } else if (origin->feed.state == KW_FEED_CLOSED) {
         if (now_ms >= origin->retry_at_ms) {
             origin_open(origin);

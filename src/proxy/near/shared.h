@@ -8,6 +8,9 @@
  *               heard_us                 how far each domain's node has told of changes (R4)
  *   near      one worker's access to the cache, the origins it owns, its detector of hot keys
  *
+ * The cache is there while some worker has it open, and used while all have: only then is there no
+ * write that nobody has counted. Until then it is as if a write of everything were under way.
+ *
  * Thread: shared: all fields but those set once are atomic, or behind `lock`; near: the worker's.
  * Memory: shared is the server's, a near its proxy's. For the files of this chapter only.
  */
@@ -66,9 +69,13 @@ struct kw_near_slot {
 enum { KW_NEAR_MOVING_MS = 1000 /* a slot counts as moving for so long after its last ASK */ };
 
 struct kw_near_shared {
-    struct kw_cache *cache;    /* owned, set once */
-    unsigned workers_count;    /* set once */
-    uint64_t memory_max_bytes; /* set once */
+    unsigned workers_count;  /* set once */
+    struct kw_cache *cache;  /* owned; NULL: no worker has it open. Set under the lock */
+    uint64_t cache_number;   /* of the cache, each is another one; the same */
+    uint64_t cache_bytes;    /* what it may take; the same */
+    unsigned cache_eviction; /* the same */
+    unsigned opened_count;   /* workers that have it open; under the lock, as the next one */
+    unsigned ready_count;    /* of these, that count writes */
     _Atomic uint32_t all_writes;
     _Atomic bool is_any_blind;    /* some node can't, or couldn't, tell of changes */
     _Atomic uint64_t all_seen_us; /* kw_near_slot.seen_us of all slots */
@@ -88,7 +95,10 @@ struct kw_near {
     struct kw_proxy *proxy; /* set once */
     struct kw_near_shared *shared;
     struct kw_cache_worker *worker;
+    uint64_t cache_number; /* which cache it is: fills of an earlier one mean nothing */
     struct kw_hot *hot;
+    uint32_t hot_reads;           /* near-cache-admit-reads of `hot` */
+    uint64_t limits_hash;         /* of the options that what is kept obeys */
     const struct kw_command *get; /* GET, set once */
     uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
     struct kw_list origins;
@@ -131,5 +141,27 @@ static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, 
 }
 
 enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);
+
+/* A worker joins the cache, which is made for CONFIG when there is none; NULL: it can't be now.
+ * Then kw__shared_ready(): it counts its writes; leaving is the same in reverse.
+ */
+struct kw_cache_worker *kw__shared_join(struct kw_near_shared *shared,
+                                        const struct kw_config *config, uint64_t now_ms,
+                                        uint64_t *cache_number);
+void kw__shared_ready(struct kw_near_shared *shared);
+void kw__shared_unready(struct kw_near_shared *shared, struct kw_cache_worker *worker);
+void kw__shared_leave(struct kw_near_shared *shared, struct kw_cache_worker **worker);
+
+/* True when the cache is not the one that CONFIG asks for. */
+bool kw__shared_is_other(struct kw_near_shared *shared, const struct kw_config *config);
+
+/* cache-eviction may have changed. */
+void kw__shared_set_eviction(struct kw_near_shared *shared, struct kw_cache_worker *worker,
+                             const struct kw_config *config);
+
+/* What near.c has for switch.c. */
+struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker);
+void kw__near_free(struct kw_near **near);
+void kw__near_tune(struct kw_near *near);
 
 #endif
