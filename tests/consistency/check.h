@@ -19,9 +19,12 @@ enum {
     LENGTHS = 61, /* of values: prime, so that neighbours differ and a long cycle passes */
     LENGTH_MIN = 64,
     LENGTH_LONG = 2000, /* more, for some */
+    LENGTH_HUGE = 20000,
     LONG_EVERY = 50,
+    HUGE_EVERY = 3 * LONG_EVERY, /* instead of long */
+    VALUE_BYTES = 24 * 1024,
     KEYS_EACH = 3, /* of one operation, at most */
-    OUT_BYTES = 128 * 1024,
+    OUT_BYTES = 256 * 1024,
     PROBES_EACH = 4, /* clients that only measure how late a keyway is; they spread over workers */
     QUIET_US = 3 * 1000 * 1000, /* a write whose outcome is unknown is over by then */
     RECONNECT_US = 20 * 1000,

@@ -114,12 +114,13 @@ void client_on_readable(struct check *check, struct client *client)
         }
     }
     ssize_t got =
-        recv(client->fd, client->in + client->in_len, client->in_size - client->in_len, 0);
+        recv(client->fd, client->in + client->in_len, client->in_size - client->in_len - 1, 0);
     if (got <= 0) {
         client_lose(check, client);
         return;
     }
     client->in_len += (size_t)got;
+    client->in[client->in_len] = '\0'; /* numbers in it are read as text */
     check->now_us = clock_us();
     while (client->fd >= 0 && taken < client->in_len) {
         long len = reply_cut(client->in + taken, client->in + client->in_len, &reply);

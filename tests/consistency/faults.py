@@ -17,6 +17,10 @@ from language.slots import slot_of
 
 TAGS = ["t%d" % n for n in range(12)]       # of the busiest registers: see main.c
 STORM_KEYS = 20000
+# Of keyway, and what they are set to for a moment. A lease may be shorter than the checker grants.
+OPTIONS = [("near-cache-lease-ms", ["60"]), ("near-cache-max-age-ms", ["100"]),
+           ("near-cache-max-item-bytes", ["64", "1kb"]), ("near-cache-admit-reads", ["2", "8"]),
+           ("near-cache-prefix", ["{t1"]), ("near-cache-skip-prefix", ["{t1"])]
 ABSENT_LEASE_MS = 1000                      # of absent keys whose slots move: see the README
 
 
@@ -245,6 +249,29 @@ def switch_cache(scene, rng):
             time.sleep(rng.uniform(0, 0.2))
 
 
+def drop_the_cache(scene, rng):
+    for _ in range(rng.randint(1, 5)):
+        tell_keyway(rng.choice(scene.keyways), "PROXY", "CACHE", "FLUSH")
+        time.sleep(rng.uniform(0, 0.05))
+
+
+def change_options(scene, rng):
+    """What is kept, and for how long, changes under everybody's hands."""
+    keyway = rng.choice(scene.keyways)
+    for name, others in rng.sample(OPTIONS, 2):
+        with Client(keyway.port) as client:
+            usual = client.call("CONFIG", "GET", name)[1]
+        tell_keyway(keyway, "CONFIG", "SET", name, rng.choice(others))
+        time.sleep(rng.uniform(0, 0.3))
+        tell_keyway(keyway, "CONFIG", "SET", name, usual)
+
+
+def tell_keyway(keyway, *words):
+    with Client(keyway.port, 20) as client:
+        reply = client.call(*words)
+    assert reply == b"OK" or isinstance(reply, int), (words, reply)
+
+
 def nothing(_, rng):
     time.sleep(rng.uniform(0.2, 1.0))
 
@@ -265,4 +292,5 @@ def little_memory(scene):
 
 FAULTS = [kill_links, kill_tracking_links, stop_master, stop_master_until_it_is_replaced,
           kill_master, stop_keyway, fail_over, fail_over_by_force, move_slots, flush, expiry_storm,
-          small_tracking_table, busy_master, pause_writes, switch_cache, nothing]
+          small_tracking_table, busy_master, pause_writes, switch_cache, drop_the_cache,
+          change_options, nothing]

@@ -69,10 +69,19 @@ static void learn_owner(struct check *check, const struct op *op, const struct l
     }
 }
 
-static void violation_report(struct check *check, const struct client *client, const struct op *op,
-                             const struct reg *reg, const struct verdict *verdict,
-                             uint64_t need_number)
+/* So that it can stand in JSON. */
+static void text_clean(char *text)
 {
+    for (; *text != '\0'; text++) {
+        *text = *text == '"' || *text == '\\' || (unsigned char)*text < ' ' ? '.' : *text;
+    }
+}
+
+static void violation_report(struct check *check, const struct client *client, const struct op *op,
+                             int key, const struct leaf *leaf, const struct verdict *verdict)
+{
+    const struct reg *reg = &check->regs[op->keys[key]];
+
     if (client->role == DIRECT) {
         check->servers_own++;
     } else {
@@ -82,16 +91,20 @@ static void violation_report(struct check *check, const struct client *client, c
         return;
     }
     snprintf(check->examples[check->examples_count++], EXAMPLE_BYTES,
-             "%s at %.3f s: %s %s through %s %d%s%s: state %llu, needed %llu (by %s %.3f ms "
-             "before it was sent), drawn %llu, stale for %.3f ms, round trip %.3f ms",
+             "%s at %.3f s: %s %s through %s %d%s%s, op %d of %d: \"%.*s\", state %llu, needed "
+             "%llu (by %s %.3f ms before it was sent), drawn %llu, stale for %.3f ms, round trip "
+             "%.3f ms",
              VIOLATION_NAMES[verdict->violation], (double)(check->now_us - check->began_us) / 1e6,
              op->name, reg->name, client->role == DIRECT ? "node" : "keyway", client->place,
              client->is_bypass ? " (cache off)" : "", client->is_resp3 ? " (resp3)" : "",
-             (unsigned long long)verdict->number, (unsigned long long)need_number,
+             client->ops_done, client->ops_count, (int)(leaf->len < 40 ? leaf->len : 40),
+             leaf->at == NULL ? "" : leaf->at, (unsigned long long)verdict->number,
+             (unsigned long long)op->need[key],
              reg->floor_by[client->view] == NULL ? "nobody" : reg->floor_by[client->view],
              ((double)client->sent_us - (double)reg->floor_at_us[client->view]) / 1000,
              (unsigned long long)reg->started, (double)verdict->stale_us / 1000,
              (double)(check->now_us - client->sent_us) / 1000);
+    text_clean(check->examples[check->examples_count - 1]);
 }
 
 /* CLIENT knows now that REG has reached NUMBER: later requests on it can't be told less. */
@@ -134,7 +147,7 @@ static bool length_number(const struct reg *reg, const struct leaf *leaf, uint64
         return true;
     }
     for (*number = reg->started - reg->started % 2;
-         *number >= 2 && *number + (uint64_t)2 * LENGTHS * LONG_EVERY > need; *number -= 2) {
+         *number >= 2 && *number + (uint64_t)2 * LENGTHS * HUGE_EVERY > need; *number -= 2) {
         if (value_length(*number) == length) {
             return true;
         }
@@ -215,7 +228,7 @@ static void judge(struct check *check, struct client *client, struct op *op, int
                  (double)(check->now_us - check->began_us) / 1e6);
     }
     if (verdict.is_violated) {
-        violation_report(check, client, op, reg, &verdict, answer.need);
+        violation_report(check, client, op, key, leaf, &verdict);
         return;
     }
     if (op->shape != LENGTH && !is_in_season(check, op, key)) {
@@ -237,7 +250,7 @@ static void judge_exists(struct check *check, struct client *client, struct op *
         judge(check, client, op, 0, &nil);
     } else if (op->need[0] % 2 == 1 && reg->started == op->need[0] && client->role != DIRECT) {
         struct verdict verdict = {.is_violated = true, .violation = WENT_BACK};
-        violation_report(check, client, op, reg, &verdict, op->need[0]);
+        violation_report(check, client, op, 0, leaf, &verdict);
     }
 }
 
@@ -271,7 +284,7 @@ static void acknowledge_count(struct check *check, struct client *client, struct
     if (op->number[0] <= op->need[0] && !is_in_season(check, op, 0)) {
         struct verdict verdict = reg_judge_value(reg, &answer, op->number[0]);
         verdict.violation = WENT_BACK;
-        violation_report(check, client, op, reg, &verdict, answer.need);
+        violation_report(check, client, op, 0, leaf, &verdict);
     }
     reg->started = larger(reg->started, op->number[0]);
     acknowledge(check, client, op);
@@ -319,14 +332,6 @@ static void op_judge(struct check *check, struct client *client, struct op *op,
     case NOTHING:
     case FLUSH:
         break;
-    }
-}
-
-/* So that it can stand in JSON. */
-static void text_clean(char *text)
-{
-    for (; *text != '\0'; text++) {
-        *text = *text == '"' || *text == '\\' || (unsigned char)*text < ' ' ? '.' : *text;
     }
 }
 

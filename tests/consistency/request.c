@@ -44,7 +44,10 @@ size_t value_length(uint64_t number)
 {
     size_t length = LENGTH_MIN + (number / 2) % LENGTHS;
 
-    return (number / 2) % LONG_EVERY == 0 ? length + LENGTH_LONG : length;
+    if ((number / 2) % LONG_EVERY != 0) {
+        return length;
+    }
+    return length + ((number / 2) % HUGE_EVERY == 0 ? LENGTH_HUGE : LENGTH_LONG);
 }
 
 struct op *op_add(struct client *client, const char *name, enum shape shape, int replies)
@@ -198,8 +201,8 @@ static void make_delete(struct check *check, struct client *client, struct reg *
 static void make_text_write(struct check *check, struct client *client, struct reg *reg)
 {
     static const char SCRIPT[] = "return redis.call('SET', KEYS[1], ARGV[1])";
-    char text[4096];
-    char other_text[4096];
+    char text[VALUE_BYTES];
+    char other_text[VALUE_BYTES];
     uint64_t which = draw(check, 10);
     struct reg *other = which == 0 ? reg_beside(check, reg, true) : NULL;
     uint64_t number = reg_draw_value(reg);
@@ -236,7 +239,7 @@ static void make_text_write(struct check *check, struct client *client, struct r
 
 static void make_expiring_write(struct check *check, struct client *client, struct reg *reg)
 {
-    char text[4096];
+    char text[VALUE_BYTES];
     char ms[24];
     uint64_t ttl_ms = 20 + draw(check, 400);
     uint64_t number = reg_draw_value(reg);
@@ -281,7 +284,7 @@ static void make_counter_write(struct check *check, struct client *client, struc
 
 static void make_hash_write(struct check *check, struct client *client, struct reg *reg)
 {
-    char text[4096];
+    char text[VALUE_BYTES];
     uint64_t number = reg_draw_value(reg);
     struct op *op = NULL;
 
