@@ -130,7 +130,7 @@ void kw__fill_take(struct kw_near *near, struct kw_fill *fill, struct kw_bytes r
     bool is_converted = is_whole && fill->proto == 2 && !fill->is_blind;
 
     fill->has_reply = true;
-    fill->is_useless = reply.data[0] == '-' ||
+    fill->is_useless = fill->is_given_up || reply.data[0] == '-' ||
                        reply.len > near->proxy->config->near_cache_max_item_bytes ||
                        (is_whole && fill->proto == 3 && fill->is_blind);
     if (fill->is_useless) {
@@ -168,13 +168,20 @@ void kw__fill_end(struct kw_near *near, struct kw_fill *fill, struct kw_bytes tt
     fill_free(fill);
 }
 
-void kw__fill_drop(struct kw_near *near, struct kw_fill *fill)
+void kw__fill_give_up(struct kw_near *near, struct kw_fill *fill)
 {
-    if (!fill->is_sign && fill->cache_number == near->cache_number) {
+    if (!fill->is_sign && !fill->is_given_up && fill->cache_number == near->cache_number) {
         struct kw_near_key key = fill_key(near, fill);
         (void)!kw_cache_fill_end(kw__near_awake(near), &key.key, fill->token, NULL);
         KW_STAT_ADD(near->proxy->stats, near_cache_fills_failed, 1);
     }
+    fill->is_given_up = true;
+    fill->is_useless = true;
+}
+
+void kw__fill_drop(struct kw_near *near, struct kw_fill *fill)
+{
+    kw__fill_give_up(near, fill);
     fill_free(fill);
 }
 

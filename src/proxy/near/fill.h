@@ -25,12 +25,13 @@ struct kw_fill {
     bool is_of_fields; /* of a hash, whose fields may be over on their own */
     uint32_t generation;
     uint16_t slot;
-    uint16_t domain; /* of the origin when it was sent */
-    bool is_sign;    /* of life only: one reply, nothing to keep */
-    bool is_blind;   /* asked in RESP2, of a node that can't tell of changes */
-    bool has_reply;  /* the first of the two has come */
-    bool is_useless; /* ... and can't be kept */
-    char *reply;     /* owned */
+    uint16_t domain;  /* of the origin when it was sent */
+    bool is_sign;     /* of life only: one reply, nothing to keep */
+    bool is_blind;    /* asked in RESP2, of a node that can't tell of changes */
+    bool has_reply;   /* the first of the two has come */
+    bool is_useless;  /* ... and can't be kept */
+    bool is_given_up; /* its promise is broken; its replies are still to come */
+    char *reply;      /* owned */
     size_t reply_len;
     size_t name_len;
     size_t variant_len;
@@ -55,6 +56,9 @@ struct kw_bytes kw__fill_command(const struct kw_fill *fill);
 /* The first reply has come; then the second, the time to live. The second ends FILL, which goes. */
 void kw__fill_take(struct kw_near *near, struct kw_fill *fill, struct kw_bytes reply);
 void kw__fill_end(struct kw_near *near, struct kw_fill *fill, struct kw_bytes ttl);
+
+/* Nothing will come of FILL, which stays until its replies have come. */
+void kw__fill_give_up(struct kw_near *near, struct kw_fill *fill);
 
 /* Nothing will come of FILL, which goes. */
 void kw__fill_drop(struct kw_near *near, struct kw_fill *fill);

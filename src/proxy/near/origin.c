@@ -17,6 +17,8 @@
  *     key of its own: a node that is cut off answers PING for ever, but not that.
  *     A node that can't tell of changes (near-cache-fallback max-age) is asked all the same.
  * O3  the feed is always read: a node would collect what it pushes without limit.
+ * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come or
+ *     the connection is lost: also when all that was kept of the node goes (a null push).
  */
 #include "proxy/near/origin.h"
 
@@ -43,6 +45,8 @@ static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct 
 static void origin_on_lost(struct kw_feed *feed, enum kw_status status);
 static bool origin_open_domain(struct kw_origin *origin);
 static void origin_close_domain(struct kw_origin *origin);
+static void origin_drop_sent(struct kw_origin *origin);
+static void origin_forget_all(struct kw_origin *origin);
 static void origin_show(struct kw_origin *origin, enum kw_status failure);
 static bool origin_pick_sign(struct kw_origin *origin);
 static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
@@ -187,6 +191,7 @@ static void origin_free(struct kw_origin *origin)
     struct kw_near *near = origin->near;
 
     origin_close_domain(origin); /* O1 */
+    origin_drop_sent(origin);
     kw_feed_close(&origin->feed);
     pthread_mutex_lock(&near->shared->lock);
     kw_list_remove(&origin->shown);
@@ -232,6 +237,7 @@ static void origin_on_lost(struct kw_feed *feed, enum kw_status status)
     uint64_t now_ms = kw_loop_now_ms(backend->loop);
 
     origin_close_domain(origin); /* O1 */
+    origin_drop_sent(origin);
     origin->backoff_ms = origin->backoff_ms == 0 ? BACKOFF_FIRST_MS : origin->backoff_ms * 2;
     origin->backoff_ms = origin->backoff_ms < BACKOFF_MAX_MS ? origin->backoff_ms : BACKOFF_MAX_MS;
     origin->retry_at_ms = origin->near->now_ms + origin->backoff_ms / 2 +
@@ -272,10 +278,27 @@ static void origin_close_domain(struct kw_origin *origin)
         origin->domain = 0;
         KW_STAT_ADD(near->proxy->stats, near_cache_flushes, 1);
     }
+}
+
+/* The connection is lost, and with it all that was to come over it. */
+static void origin_drop_sent(struct kw_origin *origin)
+{
     while (!kw_list_is_empty(&origin->sent)) {
         struct kw_fill *fill = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
         kw_list_remove(&fill->sent);
-        kw__fill_drop(near, fill);
+        kw__fill_drop(origin->near, fill);
+    }
+}
+
+/* Of what is under way nothing may be kept, nor does it say that the node was heard of (O4). */
+static void origin_forget_all(struct kw_origin *origin)
+{
+    origin_close_domain(origin);
+    for (struct kw_list *at = origin->sent.next; at != &origin->sent; at = at->next) {
+        kw__fill_give_up(origin->near, KW_LIST_ENTRY(at, struct kw_fill, sent));
+    }
+    if (!origin_open_domain(origin)) {
+        kw_feed_fail(&origin->feed, KW_E_FULL);
     }
 }
 
@@ -349,7 +372,7 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
         kw__fill_drop(origin->near, fill);
         return;
     }
-    if (fill->is_useless) {
+    if (fill->is_useless && !fill->is_given_up) {
         kw_backend_want_topology(origin->feed.backend); /* MOVED, say; an error costs little */
     } else if (value.data[0] == ':') {
         origin_extend(origin, fill);
@@ -360,7 +383,7 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
 /* The node has answered what was sent with FILL (O2). */
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
 {
-    if (fill->domain == origin->domain) {
+    if (fill->domain == origin->domain && !fill->is_given_up) {
         atomic_store_explicit(&origin->near->shared->heard_us[origin->domain], fill->sent_us,
                               memory_order_release);
     }
@@ -380,11 +403,7 @@ static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
         return;
     }
     if (*at == '_') {
-        origin_close_domain(origin);
-        (void)read_count;
-        if (!origin_open_domain(origin)) {
-            kw_feed_fail(&origin->feed, KW_E_FULL);
-        }
+        origin_forget_all(origin);
         return;
     }
     bool is_read = read_count(&at, end, '*', &count);
