@@ -11,6 +11,7 @@
 #include "cache/cache_extra.h"
 #include "net/timer.h"
 #include "proxy/near/origin.h"
+#include "proxy/near/touch.h"
 
 enum {
     TIMER_MIN_MS = 5,
@@ -54,6 +55,7 @@ void kw__near_free(struct kw_near **near)
     KW_ASSERT(kw_list_is_empty(&ending->origins));
     kw_hot_free(&ending->hot);
     kw_timer_free(&ending->timer);
+    kw__touch_room_free(&ending->touch_room);
     kw_free(ending->roles);
     kw_free(ending);
     *near = NULL;

@@ -27,6 +27,7 @@
 #include "command/keys.h"
 #include "proxy/near/fill.h"
 #include "proxy/near/near.h"
+#include "proxy/near/touch.h"
 
 static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part);
@@ -35,7 +36,6 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
 static void other_replied(struct kw_near *near, const struct kw_request *request);
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
                          const struct kw_near_key *key, struct kw_bytes reply);
-static void slot_seen(struct kw_near *near, uint16_t slot);
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot);
 
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
@@ -55,11 +55,9 @@ void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *pa
         keys_replied(near, request, part);
         return;
     case KW_NEAR_ROLE_READ_KEY:
-        other_replied(near, request);
-        return;
     case KW_NEAR_ROLE_READ_SLOT:
     case KW_NEAR_ROLE_EXEC:
-        slot_seen(near, request->slot);
+        other_replied(near, request);
         return;
     case KW_NEAR_ROLE_NONE:
     case KW_NEAR_ROLE_WRITE_KEY:
@@ -68,6 +66,21 @@ void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *pa
         return;
     }
     KW_UNREACHABLE();
+}
+
+void kw__near_seen(struct kw_near *near, uint16_t slot)
+{
+    struct kw_near_shared *shared = near->shared;
+
+    atomic_store(slot == KW_SLOT_NONE ? &shared->all_seen_us : &shared->slots[slot].seen_us,
+                 kw_clock_us()); /* D2 */
+    if (atomic_load_explicit(&shared->is_any_blind, memory_order_relaxed)) {
+        if (slot == KW_SLOT_NONE) {
+            kw_cache_flush(near->worker);
+        } else {
+            kw_near_forget_slot(near->proxy, slot); /* nobody will say what has changed */
+        }
+    }
 }
 
 static void key_replied(struct kw_near *near, struct kw_request *request,
@@ -93,13 +106,13 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
                                 .slot = request->slot};
     read.name = argv[kw_keys_single(request->command)];
     if (read.argc > KW_NEAR_ARGS_MAX || !kw__variant_make(near, &read, &key)) {
-        slot_seen(near, request->slot);
+        kw__near_seen(near, request->slot);
         return;
     }
     if (is_kept && part->is_last) {
         near_witness(near, &read, &key, part->bytes);
     } else if (is_kept) {
-        slot_seen(near, request->slot); /* larger than what is kept */
+        kw__near_seen(near, request->slot); /* larger than what is kept */
     }
     if (is_hot && near_wants(near, key.key.name, request->slot)) {
         kw__fill_start(near, &read, &key, &wire, 1);
@@ -116,7 +129,7 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
     struct kw_bytes reply;
 
     if (!part->is_last || part->type != '*') {
-        slot_seen(near, kw_route_is_plain(near->proxy) ? KW_SLOT_NONE : request->slot);
+        kw__near_seen(near, kw_route_is_plain(near->proxy) ? KW_SLOT_NONE : request->slot);
         return;
     }
     struct kw_near_walk values = kw__walk_begin(part->bytes);
@@ -137,18 +150,19 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
     }
 }
 
-/* A command that is never kept. */
+/* A command that is never kept, or several. */
 static void other_replied(struct kw_near *near, const struct kw_request *request)
 {
-    struct kw_bytes argv[8];
-    struct kw_bytes wire = kw_call_bytes(&request->call);
-    uint32_t single = kw_keys_single(request->command);
+    struct kw_near_touch touch = kw__touch_of(near, request);
 
-    (void)kw__variant_cut(wire, argv, sizeof argv / sizeof argv[0]);
-    KW_ASSERT(single < sizeof argv / sizeof argv[0]);
-    if (kw_cache_may_have(near->worker,
-                          kw_cache_key(near->worker, argv[single], kw_bytes_of("", 0)).hash)) {
-        slot_seen(near, request->slot);
+    if (touch.is_beyond || touch.is_all) {
+        kw__near_seen(near, kw_route_is_plain(near->proxy) ? KW_SLOT_NONE : request->slot);
+    }
+    for (size_t i = 0; i < touch.count; i++) {
+        struct kw_cache_key key = kw_cache_key(near->worker, touch.names[i], kw_bytes_of("", 0));
+        if (kw_cache_may_have(near->worker, key.hash)) {
+            kw__near_seen(near, kw_slot_of_key(touch.names[i]));
+        }
     }
 }
 
@@ -160,7 +174,7 @@ static void near_witness(struct kw_near *near, const struct kw_near_read *read,
     struct kw_bytes value = kw__variant_value(read->role, reply).bytes;
 
     if (!kw_cache_witness(near->worker, &key->key, value)) {
-        slot_seen(near, read->slot);
+        kw__near_seen(near, read->slot);
     }
 #else
     (void)near;
@@ -168,22 +182,6 @@ static void near_witness(struct kw_near *near, const struct kw_near_read *read,
     (void)key;
     (void)reply;
 #endif
-}
-
-/* SLOT may be ahead of what is kept of it; KW_SLOT_NONE: any may. */
-static void slot_seen(struct kw_near *near, uint16_t slot)
-{
-    struct kw_near_shared *shared = near->shared;
-
-    atomic_store(slot == KW_SLOT_NONE ? &shared->all_seen_us : &shared->slots[slot].seen_us,
-                 kw_clock_us()); /* D2 */
-    if (atomic_load_explicit(&shared->is_any_blind, memory_order_relaxed)) {
-        if (slot == KW_SLOT_NONE) {
-            kw_cache_flush(near->worker);
-        } else {
-            kw_near_forget_slot(near->proxy, slot); /* nobody will say what has changed */
-        }
-    }
 }
 
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot)

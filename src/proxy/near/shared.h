@@ -51,10 +51,10 @@ enum kw_near_role {
 enum kw_near_mark {
     KW_NEAR_MARK_NONE = 0,
     KW_NEAR_MARK_KEY,
-    KW_NEAR_MARK_KEYS, /* which its command names */
+    KW_NEAR_MARK_LIST, /* near_hash is the address of a list of hashes: writes.c */
     KW_NEAR_MARK_SLOT,
     KW_NEAR_MARK_ALL,
-    KW_NEAR_MARK_POP /* blocked: nothing was held back, the slot is forgotten when it ends */
+    KW_NEAR_MARK_POP /* blocked: nothing was held back, its keys are forgotten when it ends */
 };
 
 /* kw_cache_value.kind */
@@ -91,6 +91,13 @@ struct kw_near_shared {
     struct kw_list origins; /* of all workers, by kw_origin.shown; under the lock */
 };
 
+struct kw_near_touch_room { /* touch.c's */
+    struct kw_bytes *argv;
+    size_t argv_max;
+    struct kw_bytes *names;
+    size_t names_max;
+};
+
 struct kw_near {
     struct kw_proxy *proxy; /* set once */
     struct kw_near_shared *shared;
@@ -113,6 +120,7 @@ struct kw_near {
     struct kw_bytes skips[KW_NEAR_PREFIXES_MAX];
     size_t skips_count;
     struct kw_cache_found found[KW_NEAR_ARGS_MAX]; /* while an MGET is looked up */
+    struct kw_near_touch_room touch_room;          /* owned */
 };
 
 /* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines
@@ -141,6 +149,11 @@ static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, 
 }
 
 enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);
+
+/* What is kept of SLOT may be behind what somebody was told: it counts again when its node has been
+ * heard of since. KW_SLOT_NONE: of all slots.
+ */
+void kw__near_seen(struct kw_near *near, uint16_t slot);
 
 /* A worker joins the cache, which is made for CONFIG when there is none; NULL: it can't be now.
  * Then kw__shared_ready(): it counts its writes; leaving is the same in reverse.

@@ -8,69 +8,78 @@
  * Whichever of the two comes first, the other one sees it: no fill that may have been executed
  * before the write outlives its beginning.
  *
- *   keys          counted in a bucket of their hash; their entries are removed by name
- *   a slot        for what writes very many keys, or keys that no argument names (scripts, EXEC):
- *                 all keys of a request are of one slot. Its generation moves on, so that
- *                 nothing kept of it is found any more; no key need be looked for
- *   everything    FLUSHALL, or requests of several slots to a server without cluster mode
- *   popping       what blocks for long must not hold fills back: the slot is forgotten when it is
+ *   a key         counted in a bucket of its hash; its entries are removed by name
+ *   a list        the same for several: of a command, of all that a transaction has queued, of what
+ *                 PROXY NODE sends
+ *   a slot        for what may write keys that no argument names, in a cluster: scripts. All its
+ *                 keys are of one slot. Its generation moves on, so that nothing kept of it is
+ *                 found any more; no key need be looked for
+ *   everything    FLUSHALL, or what nobody knows
+ *   popping       what blocks for long must not hold fills back: its keys are forgotten when it is
  *                 answered
  *
+ * Without cluster mode a script may write any key. Those that it names are a list; for the others,
+ * when it is answered, everything that is kept waits until its node has been heard of since: by
+ * then the node has told of what the script has changed. One round trip, and nothing is lost.
+ *
  * INVARIANTS
- * W1  what request->near says was counted at its beginning is undone at its end, once.
+ * W1  what request->near says was counted at its beginning is undone at its end, once: by the
+ *     hashes that were counted, whatever the tables say by then.
  */
+#include "base/mem.h"
 #include "command/keys.h"
 #include "proxy/near/near.h"
-
+#include "proxy/near/touch.h"
 #include "proxy/near/variant.h"
 #include "proxy/session/transaction.h"
 
-static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request,
-                                 enum kw_near_role role);
-static bool names_few_keys(const struct kw_request *request);
-static uint32_t keys_cut(const struct kw_request *request, struct kw_bytes *names);
-static void keys_begin(struct kw_near *near, struct kw_request *request);
-static void keys_end(struct kw_near *near, const struct kw_request *request);
+/* What KW_NEAR_MARK_LIST has counted. */
+struct list {
+    size_t count;
+    bool is_beyond; /* other keys may be written, too */
+    uint64_t hashes[];
+};
+
+static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request);
+static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role);
+static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request);
+static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request);
+static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
+static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request);
+static enum kw_near_mark all_begin(struct kw_near *near);
+static void hash_end(struct kw_near *near, uint64_t hash);
+static void list_end(struct kw_near *near, const struct kw_request *request);
+static void pop_end(struct kw_near *near, const struct kw_request *request);
 
 void kw_near_on_begin(struct kw_request *request)
 {
     struct kw_near *near = request->client->proxy->near;
-    struct kw_near_shared *shared = near->shared;
 
     if (request->command == NULL || request->call.chunk == NULL) {
         return; /* it sends nothing itself */
     }
-    enum kw_near_role role = kw__near_role(near, request->command);
+    enum kw_near_role role = role_of(near, request);
     if (role >= KW_NEAR_ROLE_MGET && role <= KW_NEAR_ROLE_READ_SLOT) {
         request->near_hash = 1; /* read.c looks at the reply */
     }
 #ifdef KW_KNOCKOUT_WRITE_THROUGH
     role = KW_NEAR_ROLE_NONE;
 #endif
-    request->near = (uint8_t)mark_of(near, request, role);
-    if (role == KW_NEAR_ROLE_EXEC && request->near == KW_NEAR_MARK_NONE) {
+    enum kw_near_mark mark = mark_of(request, role);
+    if (role == KW_NEAR_ROLE_EXEC && mark == KW_NEAR_MARK_NONE) {
         request->near_hash = 1; /* it only reads */
     }
-    switch ((enum kw_near_mark)request->near) {
-    case KW_NEAR_MARK_NONE:
-    case KW_NEAR_MARK_POP:
-        return;
-    case KW_NEAR_MARK_KEY:
-    case KW_NEAR_MARK_KEYS:
-        keys_begin(near, request);
-        break;
-    case KW_NEAR_MARK_SLOT:
-        atomic_fetch_add(&shared->slots[request->slot].writes, 1);
-        atomic_fetch_add(&shared->slots[request->slot].generation, 1);
-        break;
-    case KW_NEAR_MARK_ALL:
-        atomic_fetch_add(&shared->all_writes, 1);
-        kw_cache_flush(kw__near_awake(near));
-        break;
-    default:
-        KW_UNREACHABLE();
+    if (mark == KW_NEAR_MARK_KEY) {
+        mark = key_begin(near, request);
+    } else if (mark == KW_NEAR_MARK_LIST) {
+        mark = list_begin(near, request);
+    } else if (mark == KW_NEAR_MARK_ALL) {
+        mark = all_begin(near);
     }
-    KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
+    request->near = (uint8_t)mark;
+    if (mark != KW_NEAR_MARK_NONE && mark != KW_NEAR_MARK_POP) {
+        KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
+    }
 }
 
 void kw_near_on_end(struct kw_request *request)
@@ -82,10 +91,10 @@ void kw_near_on_end(struct kw_request *request)
     case KW_NEAR_MARK_NONE:
         return;
     case KW_NEAR_MARK_KEY:
-        atomic_fetch_sub(&shared->key_writes[request->near_hash % KW_NEAR_BUCKETS], 1);
+        hash_end(near, request->near_hash);
         break;
-    case KW_NEAR_MARK_KEYS:
-        keys_end(near, request);
+    case KW_NEAR_MARK_LIST:
+        list_end(near, request);
         break;
     case KW_NEAR_MARK_SLOT:
         atomic_fetch_sub(&shared->slots[request->slot].writes, 1);
@@ -94,7 +103,7 @@ void kw_near_on_end(struct kw_request *request)
         atomic_fetch_sub(&shared->all_writes, 1);
         break;
     case KW_NEAR_MARK_POP:
-        atomic_fetch_add(&shared->slots[request->slot].generation, 1);
+        pop_end(near, request);
         break;
     default:
         KW_UNREACHABLE();
@@ -103,10 +112,15 @@ void kw_near_on_end(struct kw_request *request)
     request->near_hash = 0;
 }
 
-static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_request *request,
-                                 enum kw_near_role role)
+/* What an operator sends to one node may be anything. */
+static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request)
 {
-    bool is_plain = kw_route_is_plain(near->proxy);
+    return request->command->local == KW_LOCAL_PROXY_NODE ? KW_NEAR_ROLE_WRITE_SLOT
+                                                          : kw__near_role(near, request->command);
+}
+
+static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role)
+{
     bool is_blocking = request->leased != NULL || request->call.is_patient;
 
     switch (role) {
@@ -118,89 +132,108 @@ static enum kw_near_mark mark_of(const struct kw_near *near, const struct kw_req
     case KW_NEAR_ROLE_READ_SLOT:
         return KW_NEAR_MARK_NONE;
     case KW_NEAR_ROLE_WRITE_KEY:
-        if (!is_blocking) {
-            return KW_NEAR_MARK_KEY;
-        }
-        break;
+        return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_KEY;
+    case KW_NEAR_ROLE_WRITE_SLOT:
+        return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_LIST;
+    case KW_NEAR_ROLE_EXEC: /* inside a transaction nothing blocks */
+        return request->run != NULL && request->run->is_read_only ? KW_NEAR_MARK_NONE
+                                                                  : KW_NEAR_MARK_LIST;
     case KW_NEAR_ROLE_WRITE_ALL:
         return KW_NEAR_MARK_ALL;
-    case KW_NEAR_ROLE_EXEC:
-        if (request->run != NULL && request->run->is_read_only) {
-            return KW_NEAR_MARK_NONE;
-        }
-        is_blocking = false; /* inside a transaction nothing blocks */
-        break;
-    case KW_NEAR_ROLE_WRITE_SLOT:
-        if (!is_blocking && names_few_keys(request)) {
-            return KW_NEAR_MARK_KEYS;
-        }
-        break;
     default:
         KW_UNREACHABLE();
     }
-    if (request->slot == KW_SLOT_NONE || (is_plain && !is_blocking)) {
-        return KW_NEAR_MARK_ALL;
-    }
-    return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_SLOT;
 }
 
-/* Does it say which keys it writes, all of them, in so many arguments? */
-static bool names_few_keys(const struct kw_request *request)
+static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request)
 {
-    struct kw_bytes names[KW_NEAR_ARGS_MAX];
+    struct kw_bytes argv[8];
+    uint32_t single = kw_keys_single(request->command);
 
-    return request->command->group != KW_GROUP_SCRIPTING &&
-           request->command->id < kw_command_count() && keys_cut(request, names) > 0;
+    KW_ASSERT(single < sizeof argv / sizeof argv[0]);
+    (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
+    request->near_hash = name_begin(near, argv[single]);
+    return KW_NEAR_MARK_KEY;
 }
 
-/* The keys of REQUEST, which are in NAMES then; 0 when they can't be told, or there are many. */
-static uint32_t keys_cut(const struct kw_request *request, struct kw_bytes *names)
+static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request)
 {
-    struct kw_bytes argv[KW_NEAR_ARGS_MAX];
-    struct kw_keys keys;
-    size_t argc = kw__variant_cut(kw_call_bytes(&request->call), argv, KW_NEAR_ARGS_MAX);
+    bool is_of_slot = request->slot != KW_SLOT_NONE && !kw_route_is_plain(near->proxy);
+    struct kw_near_touch touch = kw__touch_of(near, request);
 
-    if (argc > KW_NEAR_ARGS_MAX ||
-        kw_keys_find(request->command, argv, argc, &keys) != KW_KEYS_OK) {
-        return 0;
+    if ((touch.is_beyond || touch.is_all) && is_of_slot) {
+        return slot_begin(near, request);
     }
-    for (uint32_t i = 0; i < keys.count; i++) {
-        names[i] = argv[kw_keys_at(&keys, i)];
+    if (touch.is_all) {
+        return all_begin(near);
     }
-    return keys.count;
+    if (touch.count == 0 && !touch.is_beyond) {
+        return KW_NEAR_MARK_NONE;
+    }
+    struct list *list = kw_alloc(sizeof *list + touch.count * sizeof list->hashes[0]);
+    list->count = touch.count;
+    list->is_beyond = touch.is_beyond;
+    for (size_t i = 0; i < touch.count; i++) {
+        list->hashes[i] = name_begin(near, touch.names[i]);
+    }
+    request->near_hash = (uint64_t)(uintptr_t)list;
+    return KW_NEAR_MARK_LIST;
 }
 
-static void keys_begin(struct kw_near *near, struct kw_request *request)
+/* Count NAME as being written, remove what is kept of it. Its hash. */
+static uint64_t name_begin(struct kw_near *near, struct kw_bytes name)
 {
-    struct kw_bytes names[KW_NEAR_ARGS_MAX];
     struct kw_cache_worker *worker = kw__near_awake(near);
-    uint32_t count = 1;
+    struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
 
-    if (request->near == KW_NEAR_MARK_KEY) {
-        struct kw_bytes argv[8];
-        (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
-        names[0] = argv[kw_keys_single(request->command)];
-    } else {
-        count = keys_cut(request, names);
+    atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
+    if (kw_cache_may_have(worker, key.hash)) {
+        (void)kw_cache_invalidate(worker, &key);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct kw_cache_key key = kw_cache_key(worker, names[i], kw_bytes_of("", 0));
-        request->near_hash = key.hash; /* W1: of a single one, so that it need not be cut again */
-        atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
-        if (kw_cache_may_have(worker, key.hash)) {
-            (void)kw_cache_invalidate(worker, &key);
-        }
-        kw_hot_write(near->hot, key.hash);
-    }
+    kw_hot_write(near->hot, key.hash);
+    return key.hash;
 }
 
-static void keys_end(struct kw_near *near, const struct kw_request *request)
+static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request)
 {
-    struct kw_bytes names[KW_NEAR_ARGS_MAX];
-    uint32_t count = keys_cut(request, names);
+    atomic_fetch_add(&near->shared->slots[request->slot].writes, 1);
+    atomic_fetch_add(&near->shared->slots[request->slot].generation, 1);
+    return KW_NEAR_MARK_SLOT;
+}
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t hash = kw_cache_key(near->worker, names[i], kw_bytes_of("", 0)).hash;
-        atomic_fetch_sub(&near->shared->key_writes[hash % KW_NEAR_BUCKETS], 1);
+static enum kw_near_mark all_begin(struct kw_near *near)
+{
+    atomic_fetch_add(&near->shared->all_writes, 1);
+    kw_cache_flush(kw__near_awake(near));
+    return KW_NEAR_MARK_ALL;
+}
+
+static void hash_end(struct kw_near *near, uint64_t hash)
+{
+    atomic_fetch_sub(&near->shared->key_writes[hash % KW_NEAR_BUCKETS], 1);
+}
+
+static void list_end(struct kw_near *near, const struct kw_request *request)
+{
+    struct list *list = (struct list *)(uintptr_t)request->near_hash;
+
+    for (size_t i = 0; i < list->count; i++) {
+        hash_end(near, list->hashes[i]);
+    }
+    if (list->is_beyond) {
+        (void)kw__near_awake(near);
+        kw__near_seen(near, KW_SLOT_NONE);
+    }
+    kw_free(list);
+}
+
+static void pop_end(struct kw_near *near, const struct kw_request *request)
+{
+    struct kw_near_touch touch = kw__touch_of(near, request);
+    struct kw_cache_worker *worker = kw__near_awake(near);
+
+    for (size_t i = 0; i < touch.count; i++) {
+        struct kw_cache_key key = kw_cache_key(worker, touch.names[i], kw_bytes_of("", 0));
+        (void)kw_cache_invalidate(worker, &key);
     }
 }
