@@ -20,11 +20,13 @@ def asked_for_failovers_cause_no_error(t):
 
     with Load(t.keyway.port, tags, clients=10, processes=2) as load:
         wait_for_replies(load, 500)
+        voted_at = []
         for master, replica in pairs:
             hand_over(t, master, replica)
-        # Masters vote for a replica of the same master only once in two cluster-node-timeouts.
-        time.sleep(2 * t.node_timeout_s + 0.5)
-        for master, replica in pairs:
+            voted_at.append(time.monotonic())
+        for (master, replica), voted in zip(pairs, voted_at):
+            # Masters vote for a replica of the same master only once in two cluster-node-timeouts.
+            time.sleep(max(0, voted + 2 * t.node_timeout_s + 0.5 - time.monotonic()))
             hand_over(t, replica, master)
         wait_for_replies(load, 500)
         outcome = load.stop()

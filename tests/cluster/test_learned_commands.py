@@ -73,5 +73,6 @@ def a_module_loaded_later_is_noticed_with_the_next_topology(t):
     node = t.cluster.call(t.cluster.ports[1], "CLUSTER", "MYID")
     for port in t.cluster.ports:    # one slot changes hands: the topology is new
         t.cluster.call(port, "CLUSTER", "SETSLOT", "0", "NODE", node)
+    client.call("GET", "{06S}of slot 0")                # MOVED: keyway asks for it at once
     until(lambda: client.call("KWT.HELLO") == b"HELLO", 30, "keyway knows the module's commands")
     assert client.call("KWT.SET", "k", "v") == b"OK"

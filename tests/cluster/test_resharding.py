@@ -1,12 +1,9 @@
 """Slots move back and forth under load: not one error, not one wrong or reordered reply (Q4)."""
-import time
-
 from support.load import Load
 from support.testing import FRESH, test
-from support.topology import move_around, tags_served_by
+from support.topology import move_around, rounds, tags_served_by
 
-RESHARD_S = 24
-MOVES_MIN = 60
+ROUNDS = 10         # of twelve slots
 
 
 @test(cluster=FRESH, replicas=0, arguments=["--threads", "2"])
@@ -14,15 +11,12 @@ def slots_move_back_and_forth_under_pipelined_load(t):
     """Pipelines of single-key and same-slot multi-key requests, program order checked."""
     masters = [node for node, _ in t.masters()]
     tags = [tag for node in masters for tag in tags_served_by(node, 4)]
-    seconds = RESHARD_S * min(t.patience, 4)     # a busy machine moves fewer in the same time
-    deadline = time.monotonic() + seconds
 
     with Load(t.keyway.port, tags, clients=12, processes=2) as load:
-        moves = move_around(t.cluster, t.direct, tags, lambda: time.monotonic() > deadline)
+        moves = move_around(t.cluster, t.direct, tags, rounds(ROUNDS))
         outcome = load.stop()
 
     outcome.assert_flawless()
-    assert moves > MOVES_MIN, "only %d slots were moved" % moves
     seen = statistics_of(t)
     for name in ("redirects_moved", "redirects_ask"):
         assert seen[name] > 0, "the load never met this: %s" % name

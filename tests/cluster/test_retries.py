@@ -1,13 +1,12 @@
 """Links die all the time: nothing is executed twice, nothing acknowledged is lost (R2, Q2)."""
-import time
 
 from support.background import Background
 from support.client import Client, ErrorReply
 from support.crowd import Crowd, kill_links
 from support.testing import FRESH, test
-from support.topology import move_around, tags_served_by
+from support.topology import move_around, rounds, tags_served_by
 
-SECONDS = 8
+MOVE_ROUNDS, KILLS = 20, 150  # of six slots; of all links
 PIPELINE = 20
 # Between pipelines. Links are to be killed while they carry writes; but where slots move, lists
 # must stay so short that MIGRATE, which blocks a server, moves one in milliseconds.
@@ -47,9 +46,7 @@ def no_write_is_executed_twice_or_lost_while_slots_move(t):
 def run_appenders(t, tags, disturb, pause_s):
     """[(key, acknowledged, unknown, refused)] of one appender for each tag."""
     crowd = Crowd(append, [(t.keyway.port, "{%s}list" % tag, pause_s) for tag in tags])
-    disturbing = Background(disturb, t, tags, crowd.stop)
-    time.sleep(SECONDS * min(t.patience, 2))
-    return crowd.finish(disturbing)
+    return crowd.finish(Background(disturb, t, tags, crowd.stop))
 
 
 def append(stop, port, key, pause_s):
@@ -71,11 +68,11 @@ def append(stop, port, key, pause_s):
 
 
 def kill_all_links(t, tags, stop):
-    kill_links(t, stop, 0.03)
+    kill_links(t, stop, 0.03, KILLS)
 
 
 def move_slots(t, tags, stop):
-    move_around(t.cluster, t.direct, tags, stop.is_set)
+    move_around(t.cluster, t.direct, tags, rounds(MOVE_ROUNDS))
 
 
 def check_lists(t, outcome):

@@ -5,7 +5,7 @@ import time
 from language.slots import slot_of
 from support.client import ErrorReply
 from support.testing import FRESH, SHARED, test
-from support.topology import masters_of, move_around, replica_of, tags_served_by
+from support.topology import masters_of, move_around, replica_of, rounds, tags_served_by
 from support.wait import until
 
 KEYS = 20_000
@@ -87,6 +87,9 @@ def errors_are_those_of_redis(t):
         assert isinstance(reply, list), (cursor, reply)
 
 
+MOVE_ROUNDS = 8       # of nine slots
+
+
 @test(cluster=FRESH, replicas=0)
 def no_key_is_missed_while_slots_move(t):
     """Slots full of keys go round between the masters, a few keys at a time, while scans run."""
@@ -112,8 +115,7 @@ def no_key_is_missed_while_slots_move(t):
                                ("MATCH", "*", "COUNT", 1000))]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 15
-    moves = move_around(t.cluster, t.direct, tags, lambda: time.monotonic() > deadline)
+    moves = move_around(t.cluster, t.direct, tags, rounds(MOVE_ROUNDS))
     is_over.set()
     for thread in threads:
         thread.join(60)

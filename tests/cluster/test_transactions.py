@@ -7,10 +7,10 @@ from support.background import Background
 from support.client import Client, ErrorReply
 from support.crowd import Crowd, kill_links
 from support.testing import FRESH, test
-from support.topology import move_around, replica_of, tags_served_by
+from support.topology import move_around, replica_of, rounds, tags_served_by
 from support.wait import until
 
-SECONDS = 6
+MOVE_ROUNDS, KILLS = 40, 60   # of three slots; of all links
 WORKERS = 20
 # Before a refused client tries again. Twenty that knock without a pause would keep the very servers
 # they wait for from the processor.
@@ -220,9 +220,8 @@ def count_under_disturbance(t, tags, count, disturb):
     crowd = Crowd(work, [(count, t.keyway.port, tags[number % len(tags)])
                          for number in range(WORKERS)])
     moved = []
-    disturbing = Background(lambda: moved.append(disturb(t, tags, crowd.stop)))
-    time.sleep(SECONDS * min(t.patience, 2))
-    return crowd.finish(disturbing), moved[0]
+    outcome = crowd.finish(Background(lambda: moved.append(disturb(t, tags, crowd.stop))))
+    return outcome, moved[0]
 
 
 def work(stop, count, port, tag):
@@ -288,14 +287,18 @@ def check_sums(t, tags, outcome, may_be_unknown):
 
 
 def move_slots(t, tags, stop):
-    return move_around(t.cluster, t.direct, tags, stop.is_set)
+    return move_around(t.cluster, t.direct, tags, rounds(MOVE_ROUNDS))
 
 
 def kill_all_links(t, tags, stop):
-    kill_links(t, stop, 0.05)
+    kill_links(t, stop, 0.05, KILLS)
 
 
 def fail_over(t, tags, stop):
     for master, _ in t.masters():
-        if not stop.wait(1.0):
-            t.cluster.call(replica_of(t.cluster, master)["port"], "CLUSTER", "FAILOVER")
+        replica = replica_of(t.cluster, master)
+        stop.wait(1.0)                  # they count before, between and behind
+        t.cluster.call(replica["port"], "CLUSTER", "FAILOVER")
+        until(lambda port=replica["port"]: t.cluster.call(port, "ROLE")[0] == b"master", 20,
+              "the replica is master")
+    stop.wait(1.0)

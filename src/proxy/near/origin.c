@@ -17,8 +17,8 @@
  *     key of its own: a node that is cut off answers PING for ever, but not that.
  *     A node that can't tell of changes (near-cache-fallback max-age) is asked all the same.
  * O3  the feed is always read: a node would collect what it pushes without limit.
- * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come or
- *     the connection is lost: also when all that was kept of the node goes (a null push).
+ * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come
+ *     or the connection is lost: also when all that was kept of the node goes (a null push).
  */
 #include "proxy/near/origin.h"
 

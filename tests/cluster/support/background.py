@@ -18,6 +18,11 @@ class Background:
         except Exception as problem:       # raised again by join()
             self._problem = problem
 
+    def wait(self, timeout_s):
+        """Until it is over, well or not; True when it is."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def join(self, timeout_s=20):
         self._thread.join(timeout_s)
         assert not self._thread.is_alive(), "%s does not end" % self._function.__name__

@@ -1,11 +1,9 @@
 """A crowd of clients in processes of their own, and what it has seen; links that are killed meanwhile.
 
     crowd = Crowd(work, [(port, "a"), (port, "b")])     # work(stop, port, tag) -> whatever it saw
-    disturbing = Background(kill_links, t, crowd.stop, 0.05)
-    time.sleep(5)
-    outcome = crowd.finish(disturbing)
+    outcome = crowd.finish(Background(kill_links, t, crowd.stop, 0.05, 60))
 
-A worker that breaks is no news of its own: finish() tells of it, after the disturbance's own
+The work lasts as long as the disturbance: so many kills, so many moves, on a busy machine, too. A worker that breaks is no news of its own: finish() tells of it, after the disturbance's own
 failure, when all others have ended. So nobody is cut off by the test's end and blamed for it.
 """
 import multiprocessing
@@ -13,6 +11,7 @@ import time
 import traceback
 
 HANG_S = 60
+DISTURBANCE_S = 120      # at most
 
 
 class Crowd:
@@ -29,7 +28,10 @@ class Crowd:
             self._workers.append((process, mine))
 
     def finish(self, disturbing):
-        """Stop all; [what each worker returned]. Raises what went wrong: DISTURBING's problem first."""
+        """When DISTURBING is over, stop all; [what each worker returned]. Raises what went wrong:
+        DISTURBING's problem first.
+        """
+        disturbing.wait(DISTURBANCE_S)
         self.stop.set()
         outcome = [_outcome(process, pipe) for process, pipe in self._workers]
         disturbing.join(HANG_S)
@@ -60,9 +62,11 @@ def _outcome(process, pipe):
     return outcome
 
 
-def kill_links(t, stop, pause_s):
-    """Have all masters kill all their clients' connections, every PAUSE_S."""
+def kill_links(t, stop, pause_s, times):
+    """Have all masters kill all their clients' connections, so many TIMES, PAUSE_S apart."""
     ports = [node["port"] for node, _ in t.masters()]
-    while not stop.wait(pause_s):
+    for _ in range(times):
+        if stop.wait(pause_s):
+            return
         for port in ports:
             t.cluster.call(port, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")

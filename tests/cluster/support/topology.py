@@ -92,8 +92,16 @@ class Mover:
         self.moves += 1
 
 
+def rounds(count):
+    """An is_over for move_around(): after so many rounds, however long they take."""
+    left = iter(range(count))
+    return lambda: next(left, None) is None
+
+
 def move_around(cluster, connect, tags, is_over, pause_s=0.002):
-    """Each tag's slot to the next master, round after round, until IS_OVER(); returns the moves."""
+    """Each tag's slot to the next master, round after round, until IS_OVER(), which is asked before
+    each round; returns the moves.
+    """
     mover = Mover(cluster, connect)
     ring = [node for node, _ in masters_of(cluster)]
     places = {tag: owner_of(cluster, slot_of(tag)) for tag in tags}
