@@ -23,6 +23,13 @@
 #include "resp/writer.h"
 #include "store/store.h"
 
+/* When a key that is put is told of as a new one. */
+enum kw_news {
+    KW_NEWS_SEEN = 0, /* when there was none of its name */
+    KW_NEWS_SURE,     /* always, as whatever had its name goes first: RENAME */
+    KW_NEWS_HELD      /* not yet: the command tells of it later */
+};
+
 struct kw_exec {
     struct kw_store_worker *worker;
     const struct kw_command *command;
@@ -36,6 +43,7 @@ struct kw_exec {
     bool blocks;     /* set by kw_exec_block() */
     bool may_retry;  /* refusals for want of room are not answered yet */
     bool is_short;   /* there was one: nothing is written, nothing has changed */
+    enum kw_news news;
 };
 
 typedef void kw_exec_run(struct kw_exec *exec);

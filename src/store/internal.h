@@ -93,6 +93,9 @@ struct kw_store_worker {
     uint64_t random;             /* state of kw_table_random() */
     bool is_batching;            /* between _batch_begin() and _end() */
     bool is_joined;
+    bool tells_new; /* kw_store_tell() */
+    bool tells_missed;
+    bool is_reading; /* while it tells of missed ones: what this command does not find is one */
 };
 
 struct kw_store {

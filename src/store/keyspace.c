@@ -21,6 +21,9 @@ static void keyspace_watch(struct kw_exec *exec, struct kw_bytes name, enum kw_k
                            const void *object);
 static bool keyspace_put_cell(struct kw_exec *exec, struct kw_bytes name, enum kw_kind kind,
                               void *object, uint64_t deadline_ms);
+static bool keyspace_is_news(struct kw_exec *exec, const struct kw_cache_key *key);
+static bool keyspace_look(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                          bool is_use, struct kw_cache_found *found);
 static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,
                          bool is_use, struct kw_cache_found *found);
 
@@ -85,8 +88,12 @@ bool kw__key_put_form(struct kw_exec *exec, struct kw_bytes name, unsigned form,
                                  .kind = (uint8_t)form,
                                  .keeps_deadline = is_kept};
 
+    bool is_news = keyspace_is_news(exec, &key);
     enum kw_status status = kw_cache_put(exec->worker->cache, &key, &put);
     if (status == KW_OK) {
+        if (__builtin_expect(is_news, 0)) {
+            kw_key_event(exec, name, KW_STORE_NEW, "new");
+        }
         return true;
     }
     if (status == KW_E_FULL) {
@@ -186,6 +193,13 @@ void kw_key_event(struct kw_exec *exec, struct kw_bytes name, enum kw_store_clas
     }
 }
 
+void kw_key_missed(struct kw_exec *exec, struct kw_bytes name)
+{
+    if (__builtin_expect(exec->worker->tells_missed, 0) && !exec->worker->is_reading) {
+        kw_key_event(exec, name, KW_STORE_MISS, "keymiss");
+    }
+}
+
 void kw_key_ready(struct kw_exec *exec, struct kw_bytes name)
 {
     const struct kw_store_watcher *watcher = &exec->worker->watcher;
@@ -206,21 +220,12 @@ struct kw_cache_key kw__key_of(struct kw_store_worker *worker, struct kw_bytes n
 bool kw__key_look(struct kw_store_worker *worker, const struct kw_cache_key *key, bool is_use,
                   struct kw_cache_found *found)
 {
-    unsigned number = kw__stripe_of(key->hash);
-    struct kw_stripe *stripe = &worker->store->stripes[number];
+    bool is_found = keyspace_look(worker, key, is_use, found);
 
-    if (kw__stripes_have(&worker->held, number)) {
-        return keyspace_get(worker, key, is_use, found);
+    if (__builtin_expect(!is_found && worker->is_reading, 0)) {
+        worker->watcher.on_event(worker->watcher.user, KW_STORE_MISS, "keymiss", key->name);
     }
-    uint32_t turn = atomic_load_explicit(&stripe->turn, memory_order_acquire);
-    bool is_found = keyspace_get(worker, key, is_use, found);
-    if ((turn & 1) == 0 && atomic_load_explicit(&stripe->turn, memory_order_acquire) == turn) {
-        return is_found;
-    }
-    pthread_mutex_lock(&stripe->lock);
-    is_found = keyspace_get(worker, key, is_use, found);
-    pthread_mutex_unlock(&stripe->lock);
-    return is_found; /* K2 */
+    return is_found;
 }
 
 static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *key,
@@ -253,9 +258,13 @@ static bool keyspace_put_cell(struct kw_exec *exec, struct kw_bytes name, enum k
 
     cell->object = object;
     atomic_init(&cell->bytes, worker->heap_bytes); /* this command has made it */
+    bool is_news = keyspace_is_news(exec, &key);
     if (kw_cache_put(worker->cache, &key, &put) != KW_OK) {
         kw_heap_put(worker, cell, sizeof *cell);
         return false;
+    }
+    if (__builtin_expect(is_news, 0)) {
+        kw_key_event(exec, name, KW_STORE_NEW, "new");
     }
     worker->heap_bytes = 0;
     worker->cell_last = cell;
@@ -273,6 +282,35 @@ static void keyspace_watch(struct kw_exec *exec, struct kw_bytes name, enum kw_k
     if (due_ms != UINT64_MAX) {
         kw__due_add(&exec->worker->store->due, name, due_ms);
     }
+}
+
+static bool keyspace_look(struct kw_store_worker *worker, const struct kw_cache_key *key,
+                          bool is_use, struct kw_cache_found *found)
+{
+    unsigned number = kw__stripe_of(key->hash);
+    struct kw_stripe *stripe = &worker->store->stripes[number];
+
+    if (kw__stripes_have(&worker->held, number)) {
+        return keyspace_get(worker, key, is_use, found);
+    }
+    uint32_t turn = atomic_load_explicit(&stripe->turn, memory_order_acquire);
+    bool is_found = keyspace_get(worker, key, is_use, found);
+    if ((turn & 1) == 0 && atomic_load_explicit(&stripe->turn, memory_order_acquire) == turn) {
+        return is_found;
+    }
+    pthread_mutex_lock(&stripe->lock);
+    is_found = keyspace_get(worker, key, is_use, found);
+    pthread_mutex_unlock(&stripe->lock);
+    return is_found; /* K2 */
+}
+
+/* True when somebody is to be told that what is put under KEY is a new key. */
+static bool keyspace_is_news(struct kw_exec *exec, const struct kw_cache_key *key)
+{
+    struct kw_cache_found found;
+
+    return __builtin_expect(exec->worker->tells_new, 0) && exec->news != KW_NEWS_HELD &&
+           (exec->news == KW_NEWS_SURE || !kw_cache_peek(exec->worker->cache, key, &found));
 }
 
 static bool keyspace_get(struct kw_store_worker *worker, const struct kw_cache_key *key,

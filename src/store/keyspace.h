@@ -68,6 +68,11 @@ void kw_key_changed(struct kw_exec *exec, struct kw_bytes name, enum kw_store_cl
 void kw_key_event(struct kw_exec *exec, struct kw_bytes name, enum kw_store_class class,
                   const char *event);
 
+/* A command that writes has looked for NAME to read it, and found nothing. (Of commands that only
+ * read it is told anyway.)
+ */
+void kw_key_missed(struct kw_exec *exec, struct kw_bytes name);
+
 /* A list or sorted set under NAME has got elements: those who block on it are told. */
 void kw_key_ready(struct kw_exec *exec, struct kw_bytes name);
 

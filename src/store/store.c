@@ -160,6 +160,14 @@ void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms)
     kw__discard_some(worker, DISCARD_STEPS);
 }
 
+void kw_store_tell(struct kw_store_worker *worker, bool of_new, bool of_missed)
+{
+    KW_ASSERT(worker->watcher.on_event != NULL);
+    worker->tells_new = of_new;
+    worker->tells_missed = of_missed;
+    worker->is_reading = false;
+}
+
 void kw_store_rest(struct kw_store_worker *worker)
 {
     kw__discard_some(worker, DISCARD_REST);
@@ -192,6 +200,9 @@ enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct 
     worker->key_last = (struct kw_cache_key){0};
     worker->cell_last = NULL;
     worker->heap_bytes = 0;
+    if (__builtin_expect(worker->tells_missed, 0)) {
+        worker->is_reading = (command->flags & KW_COMMAND_READ) != 0;
+    }
     if ((command->flags & KW_COMMAND_DENYOOM) != 0 && !store_has_room(&exec)) {
         kw_exec_error(&exec, KW_ERROR_STORE_OOM, NULL);
         return KW_STORE_FAILED;

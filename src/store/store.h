@@ -33,7 +33,8 @@ enum kw_store_class {
     KW_STORE_ZSET,        /* z */
     KW_STORE_EXPIRED,     /* x */
     KW_STORE_EVICTED,     /* e */
-    KW_STORE_NEW          /* n */
+    KW_STORE_NEW,         /* n */
+    KW_STORE_MISS         /* m */
 };
 
 /* What happens to keys, for whoever tells clients of it: tracking, notifications, those who block.
@@ -78,6 +79,11 @@ void kw_store_free(struct kw_store **store);
 struct kw_store_worker *kw_store_join(struct kw_store *store,
                                       const struct kw_store_watcher *watcher, uint64_t now_ms);
 void kw_store_leave(struct kw_store_worker **worker);
+
+/* Whether WORKER tells of names that are new, and of those that reads did not find: most people want
+ * neither, so it costs them nothing.
+ */
+void kw_store_tell(struct kw_store_worker *worker, bool of_new, bool of_missed);
 
 /* As kw_cache_tick() and kw_cache_rest(): once a loop's tick, and before sleeping. */
 void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms);

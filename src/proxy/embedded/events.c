@@ -58,7 +58,7 @@ static const struct {
     {'n', 1u << KW_STORE_NEW},
     {'K', EVENT_KEYSPACE},
     {'E', EVENT_KEYEVENT},
-    {'m', 1u << 22},
+    {'m', 1u << KW_STORE_MISS},
 };
 
 enum {
@@ -96,7 +96,10 @@ void kw_events_configure(struct kw_proxy *proxy)
     }
     (void)kw_events_read(kw_bytes_of_text(proxy->config->notify_keyspace_events), &classes);
     bool is_any = (classes & (EVENT_KEYSPACE | EVENT_KEYEVENT)) != 0;
-    proxy->embedded->event_classes = is_any ? classes : 0;
+    classes = is_any ? classes : 0;
+    proxy->embedded->event_classes = classes;
+    kw_store_tell(proxy->embedded->store, (classes & 1u << KW_STORE_NEW) != 0,
+                  (classes & 1u << KW_STORE_MISS) != 0);
 }
 
 void kw_events_tell(struct kw_proxy *proxy)

@@ -91,12 +91,10 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     return kw_round_start(client, command, round);
 }
 
-/* Are the letters of notify-keyspace-events, if it is to be set, those of redis? They are put into
- * its order.
- */
+/* Are the letters of notify-keyspace-events, if it is to be set, those of redis? */
 static bool events_are_letters(struct kw_client *client)
 {
-    struct kw_argv *argv = &client->proxy->argv;
+    const struct kw_argv *argv = &client->proxy->argv;
     unsigned classes = 0;
 
     for (size_t i = 2; i + 1 < argv->count; i += 2) {
@@ -106,9 +104,6 @@ static bool events_are_letters(struct kw_client *client)
         if (!kw_events_read(argv->items[i + 1], &classes)) {
             return false;
         }
-        char *text = client->proxy->scratch;
-        kw_events_write(classes, text);
-        argv->items[i + 1] = kw_bytes_of_text(text);
     }
     return true;
 }
@@ -159,8 +154,16 @@ enum kw_verdict kw__local_config_resetstat(struct kw_client *client,
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
 {
     struct pairs *pairs = arg;
+    unsigned classes = 0;
 
     kw_reply_bulk(&pairs->values, name);
+    if (kw_bytes_equal(name, kw_bytes_of_text(EVENTS)) && kw_events_read(value, &classes)) {
+        char text[KEYSPACE_EVENTS_MAX_BYTES];
+        kw_events_write(classes, text); /* in redis's order, and without the n that A hides there */
+        kw_reply_bulk(&pairs->values, kw_bytes_of_text(text));
+        pairs->count++;
+        return;
+    }
     if (pairs->databases > 0 && kw_bytes_equal(name, KW_BYTES("databases"))) {
         char number[KW_TEXT_INT_MAX];
         kw_reply_bulk(&pairs->values,

@@ -251,8 +251,12 @@ static bool operation_len(struct kw_exec *exec, size_t *len)
 {
     for (size_t i = 3; i < exec->argc; i++) {
         struct kw_bytes value = {0};
-        if (kw_key_string(exec, exec->argv[i], &value) == KW_FOUND_OTHER) {
+        enum kw_found found = kw_key_string(exec, exec->argv[i], &value);
+        if (found == KW_FOUND_OTHER) {
             return false;
+        }
+        if (found == KW_FOUND_NOTHING) {
+            kw_key_missed(exec, exec->argv[i]);
         }
         *len = value.len > *len ? value.len : *len;
     }

@@ -9,6 +9,9 @@
 enum field_verb { FIELD_GET, FIELD_SET, FIELD_INCRBY };
 enum field_overflow { FIELD_WRAP, FIELD_SAT, FIELD_FAIL };
 
+/* What an operation does to the string: nothing, when it only reads, or fails on overflow. */
+enum field_effect { FIELD_KEPT, FIELD_SAME, FIELD_CHANGED };
+
 struct field {
     enum field_verb verb;
     enum field_overflow overflow;
@@ -38,8 +41,8 @@ static bool field_overflow_read(struct field_reader *reader);
 static bool field_type(struct kw_exec *exec, struct kw_bytes text, struct field *field);
 static void fields_read(struct kw_exec *exec, const struct field_plan *plan);
 static void fields_write(struct kw_exec *exec, const struct field_plan *plan);
-static bool field_do(const struct field *field, char *data, size_t len, struct kw_buf *replies,
-                     int proto);
+static enum field_effect field_do(const struct field *field, char *data, size_t len,
+                                  struct kw_buf *replies, int proto);
 static bool field_next_value(const struct field *field, uint64_t old, uint64_t *next);
 static bool unsigned_sum(uint64_t value, int64_t by, const struct field *field, uint64_t *sum);
 static bool signed_sum(int64_t value, int64_t by, const struct field *field, uint64_t *sum);
@@ -167,8 +170,12 @@ static void fields_read(struct kw_exec *exec, const struct field_plan *plan)
     struct field field;
     bool is_over = false;
 
-    if (kw_key_string(exec, exec->argv[1], &value) == KW_FOUND_OTHER) {
+    enum kw_found found = kw_key_string(exec, exec->argv[1], &value);
+    if (found == KW_FOUND_OTHER) {
         return;
+    }
+    if (found == KW_FOUND_NOTHING) {
+        kw_key_missed(exec, exec->argv[1]);
     }
     kw_reply_array(exec->out, plan->count);
     while (field_next(&reader, &field, &is_over) && !is_over) {
@@ -188,12 +195,15 @@ static void fields_write(struct kw_exec *exec, const struct field_plan *plan)
     if (!kw__bit_string(exec, plan->last, &string)) {
         return;
     }
-    bool is_changed = string.is_other;
+    bool is_changed = false; /* a string that only grows, for an operation that fails, is told of to
+                                nobody: so redis has it */
     kw_buf_init(&replies, exec->out->pool);
     while (field_next(&reader, &field, &is_over) && !is_over) {
-        is_changed = field_do(&field, string.data, string.len, &replies, exec->proto) || is_changed;
+        enum field_effect effect = field_do(&field, string.data, string.len, &replies, exec->proto);
+        is_changed =
+            is_changed || effect == FIELD_CHANGED || (effect == FIELD_SAME && string.is_other);
     }
-    if ((is_changed || !string.is_raw) &&
+    if ((is_changed || string.is_other || !string.is_raw) &&
         !kw__key_put_form(exec, name, KW_FORM_RAW, kw_bytes_of(string.data, string.len),
                           KW_DEADLINE_KEEP)) {
         kw_buf_reset(&replies);
@@ -206,24 +216,24 @@ static void fields_write(struct kw_exec *exec, const struct field_plan *plan)
     kw_buf_append_buf(exec->out, &replies);
 }
 
-/* One operation on the LEN bytes of DATA. True when they have changed. */
-static bool field_do(const struct field *field, char *data, size_t len, struct kw_buf *replies,
-                     int proto)
+/* One operation on the LEN bytes of DATA. */
+static enum field_effect field_do(const struct field *field, char *data, size_t len,
+                                  struct kw_buf *replies, int proto)
 {
     uint64_t old = bits_get(data, len, field);
     uint64_t next = old;
 
     if (field->verb == FIELD_GET) {
         kw_reply_int(replies, (int64_t)old);
-        return false;
+        return FIELD_KEPT;
     }
     if (!field_next_value(field, old, &next)) {
         kw_reply_null(replies, proto);
-        return false;
+        return FIELD_KEPT;
     }
     kw_reply_int(replies, (int64_t)(field->verb == FIELD_SET ? old : next));
     bits_set(data, field, next);
-    return old != next;
+    return old != next ? FIELD_CHANGED : FIELD_SAME;
 }
 
 /* False: it overflows, and that is not wanted. */

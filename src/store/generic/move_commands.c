@@ -35,11 +35,15 @@ void kw__do_copy(struct kw_exec *exec)
         return;
     }
     struct kw_cache_key key = kw__key_of(exec->worker, from);
-    if (!kw__key_look(exec->worker, &key, true, &found) ||
-        (!is_replacing && kw_key_kind(exec, to) != KW_KIND_COUNT)) {
+    bool is_there = kw__key_look(exec->worker, &key, true, &found);
+    if (!is_there) {
+        kw_key_missed(exec, from);
+    }
+    if (!is_there || (!is_replacing && kw_key_kind(exec, to) != KW_KIND_COUNT)) {
         kw_reply_int(exec->out, 0);
         return;
     }
+    exec->news = KW_NEWS_SURE;
     if (copy_value(exec, &found)) {
         kw_key_changed(exec, to, KW_STORE_GENERIC, "copy_to");
         kw_reply_int(exec->out, 1);
@@ -85,6 +89,7 @@ static void rename_key(struct kw_exec *exec, bool is_nx)
         return;
     }
     if (!is_same) {
+        exec->news = KW_NEWS_SURE;
         if (!kw__key_move(exec, from, to, &found)) {
             return;
         }

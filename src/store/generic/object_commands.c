@@ -112,6 +112,7 @@ static bool object_look(struct kw_exec *exec, struct kw_cache_found *found)
 {
     struct kw_cache_key key = kw__key_of(exec->worker, exec->argv[2]);
 
+    exec->worker->is_reading = false; /* it looks at keys from outside: none is missed */
     if (kw__key_look(exec->worker, &key, false, found)) {
         return true;
     }

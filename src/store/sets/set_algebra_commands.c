@@ -137,6 +137,9 @@ static bool sources_find(struct kw_exec *exec, size_t first, size_t count, struc
             kw_free(sources->sets);
             return false;
         }
+        if (set == NULL) {
+            kw_key_missed(exec, exec->argv[first + i]);
+        }
         sources->sets[i] = set;
     }
     return true;

@@ -57,6 +57,7 @@ void kw__do_smove(struct kw_exec *exec)
     if (is_new) {
         to = kw__set_new(exec->worker);
         kw__set_add(exec->worker, to, member);
+        exec->news = KW_NEWS_HELD;
         if (!kw_key_put_object(exec, to_name, KW_KIND_SET, to, KW_DEADLINE_NONE)) {
             return;
         }
@@ -64,6 +65,7 @@ void kw__do_smove(struct kw_exec *exec)
     kw__set_remove(exec->worker, from, member);
     kw__set_shrunk(exec, from_name, from, "srem");
     if (is_new) {
+        kw_key_event(exec, to_name, KW_STORE_NEW, "new");
         kw_key_changed(exec, to_name, KW_STORE_SET, "sadd");
     } else if (!add_to(exec, to_name, to, &member, 1, &new_count)) {
         return;

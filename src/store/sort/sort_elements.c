@@ -88,6 +88,7 @@ static bool source_find(struct kw_sort *sort, struct kw_bytes name, struct sourc
     struct kw_cache_found found;
 
     if (!kw__key_look(exec->worker, &key, true, &found)) {
+        kw_key_missed(exec, name);
         return true;
     }
     source->kind = kw__kind_of(&found);

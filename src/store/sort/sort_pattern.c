@@ -54,12 +54,14 @@ static bool look_name(struct kw_sort *sort, struct kw_bytes name, struct kw_byte
     worker->key_last = (struct kw_cache_key){0}; /* another name may have lain there */
     struct kw_cache_key key = kw__key_of(worker, name);
     bool is_there = kw__key_look(worker, &key, true, &found);
-    if (is_there && field.len > 0) {
+    if (!is_there) {
+        kw_key_missed(sort->exec, name);
+    } else if (field.len > 0) {
         is_there = found.kind == KW_KIND_HASH &&
                    kw__hash_find(sort->exec, name, &hash) == KW_FOUND &&
                    kw_table_find(&hash->fields, field, &item);
         *value = is_there ? item.value : KW_BYTES("");
-    } else if (is_there) {
+    } else {
         is_there = kw__kind_of(&found) == KW_KIND_STRING;
         *value = found.value;
     }

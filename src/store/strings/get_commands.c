@@ -102,6 +102,7 @@ static bool get_reply(struct kw_exec *exec, struct kw_bytes *value)
     enum kw_found found = kw_key_string(exec, exec->argv[1], value);
 
     if (found == KW_FOUND_NOTHING) {
+        kw_key_missed(exec, exec->argv[1]);
         kw_reply_null(exec->out, exec->proto);
     }
     return found == KW_FOUND;

@@ -41,17 +41,19 @@ void kw__do_lcs(struct kw_exec *exec)
     struct lcs lcs = {0};
     struct kw_cache_found found;
     struct kw_bytes *strings[] = {&lcs.a, &lcs.b};
+    bool is_text = true;
 
     for (size_t i = 0; i < 2; i++) {
         struct kw_cache_key key = kw__key_of(exec->worker, exec->argv[i + 1]);
         if (!kw__key_look(exec->worker, &key, true, &found)) {
             continue;
         }
-        if (kw__kind_of(&found) != KW_KIND_STRING) {
-            kw_exec_error(exec, KW_ERROR_LCS_TYPE, NULL);
-            return;
-        }
+        is_text = is_text && kw__kind_of(&found) == KW_KIND_STRING;
         *strings[i] = found.value;
+    }
+    if (!is_text) {
+        kw_exec_error(exec, KW_ERROR_LCS_TYPE, NULL);
+        return;
     }
     if (!lcs_options(exec, &lcs) || !lcs_fill(exec, &lcs)) {
         return;

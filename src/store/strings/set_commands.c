@@ -146,6 +146,9 @@ static bool set_old(struct kw_exec *exec, bool *is_there, struct kw_bytes *old)
     enum kw_found found = kw_key_string(exec, exec->argv[1], old);
 
     *is_there = found == KW_FOUND;
+    if (found == KW_FOUND_NOTHING) {
+        kw_key_missed(exec, exec->argv[1]);
+    }
     return found != KW_FOUND_OTHER;
 }
 

@@ -160,6 +160,10 @@ static bool algebra_parse_inputs(struct kw_exec *exec, struct zset_algebra *alge
         enum kw_kind kind = kw_key_kind(exec, name);
 
         *input = (struct zset_input){.weight = 1};
+        if (kind == KW_KIND_COUNT) {
+            kw_key_missed(exec, name);
+            continue;
+        }
         kind = kind == KW_KIND_SET ? KW_KIND_SET : KW_KIND_ZSET;
         enum kw_found found = kw_key_object(exec, name, kind, &object);
         if (found == KW_FOUND_OTHER) {

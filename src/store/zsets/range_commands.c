@@ -67,6 +67,9 @@ static void query_run(struct kw_exec *exec, struct zset_query *query)
         kw__zset_find(exec, exec->argv[query->at], &zset) == KW_FOUND_OTHER) {
         return;
     }
+    if (zset == NULL) {
+        kw_key_missed(exec, exec->argv[query->at]);
+    }
     uint64_t count = zset == NULL ? 0 : query_begin(zset, query, &walk);
     if (!query->is_store) {
         kw__zset_reply_header(exec, count, query->has_scores);
