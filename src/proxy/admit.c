@@ -34,6 +34,9 @@ enum kw_verdict kw__admit_other(struct kw_client *client, const struct kw_comman
         return kw_reply_refuse(client, KW_ERROR_ARITY, command->name, NULL);
     }
     if (command->route == KW_ROUTE_REFUSED) {
+        if ((client->modes & KW_MODE_MULTI) != 0 && (command->flags & KW_COMMAND_NO_MULTI) != 0) {
+            return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
+        }
         if (kw_cluster_face_is_hidden(client, command)) {
             return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
         }

@@ -25,6 +25,7 @@
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
+#include "proxy/session/finale.h"
 #include "proxy/session/session.h"
 #include "proxy/session/transaction.h"
 
@@ -85,6 +86,9 @@ void kw_client_close(struct kw_client *client)
     }
     atomic_fetch_sub_explicit(&client->proxy->hub->clients_count, 1, memory_order_relaxed);
     KW_STAT_ADD(client->proxy->stats, clients_connected, -1);
+    if (client->finale != NULL) {
+        kw__client_resume_later(client); /* what all masters are to do is done without it */
+    }
     client_end(client);
 }
 
@@ -110,7 +114,8 @@ void kw_client_resume(struct kw_client *client)
 {
     kw_client_output_ok(client);
     kw_resend_queued(client);
-    if (!client->is_gone && !client->is_closing) {
+    bool may_go_on = client->finale == NULL || kw_finale_advance(client);
+    if (may_go_on && !client->is_gone && !client->is_closing) {
         client->is_waiting = false;
         client_parse_input(client);
         client_update_reading(client);
@@ -421,7 +426,7 @@ static void client_on_broken(struct kw_stream *stream, enum kw_status status)
 static void client_close_if_finished(struct kw_client *client)
 {
     if (client->is_closing && !client->is_gone && client->oldest == NULL &&
-        client->stream.out.len == 0) {
+        client->finale == NULL && client->stream.out.len == 0) {
         kw_client_close(client);
     }
 }
@@ -438,7 +443,7 @@ static void client_unpause(struct kw_client *client)
 /* Nothing is left of it: hand it to the tick's end. */
 static void client_end(struct kw_client *client)
 {
-    if (client->is_gone && client->oldest == NULL) {
+    if (client->is_gone && client->oldest == NULL && client->finale == NULL) {
         kw_list_remove(&client->all);
         kw_list_remove(&client->resuming);
         kw_list_append(&client->proxy->ended_clients, &client->all);

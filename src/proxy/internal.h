@@ -70,6 +70,7 @@ struct kw_client {
     /* what only some clients have; NULL = not, owned by the file named */
     struct kw_transaction *transaction; /* MULTI, WATCH: transaction.c */
     struct kw_blocked *blocked;         /* a blocking command under way: blocked.c */
+    struct kw_finale *finale;           /* the end of a transaction under way: finale.c */
     struct kw_wait *wait;               /* WAIT under way: wait.c */
     struct kw_stall *stall;             /* waits for a key of the embedded store: stall.c */
     struct kw_subscriber *subscriber;   /* channels: subscribe.c */

@@ -34,6 +34,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/session/blocked.h"
+#include "proxy/session/finale.h"
 #include "proxy/session/leased.h"
 
 enum {
@@ -129,6 +130,7 @@ void kw_proxy_free(struct kw_proxy **proxy)
     while (!kw_list_is_empty(&ending->clients)) {
         struct kw_client *client = KW_LIST_ENTRY(ending->clients.next, struct kw_client, all);
         kw_client_close(client);
+        kw_finale_drop(client);
         kw_reply_finish_all(client); /* queued or retrying: nobody will answer them */
         kw_client_resume(client);
     }

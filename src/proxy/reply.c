@@ -25,6 +25,7 @@
 #include "proxy/gather/gather.h"
 #include "proxy/near/near.h"
 #include "proxy/parked.h"
+#include "proxy/session/finale.h"
 #include "proxy/session/leased.h"
 #include "proxy/session/transaction.h"
 
@@ -153,6 +154,9 @@ struct kw_buf *kw_reply_begin_push(struct kw_client *client)
 {
     struct kw_request *oldest = client->oldest;
 
+    if (client->finale != NULL) {
+        return kw_finale_pushes(client);
+    }
     return oldest == NULL || !oldest->is_streaming ? &client->stream.out /* Q2 */
                                                    : reply_push_behind(oldest);
 }
@@ -161,6 +165,9 @@ struct kw_buf *kw_reply_begin_push_behind(struct kw_client *client)
 {
     struct kw_request *last = NULL;
 
+    if (client->finale != NULL) {
+        return kw_finale_pushes(client);
+    }
     for (struct kw_request *request = client->oldest; request != NULL; request = request->next) {
         bool is_blocked = kw__client_is_blocked(client) && request->command != NULL &&
                           (request->command->flags & KW_COMMAND_BLOCKING) != 0;

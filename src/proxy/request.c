@@ -164,6 +164,21 @@ static enum kw_verdict request_start(struct kw_client *client, const struct kw_c
     return verdict;
 }
 
+enum kw_verdict kw_request_perform(struct kw_client *client, const struct kw_command *command,
+                                   struct kw_bytes wire)
+{
+    struct kw_target target = {.slot = KW_SLOT_NONE};
+
+    enum kw_verdict verdict = request_start_other(client, command, wire);
+    if (verdict == KW_NEXT) {
+        verdict = kw_route(client, command, &target);
+    }
+    if (verdict == KW_NEXT) {
+        verdict = kw_request_send(client, command, &target, wire, NULL, &kw__request_user);
+    }
+    return verdict;
+}
+
 /* Commands that are more, or less, than one call to the owner of one slot. NEXT: one will do. */
 static enum kw_verdict request_start_other(struct kw_client *client,
                                            const struct kw_command *command, struct kw_bytes wire)

@@ -136,6 +136,9 @@ static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_
     case KW_NEAR_ROLE_WRITE_SLOT:
         return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_LIST;
     case KW_NEAR_ROLE_EXEC: /* inside a transaction nothing blocks */
+        if (request->run != NULL && request->run->is_flushing) {
+            return KW_NEAR_MARK_ALL;
+        }
         return request->run != NULL && request->run->is_read_only ? KW_NEAR_MARK_NONE
                                                                   : KW_NEAR_MARK_LIST;
     case KW_NEAR_ROLE_WRITE_ALL:

@@ -101,10 +101,25 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
                                  argv->items[kw_keys_at(&keys, i)]);
         }
     }
-    if (!is_about_client && (client->modes & KW_MODE_MULTI) == 0) {
+    /* It is about the next command, or transaction. */
+    bool is_over = command->session == KW_SESSION_TRANSACTION
+                       ? strcmp(command->name, "multi") != 0
+                       : !is_about_client && (client->modes & KW_MODE_MULTI) == 0;
+    if (is_over) {
         tracker->is_caching = false;
     }
     return KW_NEXT;
+}
+
+void kw_tracker_foresee(struct kw_client *client)
+{
+    struct kw_tracker *tracker = client->tracker;
+    struct kw_bytes word = client->proxy->argv.items[2];
+
+    if (tracker != NULL && strcmp(client->command->name, "client|caching") == 0 &&
+        kw_bytes_equal_nocase(word, tracker->is_optin ? KW_BYTES("yes") : KW_BYTES("no"))) {
+        tracker->is_caching = true;
+    }
 }
 
 int64_t kw_tracker_redirect(const struct kw_client *client)

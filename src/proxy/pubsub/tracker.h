@@ -19,6 +19,11 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
 /* CLIENT is closed, or RESET: it tracks no more. */
 void kw_tracker_drop(struct kw_client *client);
 
+/* CLIENT queues CLIENT CACHING, in proxy->argv, behind MULTI: what it is about are the reads queued
+ * behind it, which are remembered now.
+ */
+void kw_tracker_foresee(struct kw_client *client);
+
 /* Where CLIENT's invalidations go: CLIENT GETREDIR, CLIENT LIST. -1: it tracks nothing. */
 int64_t kw_tracker_redirect(const struct kw_client *client);
 

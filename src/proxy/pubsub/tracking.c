@@ -152,6 +152,11 @@ void kw_tracking_flush(struct kw_tracking *tracking)
     }
 }
 
+void kw_tracking_doubt(struct kw_tracking *tracking, struct kw_tracker *tracker)
+{
+    tracker_tell(tracking, tracker, NULL);
+}
+
 void kw_tracking_tell(struct kw_client *client, const struct kw_bytes *key)
 {
     static const struct kw_bytes push_head = {">2\r\n$10\r\ninvalidate\r\n", 21};

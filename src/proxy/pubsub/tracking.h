@@ -75,6 +75,9 @@ void kw_tracking_forget(struct kw_tracking *tracking, struct kw_tracker *tracker
 /* KEY has changed. */
 void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes key);
 
+/* What TRACKER's client has read may have changed: it is told that everything has. */
+void kw_tracking_doubt(struct kw_tracking *tracking, struct kw_tracker *tracker);
+
 /* Anything may have changed: every tracker is told so. */
 void kw_tracking_flush(struct kw_tracking *tracking);
 

@@ -6,16 +6,9 @@
  * A command is refused when it is queued just as a server would: unknown, wrong count, not allowed
  * inside MULTI, keys of other slots. Then EXEC says EXECABORT, and nothing was sent.
  *
- * When the slot has moved, the node refuses a queued command, and therefore EXEC; or it refuses
- * EXEC. Nothing was executed then, so the whole run is sent again where the first refusal points
- * to. Behind ASKING a whole run is asked: a server drops that flag with the first command outside
- * of MULTI (seen with redis 7.0).
- *
  * INVARIANTS
  * I1  KW_MODE_MULTI is set exactly while the client's transaction has a run.
  * I2  what was refused inside MULTI flags the transaction: a flagged one is never sent.
- * I3  a run that was written whole and got no reply to EXEC is not sent again, unless it only reads
- *     or a refusal of one of its commands has come (R2).
  */
 #include "proxy/session/transaction.h"
 
@@ -25,13 +18,14 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/embedded/bundle.h"
-#include "proxy/redirect.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
 #include "proxy/session/guests.h"
 #include "proxy/session/watch.h"
+
+#include <stdio.h>
 
 enum {
     RUN_FIRST_BYTES = 512 /* most transactions fit */
@@ -44,16 +38,11 @@ static enum kw_verdict transaction_discard(struct kw_client *client);
 static enum kw_verdict transaction_queue(struct kw_client *client, const struct kw_command *command,
                                          struct kw_bytes wire);
 static bool is_named(const struct kw_command *command, const char *name);
-static bool may_queue(const struct kw_client *client, const struct kw_command *command);
-static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command);
+static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command,
+                                       enum kw_error error);
 static bool slot_agrees(struct kw_client *client, const struct kw_command *command);
+static bool run_append(struct kw_client *client, struct kw_bytes bytes);
 static enum kw_verdict say(struct kw_client *client, struct kw_bytes reply);
-static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part);
-static bool run_redirected(struct kw_request *request, const struct kw_reply_part *part);
-static void run_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
-                        bool was_sent);
-
-static const struct kw_call_user run_user = {run_on_reply, run_on_fail};
 
 enum kw_verdict kw_transaction_check(struct kw_client *client, const struct kw_command *command,
                                      struct kw_bytes wire)
@@ -166,9 +155,13 @@ static enum kw_verdict transaction_multi(struct kw_client *client)
     transaction->count = 0;
     transaction->is_flagged = false;
     transaction->is_read_only = true;
+    transaction->is_flushing = false;
+    transaction->is_subscribing = false;
+    transaction->has_new_proto = false;
+    transaction->db = client->db;
     transaction->slot = transaction->is_watching ? transaction->watch_slot : KW_SLOT_NONE;
     client->modes |= KW_MODE_MULTI; /* I1 */
-    kw__run_append(client, KW_BYTES("*1\r\n$5\r\nMULTI\r\n"));
+    (void)run_append(client, KW_BYTES("*1\r\n$5\r\nMULTI\r\n"));
     return say(client, KW_BYTES("+OK\r\n"));
 }
 
@@ -226,14 +219,14 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
     }
     struct kw_request *request = NULL;
     if (status == KW_OK) {
-        status = kw__run_append(client, KW_BYTES("*1\r\n$4\r\nEXEC\r\n")) ? KW_OK : KW_E_MEMORY;
+        status = kw__run_close(client) ? KW_OK : KW_E_MEMORY;
     }
     if (status == KW_OK) {
         struct kw_chunk *run = transaction->run;
         request = kw__request_get(client, KW_REQUEST_INFLIGHT);
         request->is_special = true;
-        request->call.user = &run_user;
-        request->call.replies_count = transaction->count + 2;
+        request->call.user = &kw__run_user;
+        request->call.replies_count = kw__run_replies(client);
         request->command = command;
         request->slot = target.slot;
         request->is_barrier = true;
@@ -255,18 +248,25 @@ void kw__transaction_hand_over(struct kw_transaction *transaction, struct kw_req
 {
     request->run = kw_alloc_zero(1, sizeof *request->run);
     request->run->is_read_only = transaction->is_read_only;
+    request->run->is_flushing = transaction->is_flushing;
     request->run->guests = transaction->guests;
-    request->client->modes |= transaction->guests != NULL ? KW_MODE_HOSTING : 0;
-    transaction->guests = NULL;
+    if (transaction->guests != NULL) {
+        request->client->modes |= KW_MODE_HOSTING;
+        transaction->guests->count = transaction->count;
+        transaction->guests->proto = request->client->proto;
+        transaction->guests = NULL;
+    }
 }
 
 void kw_run_free(struct kw_request *request)
 {
-    if (request->run->guests != NULL) {
-        request->client->modes &= ~KW_MODE_HOSTING;
-        kw__client_resume_later(request->client);
-        kw_guests_free(&request->run->guests);
+    struct kw_client *client = request->client;
+
+    if ((client->modes & KW_MODE_HOSTING) != 0 && client->finale == NULL) {
+        client->modes &= ~KW_MODE_HOSTING;
+        kw__client_resume_later(client);
     }
+    kw_guests_free(&request->run->guests);
     kw_free(request->run);
     request->run = NULL;
 }
@@ -285,7 +285,8 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
 {
     struct kw_transaction *transaction = client->transaction;
     uint64_t max_bytes = client->proxy->config->client_query_buffer_limit_bytes;
-    bool is_guest = false;
+    enum kw_guest_kind kind = KW_GUEST_NONE;
+    enum kw_error error = KW_ERROR_COUNT;
 
     if ((command->flags & KW_COMMAND_NO_MULTI) != 0) {
         return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
@@ -295,27 +296,29 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
         if (verdict != KW_NEXT) {
             return verdict;
         }
-    } else if (!may_queue(client, command)) {
-        if (!kw_guests_take(client, command)) {
-            return refuse_to_queue(client, command);
+    } else {
+        kind = kw_guests_kind(client, command, &error);
+        if (error != KW_ERROR_COUNT) {
+            return refuse_to_queue(client, command, error);
         }
-        is_guest = true;
-    } else if (!slot_agrees(client, command)) {
-        return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
+        if (kind == KW_GUEST_NONE && !slot_agrees(client, command)) {
+            return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);
+        }
     }
     if (!transaction->is_flagged) { /* else nobody will need it */
         size_t guests_bytes = kw_guests_bytes(transaction->guests);
         if (transaction->run->end + guests_bytes + wire.len > max_bytes) {
             return kw_reply_refuse(client, KW_ERROR_MULTI_TOO_BIG, NULL, NULL);
         }
-        if (is_guest) {
-            kw_guests_add(&transaction->guests, command, transaction->count, wire);
+        if (kind != KW_GUEST_NONE) {
+            wire = kw_guests_add(client, command, kind, wire);
         }
-        if (!kw__run_append(client, is_guest ? kw_guests_substitute() : wire)) {
+        if (!run_append(client, wire)) {
             return kw_reply_refuse(client, KW_ERROR_OUT_OF_MEMORY, NULL, NULL);
         }
         transaction->count++;
-        transaction->is_read_only &= is_guest || kw_command_may_retry(command);
+        transaction->is_read_only &=
+            (kind != KW_GUEST_NONE && kind != KW_GUEST_SHARED) || kw_command_may_retry(command);
     }
     return say(client, KW_BYTES("+QUEUED\r\n"));
 }
@@ -325,51 +328,17 @@ static bool is_named(const struct kw_command *command, const char *name)
     return strcmp(command->name, name) == 0;
 }
 
-/* Does it mean the same inside a run at one node as it does alone? */
-static bool may_queue(const struct kw_client *client, const struct kw_command *command)
-{
-    static const char *const locals[] = {"ping", "echo", "time", "lolwut"};
-    int64_t index = 0;
-
-    switch (command->route) {
-    case KW_ROUTE_ONE_SLOT:
-    case KW_ROUTE_SPLIT:
-    case KW_ROUTE_ANY_SHARD:
-        return true;
-    case KW_ROUTE_SESSION:
-        return command->session == KW_SESSION_PUBLISH || command->session == KW_SESSION_BLOCK ||
-               command->session == KW_SESSION_WAIT ||
-               command->session == KW_SESSION_WATCH; /* UNWATCH: a run that blocks doesn't wait */
-    case KW_ROUTE_LOCAL:
-        for (size_t i = 0; i < sizeof locals / sizeof locals[0]; i++) {
-            if (is_named(command, locals[i])) {
-                return true;
-            }
-        }
-        return command->local == KW_LOCAL_SELECT &&
-               kw_text_to_int(client->proxy->argv.items[1], &index) == KW_OK && index == client->db;
-    case KW_ROUTE_REFUSED:
-    case KW_ROUTE_ALL_SHARDS:
-    case KW_ROUTE_SCAN:
-    case KW_ROUTE_SLOT_NUMBER:
-        return false;
-    }
-    KW_UNREACHABLE();
-}
-
-static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command)
+static enum kw_verdict refuse_to_queue(struct kw_client *client, const struct kw_command *command,
+                                       enum kw_error error)
 {
     char name[KW_COMMAND_NAME_MAX + 1];
     size_t i = 0;
 
-    if (command->local == KW_LOCAL_SELECT) {
-        return kw_reply_refuse(client, KW_ERROR_DB_INDEX, NULL, NULL);
-    }
     for (; command->name[i] != '\0'; i++) {
         name[i] = command->name[i] == '|' ? ' ' : command->name[i];
     }
     name[i] = '\0';
-    return kw_reply_refuse(client, KW_ERROR_MULTI_REFUSED, name, NULL);
+    return kw_reply_refuse(client, error, name, NULL);
 }
 
 /* Are COMMAND's keys of the transaction's slot? The first ones decide which it is. */
@@ -393,7 +362,32 @@ static bool slot_agrees(struct kw_client *client, const struct kw_command *comma
     return true;
 }
 
-bool kw__run_append(struct kw_client *client, struct kw_bytes bytes)
+bool kw__run_close(struct kw_client *client)
+{
+    struct kw_transaction *transaction = client->transaction;
+    char back[64];
+    char number[KW_TEXT_INT_MAX];
+
+    if (transaction->db != client->db) { /* the link is not ours: it keeps its database */
+        int digits = (int)kw_text_from_int(client->db, number);
+        int len = snprintf(back, sizeof back, "*2\r\n$6\r\nSELECT\r\n$%d\r\n%.*s\r\n", digits,
+                           digits, number);
+        if (!run_append(client, kw_bytes_of(back, (size_t)len))) {
+            return false;
+        }
+        transaction->guests->is_undone = true;
+    }
+    return run_append(client, KW_BYTES("*1\r\n$4\r\nEXEC\r\n"));
+}
+
+uint32_t kw__run_replies(const struct kw_client *client)
+{
+    const struct kw_transaction *transaction = client->transaction;
+
+    return transaction->count + 2 + (transaction->db != client->db ? 1 : 0);
+}
+
+static bool run_append(struct kw_client *client, struct kw_bytes bytes)
 {
     struct kw_chunk **run = &client->transaction->run;
 
@@ -413,88 +407,4 @@ static enum kw_verdict say(struct kw_client *client, struct kw_bytes reply)
     kw_buf_append_bytes(kw_reply_begin(client), reply);
     kw_reply_end(client);
     return KW_ANSWERED;
-}
-
-static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part)
-{
-    struct kw_request *request = (struct kw_request *)call;
-
-    if (part->replies_left > 0) {
-        (void)kw__run_note(request->run, part);
-        return;
-    }
-    if (part->type == '-' && part->is_first && part->is_last && run_redirected(request, part)) {
-        return;
-    }
-    kw_guests_pass(request, part, call->link);
-}
-
-struct kw_bytes kw__run_note(struct kw_run *run, const struct kw_reply_part *part)
-{
-    static const struct kw_bytes because = {"-EXECABORT Transaction discarded because of: ",
-                                            sizeof "-EXECABORT Transaction discarded because of: " -
-                                                1};
-    struct kw_bytes line = part->bytes;
-
-    if (part->replies_left > 0) {
-        if (part->type == '-' && part->is_first && part->is_last && run->error_len == 0 &&
-            line.len <= sizeof run->error) {
-            memcpy(run->error, line.data, line.len);
-            run->error_len = (uint8_t)line.len;
-        }
-    } else if (kw_bytes_start_with(line, because) && line.len <= sizeof run->error) {
-        run->error_len = (uint8_t)(line.len - because.len + 1); /* "-READONLY ..." from within */
-        run->error[0] = '-';
-        memcpy(run->error + 1, line.data + because.len, run->error_len - 1u);
-    } else if (!kw_bytes_start_with(line, KW_BYTES("-EXECABORT"))) {
-        return line; /* EXEC's own */
-    }
-    return kw_bytes_of(run->error, run->error_len);
-}
-
-bool kw__run_lacks_multi(const struct kw_reply_part *part)
-{
-    struct kw_bytes text = kw_bytes_of_text(kw_error_text(KW_ERROR_EXEC_WITHOUT_MULTI));
-
-    return part->type == '-' && part->is_first &&
-           kw_bytes_start_with(kw_bytes_of(part->bytes.data + 1, part->bytes.len - 1), text);
-}
-
-/* EXEC was refused: because of where it was asked? */
-static bool run_redirected(struct kw_request *request, const struct kw_reply_part *part)
-{
-    struct kw_run *run = request->run;
-    struct kw_bytes line = kw__run_note(run, part);
-    struct kw_redirect redirect;
-    char text[sizeof run->error];
-
-    if (kw__run_lacks_multi(part)) {
-        KW_STAT_ADD(request->client->proxy->stats, results_unknown, 1);
-        kw_reply_fail(request, KW_ERROR_UNKNOWN_RESULT, part->node->name); /* MULTI was refused */
-        return true;
-    }
-    if (line.len < 3 || !kw_redirect_classify(line, request->slot, &redirect)) {
-        return false; /* an error that is the client's */
-    }
-    size_t text_len = line.len - 3 < sizeof text ? line.len - 3 : sizeof text - 1;
-    memcpy(text, line.data + 1, text_len); /* kept: what follows may free the run */
-    text[text_len] = '\0';
-    run->error_len = 0;
-    if (kw_request_redirected(request, part->node, line)) {
-        KW_STAT_ADD(request->client->proxy->stats, transactions_replayed, 1);
-        return true;
-    }
-    kw_reply_fail(request, KW_ERROR_EXECABORT_BECAUSE, text); /* its time is over */
-    return true;
-}
-
-static void run_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
-                        bool was_sent)
-{
-    struct kw_request *request = (struct kw_request *)call;
-    struct kw_run *run = request->run;
-    bool may_retry = !was_sent || run->is_read_only || run->error_len > 0; /* I3 */
-
-    run->error_len = 0;
-    kw_request_lost(request, link, status, was_sent, may_retry);
 }

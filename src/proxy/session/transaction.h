@@ -28,16 +28,21 @@ struct kw_transaction {
 
     struct kw_chunk *run;     /* MULTI and what was queued; NULL outside of MULTI */
     uint32_t count;           /* of commands queued */
-    struct kw_guests *guests; /* those that keyway answers itself; NULL: none */
-    uint16_t slot;     /* of their keys and the watched ones, KW_SLOT_NONE until there are some */
-    bool is_flagged;   /* one was refused: EXEC must fail */
-    bool is_read_only; /* so that it may be sent twice */
+    uint32_t db;              /* that its SELECTs lead to */
+    struct kw_guests *guests; /* those that are more than the node's; NULL: none */
+    uint16_t slot;       /* of their keys and the watched ones, KW_SLOT_NONE until there are some */
+    bool is_flagged;     /* one was refused: EXEC must fail */
+    bool is_read_only;   /* so that it may be sent twice */
+    bool is_flushing;    /* there is a FLUSHALL in it */
+    bool is_subscribing; /* there is a SUBSCRIBE in it */
+    bool has_new_proto;  /* there is a HELLO in it that changes how values are written */
 };
 
 /* What EXEC's request keeps of its transaction. */
 struct kw_run {
     struct kw_guests *guests; /* owned; NULL: none */
     bool is_read_only;
+    bool is_flushing;
     uint8_t error_len; /* of the first error that was not EXEC's: why nothing was executed */
     char error[248];
 };
@@ -83,8 +88,14 @@ void kw__transaction_hand_over(struct kw_transaction *transaction, struct kw_req
 /* Free what EXEC's REQUEST has kept, and clear it. */
 void kw_run_free(struct kw_request *request);
 
-/* For watch.c: BYTES at the end of the transaction's run. False: no memory. */
-bool kw__run_append(struct kw_client *client, struct kw_bytes bytes);
+/* For watch.c: the end of the transaction's run. False: no memory. */
+bool kw__run_close(struct kw_client *client);
+
+/* For watch.c: how many replies the run gets, closed. */
+uint32_t kw__run_replies(const struct kw_client *client);
+
+/* What the call of a run over the shared link is told: run.c. */
+extern const struct kw_call_user kw__run_user;
 
 /* For watch.c: PART of EXEC's reply says that the node did not even take MULTI. */
 bool kw__run_lacks_multi(const struct kw_reply_part *part);

@@ -102,7 +102,7 @@ enum kw_verdict kw_watch_exec(struct kw_client *client, struct kw_transaction *t
     struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
     request->is_special = true;
     request->call.user = &exec_user;
-    request->call.replies_count = transaction->count + 2;
+    request->call.replies_count = kw__run_replies(client);
     request->command = command;
     request->slot = transaction->watch_slot;
     const char *name = transaction->watch.lease.link->node->name;
@@ -244,7 +244,7 @@ static enum kw_status exec_send(struct kw_transaction *transaction, struct kw_re
     struct kw_link *link = transaction->watch.lease.link;
     struct kw_chunk *run = NULL;
 
-    if (!kw__run_append(request->client, KW_BYTES("*1\r\n$4\r\nEXEC\r\n"))) {
+    if (!kw__run_close(request->client)) {
         return KW_E_MEMORY;
     }
     run = transaction->run;
