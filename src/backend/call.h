@@ -33,6 +33,7 @@ struct kw_reply_part {
     uint32_t replies_left; /* of a run, behind this one; 0: the call is over when is_last is set */
     uint64_t left_bytes;   /* at least so many are still to come; 0 with is_last */
     struct kw_node *node;  /* who says so */
+    const struct kw_link *link; /* which brought it; not to be used any more when is_last is set */
 };
 
 /* What the user of a call does with its outcome. */

@@ -386,6 +386,7 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
         .replies_left = call->replies_left - 1,
         .left_bytes = is_last ? 0 : kw_reply_left_bytes(&link->parser),
         .node = link->node,
+        .link = link,
     };
     call->is_reply_started = true;
     if (is_last && part.replies_left > 0) {

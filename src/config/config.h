@@ -123,6 +123,7 @@ struct kw_config {
 
     /* the cache */
     bool near_cache;
+    bool near_cache_coalesce;           /* clients that miss the same at once share one read */
     unsigned near_cache_lease_ms;       /* a hit is at most so old (R4) */
     unsigned near_cache_max_age_ms;     /* an entry is fetched anew after so long (R8) */
     uint64_t near_cache_max_item_bytes; /* of a reply */

@@ -28,6 +28,7 @@
 #include "stats/stats.h"
 
 struct kw_channels;
+struct kw_coalesce;
 struct kw_embedded;
 struct kw_near;
 struct kw_near_shared;
@@ -149,7 +150,8 @@ struct kw_proxy {
     struct kw_near *near;         /* the near cache: near.h; NULL when it is off */
     /* the process's half of it; NULL: it can't be on */
     struct kw_near_shared *near_shared;
-    unsigned lookahead_pause; /* pipelines that are not looked ahead into: lookahead.c */
+    struct kw_coalesce *coalesce; /* reads that others may wait for; NULL: they wait for none */
+    unsigned lookahead_pause;     /* pipelines that are not looked ahead into: lookahead.c */
     bool is_draining;
     struct kw_tally *tally;          /* owned: figures per command */
     struct kw_tally_row *tally_rows; /* its rows, by command id */
@@ -172,6 +174,7 @@ static inline struct kw_request *kw__request_get(struct kw_client *client,
     if (__builtin_expect(request->client == NULL, 0)) { /* never used: all zero */
         kw_buf_init(&request->parked, client->proxy->chunks);
         kw_list_init(&request->retrying);
+        kw_list_init(&request->followers);
     }
     memset((char *)request + from, 0, offsetof(struct kw_request, gather) - from);
     request->call.user = NULL;

@@ -52,6 +52,9 @@ struct kw_request {
     bool needs_script : 1;  /* its script goes in front of it when it is sent again */
     bool is_push : 1;       /* no request: it holds what is pushed behind the oldest one's reply */
     bool is_gathered : 1;   /* gather is in use: it is a part, or what the parts answer */
+    bool is_lead : 1;       /* others may wait for its reply: near/coalesce.h */
+    bool is_follower : 1;   /* it waits for that of another one */
+    bool is_told : 1;       /* ... of whoever follows: kw_coalesce_tell() knows of its reply */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
@@ -69,6 +72,8 @@ struct kw_request {
     struct kw_node *to_node;  /* held: send there, not to the slot's owner, the next time */
     struct kw_leased *leased; /* goes over a link of its own: leased.c; NULL: over the shared one */
     struct kw_run *run;       /* EXEC's: owned; transaction.c */
+    struct kw_list followers; /* of a lead; of a follower: its place there */
+    struct kw_request *lead;  /* of a follower */
     uint64_t deadline_ms;     /* no more retries after; 0 until the first one */
     uint64_t due_ms;          /* RETRYING: when to try again */
 };

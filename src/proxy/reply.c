@@ -23,6 +23,7 @@
 #include "proxy/account.h"
 #include "proxy/client.h"
 #include "proxy/gather/gather.h"
+#include "proxy/near/coalesce.h"
 #include "proxy/near/near.h"
 #include "proxy/parked.h"
 #include "proxy/session/finale.h"
@@ -228,6 +229,10 @@ void kw_reply_finish(struct kw_request *request)
     request->state = KW_REQUEST_DONE;
     if (__builtin_expect(request->near != 0, 0)) {
         kw_near_on_end(request); /* its bytes are still there */
+    }
+    if (__builtin_expect(
+            client->proxy->coalesce != NULL || request->is_lead || request->is_follower, 0)) {
+        kw_coalesce_on_end(request); /* the same */
     }
     kw_account_end(request);
     client->inflight_count--;
@@ -439,9 +444,10 @@ static inline bool request_is_blank(const struct kw_request *request)
 {
     return ((uintptr_t)request->call.link | (uintptr_t)request->to_node |
             (uintptr_t)request->leased | (uintptr_t)request->run | (uintptr_t)request->gather |
-            (uintptr_t)request->parked.head | request->parked.len | request->deadline_ms |
-            request->due_ms | request->call.replies_count | request->call.is_patient) == 0 &&
-           !kw_list_is_linked(&request->retrying);
+            (uintptr_t)request->lead | (uintptr_t)request->parked.head | request->parked.len |
+            request->deadline_ms | request->due_ms | request->call.replies_count |
+            request->call.is_patient) == 0 &&
+           !kw_list_is_linked(&request->retrying) && !kw_list_is_linked(&request->followers);
 }
 
 static void reply_append_to_queue(struct kw_request *request)

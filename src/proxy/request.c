@@ -60,6 +60,7 @@
 #include "proxy/gather/scatter.h"
 #include "proxy/gather/script.h"
 #include "proxy/local/local.h"
+#include "proxy/near/coalesce.h"
 #include "proxy/near/near.h"
 #include "proxy/parked.h"
 #include "proxy/redirect.h"
@@ -267,6 +268,10 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
                    ? KW_WAITING
                    : kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
+    bool may_share = __builtin_expect(client->proxy->coalesce != NULL, 0) && target->near_hash != 0;
+    if (may_share && kw_coalesce_join(client, command, target, link, wire)) {
+        return KW_SENT;
+    }
     struct kw_request *request = kw__request_get(client, KW_REQUEST_INFLIGHT);
     request->call.user = user;
     request->command = command;
@@ -279,6 +284,9 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
         return kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
     kw_reply_expect(request);
+    if (may_share) {
+        kw_coalesce_lead(request);
+    }
     return KW_SENT;
 }
 
@@ -301,8 +309,12 @@ void kw_request_pass(struct kw_request *request, const struct kw_reply_part *par
 {
     struct kw_client *client = request->client;
 
-    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0) {
+    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0 &&
+        !request->is_follower) {
         kw_near_on_reply(request, part);
+    }
+    if (__builtin_expect(request->is_lead, 0)) {
+        kw_coalesce_pass(request, part, link);
     }
     if (__builtin_expect(client->redirecting_count > 0, 0) && request_overtook(request, part)) {
         return;
@@ -314,6 +326,9 @@ void kw_request_pass(struct kw_request *request, const struct kw_reply_part *par
     }
     if (client->stream.out.len + client->parked_bytes > KW_OUTPUT_PAUSE_BYTES) {
         kw_client_output_ok(client);
+    }
+    if (__builtin_expect(client->proxy->coalesce != NULL, 0)) {
+        kw_coalesce_tell(request, part->link);
     }
     kw_reply_finish(request);
 }
@@ -454,6 +469,9 @@ static void request_on_fail(struct kw_call *call, const struct kw_link *link, en
 {
     struct kw_request *request = (struct kw_request *)call;
 
+    if (__builtin_expect(request->is_lead, 0)) {
+        kw_coalesce_lost(request, link, status, was_sent);
+    }
     kw_request_lost(request, link, status, was_sent,
                     !was_sent || kw_command_may_retry(request->command));
 }

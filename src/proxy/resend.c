@@ -11,6 +11,7 @@
 #include "backend/node.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
+#include "proxy/near/coalesce.h"
 #include "proxy/reply.h"
 #include "proxy/session/leased.h"
 
@@ -24,6 +25,9 @@ static enum kw_status resend_put(struct kw_request *request, struct kw_node *nod
 
 void kw_resend_hold(struct kw_request *request)
 {
+    if (__builtin_expect(request->is_lead || request->is_follower, 0)) {
+        kw_coalesce_leave(request);
+    }
     if (!request->is_redirecting) {
         request->is_redirecting = true;
         request->is_special = true;

@@ -25,7 +25,6 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
-static bool request_may_touch(const struct kw_request *request, uint16_t slot, bool is_plain);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto);
 
@@ -141,28 +140,16 @@ static bool near_may_answer(const struct kw_client *client, uint16_t slot)
 #ifndef KW_KNOCKOUT_PIPELINE
     for (const struct kw_request *request = client->inflight_count > 0 ? client->oldest : NULL;
          request != NULL; request = request->next) {
-        if (++looked > LOOK_MAX || request_may_touch(request, slot, is_plain)) {
+        if (++looked > LOOK_MAX || kw__near_may_touch(request, slot, is_plain)) {
             return false;
         }
     }
 #else
-    (void)request_may_touch;
+    (void)slot;
 #endif
     (void)looked;
     (void)is_plain;
     return true;
-}
-
-/* Is REQUEST unanswered, and may it be about a key of SLOT? */
-static bool request_may_touch(const struct kw_request *request, uint16_t slot, bool is_plain)
-{
-    if (request->state == KW_REQUEST_DONE || (request->gather != NULL && !request->is_part)) {
-        return false; /* its parts speak for themselves */
-    }
-    bool is_of_all =
-        request->slot == KW_SLOT_NONE || (request->is_part && request->keys_count == 0);
-
-    return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
 }
 
 /* Has the node of DOMAIN told of changes within the lease, and since SLOT was seen elsewhere? */

@@ -15,6 +15,7 @@
  *     either we see its count or it sees the promise (writes.c).
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
  * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
+ * L4  what is kept can be told from then on: who shares reads hears of it (coalesce.c).
  */
 #include "proxy/near/fill.h"
 
@@ -235,12 +236,16 @@ static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
     }
     value.deadline_ms = fill->sent_us / 1000 + age_ms; /* L2 */
     value.domain = fill->domain;
+    struct kw_near_shared *shared = near->shared;
+    atomic_fetch_add(&shared->publishing[fill->slot], 1); /* L4 */
     enum kw_status status = kw_cache_fill_end(worker, &key->key, fill->token, &value);
 #ifdef KW_KNOCKOUT_FILL_TOKEN
     if (status == KW_E_CLOSED) {
         status = kw_cache_put(worker, &key->key, &value);
     }
 #endif
+    atomic_fetch_add(&shared->told[fill->slot], 1);
+    atomic_fetch_sub(&shared->publishing[fill->slot], 1);
     return status;
 }
 

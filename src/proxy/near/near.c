@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cache/cache_extra.h"
 #include "net/timer.h"
+#include "proxy/near/coalesce.h"
 #include "proxy/near/origin.h"
 #include "proxy/near/touch.h"
 
@@ -89,6 +90,7 @@ void kw_near_stop(struct kw_proxy *proxy)
 
     if (near != NULL && !near->is_stopped) {
         near->is_stopped = true;
+        kw_coalesce_configure(proxy);
         kw__origins_close(near);
         kw_timer_stop(near->timer);
         kw_near_rest(proxy);

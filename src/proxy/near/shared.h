@@ -82,6 +82,13 @@ struct kw_near_shared {
     struct kw_near_slot slots[KW_SLOTS_COUNT];
     _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
     _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
+    /* For coalesce.c: what clients have been told of each slot, counted; of all at once; fills that
+     * are being kept; workers that count.
+     */
+    _Atomic uint32_t told[KW_SLOTS_COUNT];
+    _Atomic uint32_t all_told;
+    _Atomic uint16_t publishing[KW_SLOTS_COUNT];
+    _Atomic uint32_t tellers_count;
     /* By domain. When the last command was sent that its node has answered: what changed before is
      * gone. And when somebody last wished that it were later.
      */
@@ -146,6 +153,19 @@ static inline bool kw__near_is_moving(const struct kw_near *near, uint16_t slot)
 static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, uint16_t slot)
 {
     return atomic_load_explicit(&shared->slots[slot].generation, memory_order_acquire);
+}
+
+/* Is REQUEST unanswered, and may it be about a key of SLOT? IS_PLAIN: kw_route_is_plain(). */
+static inline bool kw__near_may_touch(const struct kw_request *request, uint16_t slot,
+                                      bool is_plain)
+{
+    if (request->state == KW_REQUEST_DONE || (request->gather != NULL && !request->is_part)) {
+        return false; /* its parts speak for themselves */
+    }
+    bool is_of_all =
+        request->slot == KW_SLOT_NONE || (request->is_part && request->keys_count == 0);
+
+    return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
 }
 
 enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);

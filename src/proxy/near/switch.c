@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "command/keys.h"
 #include "net/timer.h"
+#include "proxy/near/coalesce.h"
 #include "proxy/near/near.h"
 #include "proxy/near/origin.h"
 
@@ -60,6 +61,7 @@ void kw_near_apply_config(struct kw_proxy *proxy)
         kw__near_tune(proxy->near);
         kw__shared_set_eviction(shared, proxy->near->worker, config);
     }
+    kw_coalesce_configure(proxy);
 }
 
 void kw_near_free(struct kw_proxy *proxy)
