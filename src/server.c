@@ -92,6 +92,20 @@ static void server_on_node_state(void *arg, const struct kw_topology_node *node,
 static void server_on_learned(void *arg, const struct kw_learned *learned);
 static void server_on_deadline(void *arg);
 
+/* As many files as clients and their links may need. */
+static void files_allow(const struct kw_config *config)
+{
+    size_t clients = config->maxclients;
+    size_t allowed = kw_sock_raise_limit(2 * clients + RESERVED_FDS); /* each may lease a link */
+
+    if (allowed < clients + RESERVED_FDS) {
+        kw_log(KW_LOG_WARNING,
+               "this process may open %zu files: maxclients %zu needs some %zu, and as many again "
+               "for clients that block; raise the limit (ulimit -n, LimitNOFILE)",
+               allowed, clients, clients + RESERVED_FDS);
+    }
+}
+
 enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
                              struct kw_server **server)
 {
@@ -107,7 +121,7 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     made->hub->started_ms = kw_clock_ms();
     atomic_store(&made->hub->next_client_id, 1);
     made->hub->workers_count = threads_wanted(config);
-    kw_sock_raise_limit(2 * config->maxclients + RESERVED_FDS); /* each may have a leased link */
+    files_allow(config);
     kw_signals_block();
     run_id_draw(made->hub->run_id, sizeof made->hub->run_id);
     made->hub->slowlog = kw_slowlog_new();
@@ -458,7 +472,7 @@ static void server_take_config(struct kw_server *server)
     kw_config_unref(&server->config);
     server->config = kw_config_board_get(server->board);
     kw_log_set_level(server->config->loglevel);
-    kw_sock_raise_limit(server->config->maxclients + RESERVED_FDS);
+    files_allow(server->config);
     kw_discover_reconfigure(server->discover, server->config);
     kw_probe_reconfigure(server->probe, server->config);
     for (unsigned i = 0; i < server->workers_count; i++) {

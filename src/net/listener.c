@@ -11,7 +11,11 @@
 
 #include <event2/event.h>
 
-enum { ACCEPTS_PER_TICK = 64, PAUSE_MS = 100 };
+enum {
+    ACCEPTS_PER_TICK = 64,
+    PAUSE_MS = 100,
+    TELL_EVERY_MS = 10 * 1000 /* a shortage lasts: a line for each try would fill the log */
+};
 
 struct kw_listener {
     int fd; /* owned */
@@ -19,12 +23,13 @@ struct kw_listener {
     struct event *event;    /* owned */
     struct kw_timer *pause; /* owned: runs while no descriptors are left */
     struct kw_loop *loop;
-    struct kw_log_limit log_limit;
+    uint64_t tell_at_ms; /* that no descriptors are left: not before */
     void (*on_accept)(void *arg, int fd);
     void *arg;
 };
 
 static void listener_on_readable(evutil_socket_t fd, short what, void *arg);
+static void listener_tell_full(struct kw_listener *listener);
 static void listener_on_pause_over(void *arg);
 
 struct kw_listener *kw_listener_open(struct kw_loop *loop, int fd, unsigned keepalive_s,
@@ -70,9 +75,7 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
         int client_fd = -1;
         enum kw_status status = kw_sock_accept((int)fd, listener->keepalive_s, &client_fd);
         if (status == KW_E_FULL) {
-            kw_log_limited(&listener->log_limit, kw_loop_now_ms(listener->loop), KW_LOG_WARNING,
-                           "no file descriptors left: can't accept clients; raise the limit of "
-                           "open files (ulimit -n)");
+            listener_tell_full(listener);
             event_del(listener->event);
             kw_timer_start(listener->pause, PAUSE_MS);
             return;
@@ -81,6 +84,17 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
             return;
         }
         listener->on_accept(listener->arg, client_fd);
+    }
+}
+
+static void listener_tell_full(struct kw_listener *listener)
+{
+    uint64_t now_ms = kw_loop_now_ms(listener->loop);
+
+    if (now_ms >= listener->tell_at_ms) {
+        listener->tell_at_ms = now_ms + TELL_EVERY_MS;
+        kw_log(KW_LOG_WARNING, "no file descriptors left: can't accept clients; raise the limit of "
+                               "open files (ulimit -n)");
     }
 }
 

@@ -8,7 +8,7 @@ import subprocess
 from language.keyway import free_port
 from support import ROOT
 from support.client import Client, encode
-from support.testing import NONE, test
+from support.testing import NONE, Skip, test
 from support.wait import until
 
 
@@ -91,6 +91,38 @@ def it_listens_where_bind_says(t):
     ended = subprocess.run(words + ["192.0.2.1"], capture_output=True, text=True,
                            timeout=10 * t.patience)
     assert ended.returncode > 0 and "192.0.2.1" in ended.stdout + ended.stderr
+
+
+FILES, CLIENTS_TOO_MANY = 100, 150
+
+
+@test(cluster=NONE, keyway=False)
+def too_few_files_are_told_at_the_start_and_once_when_they_are_used_up(t):
+    """The limit of open files is below maxclients: those who fit are served, the log stays short."""
+    port, log = free_port(), os.path.join(t.folder, "log")
+    process = subprocess.Popen(["prlimit", "--nofile=%d:%d" % (FILES, FILES), t.binary, "--port",
+                                str(port), "--threads", "1", "--bind", "127.0.0.1", "--logfile", log])
+    t.closing.callback(process.wait)
+    t.closing.callback(process.kill)
+    until(lambda: Client(port).call("PING") == b"PONG", 5 * t.patience, "it answers")
+    with open("/proc/%d/limits" % process.pid) as limits:
+        allowed = int(limits.read().split("Max open files")[1].split()[0])
+    if allowed > FILES:
+        raise Skip("this process may raise its limits")
+
+    clients = [Client(port, 10 * t.patience) for _ in range(CLIENTS_TOO_MANY)]
+    until(lambda: b"no file descriptors left" in said(log), 5 * t.patience, "it says so")
+    assert clients[0].call("PING") == b"PONG"
+    for client in clients[:CLIENTS_TOO_MANY - 20]:
+        client.close()
+    assert clients[-1].call("PING") == b"PONG", "who waited is served when others have left"
+    assert b"may open %d files: maxclients 10000" % FILES in said(log)
+    assert said(log).count(b"no file descriptors left") == 1 or t.patience > 4, said(log)
+
+
+def said(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @test()
