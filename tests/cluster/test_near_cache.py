@@ -114,6 +114,57 @@ def every_reply_from_memory_is_the_servers_own(t):
             until(is_hit, 10 * t.patience, "%s is answered from memory" % (words,))
 
 
+def kin_of_get(key, chance):
+    """Reads that the reply of GET answers, and some that only look so."""
+    places = ["0", "-1", "1", "5", "-5", "6", "-6", "7", "-7", "100", "-100",
+              "9223372036854775807", "-9223372036854775808"]
+    reads = [("STRLEN", key), ("EXISTS", key), ("EXISTS", key, key, key), ("TYPE", key)]
+    for _ in range(60):
+        name = chance.choice(["GETRANGE", "SUBSTR"])
+        reads.append((name, key, chance.choice(places), chance.choice(places)))
+    return reads, [("GETRANGE", key, "01", "2"), ("GETRANGE", key, "0", "+1"),
+                   ("GETRANGE", key, "-0", "1"), ("SUBSTR", key, "", "1"),
+                   ("GETRANGE", key, "0", "9223372036854775808")]
+
+
+@test(arguments=ON)
+def what_get_has_brought_answers_its_kin(t):
+    """Byte for byte as the server, without a fetch: also that there is no such key."""
+    all_nodes_track(t)
+    chance = random.Random(1)
+    figures_of = t.client()
+    values = {"{near}six": "6 by\r\n", "{near}empty": "", "{near}big": "x" * 3000 + "y" * 2000}
+    t.client().pipeline([("SET", key, value) for key, value in values.items()])
+    for proto in ("2", "3"):
+        client = t.client()
+        client.call("HELLO", proto)
+        for key in list(values) + ["{near}none"]:
+            server = owner(t, key)
+            server.call("HELLO", proto)
+            reads, refused = kin_of_get(key, chance)
+            read_until_kept(client, t, "GET", key)
+            before = figures(figures_of)
+            for words in reads:
+                got, expected = raw(client, *words), raw(server, *words)
+                assert got == expected, (proto, words, got, expected)
+            after = figures(figures_of)
+            assert after["near_cache_fills"] == before["near_cache_fills"], key
+            assert int(after["near_cache_hits"]) >= int(before["near_cache_hits"]) + len(reads)
+            for words in refused:
+                assert raw(client, *words) == raw(server, *words), words
+    for key in values:
+        read_until_kept(client, t, "GET", key)
+    assert client.call("EXISTS", *values, "{near}none") == 3
+    client.call("SET", "{near}six", "seven77")
+    assert client.call("STRLEN", "{near}six") == 7
+    client.call("DEL", "{near}six")
+    assert client.call("EXISTS", *values) == 2
+    client.call("RPUSH", "{near}six", "x")
+    assert client.call("TYPE", "{near}six") == b"list"
+    assert client.call("GETRANGE", "{near}six", "0", "1").code == "WRONGTYPE"
+    client.call("DEL", "{near}six")
+
+
 @test(arguments=ON)
 def errors_and_big_values_are_not_kept(t):
     all_nodes_track(t)

@@ -4,9 +4,11 @@
  * over, its origin is connected (the cache knows these), the node gave a sign of life within the
  * lease (R4), and it did so since somebody saw a key of the slot elsewhere (R3, read.c).
  *
- * MGET is answered when each of its keys has an entry of GET. Keys of one slot are read by a node
- * in one step: so when all are found they are looked up once more, and must be the same entries.
- * All of them were there at the moment between.
+ * What has no entry of its own may be in GET's (derived.c).
+ *
+ * MGET, and EXISTS, is answered when each of its keys has an entry of GET. Keys of one slot are
+ * read by a node in one step: so when all are found they are looked up once more, and must be the
+ * same entries. All of them were there at the moment between.
  *
  * INVARIANTS
  * A1  a client in any mode, of another database, between WATCH and EXEC, or that has asked for
@@ -15,6 +17,7 @@
  */
 #include "proxy/near/near.h"
 
+#include "proxy/near/derived.h"
 #include "proxy/near/fill.h"
 #include "proxy/reply.h"
 
@@ -24,6 +27,7 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
                                   struct kw_target *target);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
+static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto);
@@ -35,7 +39,7 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     enum kw_near_role role = kw__near_role(proxy->near, command);
     enum kw_verdict verdict = KW_NEXT;
 
-    if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_MGET || client->db != 0) {
+    if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_EXISTS || client->db != 0) {
         return KW_NEXT;
     }
     struct kw_near_read read = {.command = command,
@@ -44,8 +48,9 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
                                 .argc = proxy->argv.count,
                                 .proto = client->proto};
     (void)kw__near_awake(proxy->near);
-    verdict =
-        role == KW_NEAR_ROLE_MGET ? answer_keys(client, &read) : answer_key(client, &read, target);
+    verdict = role == KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_EXISTS
+                  ? answer_keys(client, &read)
+                  : answer_key(client, &read, target);
     if (verdict == KW_ANSWERED) {
         KW_STAT_ADD(proxy->stats, near_cache_hits, 1);
     } else {
@@ -69,11 +74,15 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     }
     target->near_hash = key.key.hash; /* read.c looks at the reply; 0, by chance: it is not kept */
     /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
-    if (!kw_cache_get(near->worker, &key.key, &found) || !near_may_answer(client, read->slot) ||
-        !near_has_heard(near, read->slot, found.domain)) {
+    bool is_own = kw_cache_get(near->worker, &key.key, &found);
+    if ((!is_own && !kw__derived_find(near, read, &key, &found)) ||
+        !near_may_answer(client, read->slot) || !near_has_heard(near, read->slot, found.domain)) {
         return KW_NEXT;
     }
     kw_hot_hit(near->hot, key.key.hash);
+    if (!is_own) {
+        return kw__derived_answer(client, read, &found) ? KW_ANSWERED : KW_NEXT;
+    }
     kw_reply_whole(client, found_reply(&found, client->proto));
     return KW_ANSWERED;
 }
@@ -97,8 +106,12 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
         return KW_NEXT;
     }
     struct kw_buf *buf = kw_reply_begin(client);
-    kw_reply_array(buf, read->argc - 1);
-    for (size_t i = 1; i < read->argc; i++) {
+    if (read->role == KW_NEAR_ROLE_EXISTS) {
+        kw_reply_int(buf, keys_there(near, read));
+    } else {
+        kw_reply_array(buf, read->argc - 1);
+    }
+    for (size_t i = 1; i < read->argc && read->role == KW_NEAR_ROLE_MGET; i++) {
         kw_buf_append_bytes(buf, found_reply(&near->found[i], client->proto));
     }
     kw_reply_end(client);
@@ -124,6 +137,17 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
         }
     }
     return true;
+}
+
+/* How many of those that were found are there; who is named twice counts twice. */
+static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read)
+{
+    int64_t count = 0;
+
+    for (size_t i = 1; i < read->argc; i++) {
+        count += near->found[i].kind != KW_NEAR_KIND_NULL ? 1 : 0;
+    }
+    return count;
 }
 
 /* A1, A2. */

@@ -22,6 +22,7 @@ enum {
 
 static uint64_t limits_hash_of(const struct kw_config *config);
 static uint8_t *roles_new(void);
+static void derived_fill(struct kw_near *near);
 static enum kw_near_role role_of(const struct kw_command *command);
 static bool is_of_kept_group(const struct kw_command *command);
 static bool is_about_age(const struct kw_command *command);
@@ -40,6 +41,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->now_ms = near->now_us / 1000;
     near->get = kw_command_find(KW_BYTES("get"));
     near->roles = roles_new();
+    derived_fill(near);
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
@@ -183,6 +185,24 @@ static uint8_t *roles_new(void)
     return roles;
 }
 
+static void derived_fill(struct kw_near *near)
+{
+    static const struct {
+        const char *name;
+        enum kw_near_derived derived;
+    } rows[KW_NEAR_DERIVED_MAX] = {
+        {"strlen", KW_NEAR_DERIVED_STRLEN},
+        {"getrange", KW_NEAR_DERIVED_RANGE},
+        {"substr", KW_NEAR_DERIVED_RANGE},
+        {"type", KW_NEAR_DERIVED_TYPE},
+    };
+
+    for (size_t i = 0; i < KW_NEAR_DERIVED_MAX; i++) {
+        near->derived[i].command = kw_command_find(kw_bytes_of_text(rows[i].name));
+        near->derived[i].derived = rows[i].derived;
+    }
+}
+
 static enum kw_near_role role_of(const struct kw_command *command)
 {
     bool is_learned = command->id >= kw_command_count();
@@ -194,6 +214,9 @@ static enum kw_near_role role_of(const struct kw_command *command)
     }
     if (is_named(command, "mget")) {
         return KW_NEAR_ROLE_MGET;
+    }
+    if (is_named(command, "exists")) {
+        return KW_NEAR_ROLE_EXISTS;
     }
     if ((command->cache == KW_CACHE_WHOLE_REPLY || command->cache == KW_CACHE_EACH_KEY) &&
         !is_learned && kw_keys_single(command) != 0 && is_of_kept_group(command)) {

@@ -54,6 +54,7 @@ void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *pa
     case KW_NEAR_ROLE_MGET:
         keys_replied(near, request, part);
         return;
+    case KW_NEAR_ROLE_EXISTS:
     case KW_NEAR_ROLE_READ_KEY:
     case KW_NEAR_ROLE_READ_SLOT:
     case KW_NEAR_ROLE_EXEC:

@@ -39,6 +39,7 @@ enum kw_near_role {
     KW_NEAR_ROLE_GET,        /* served; one entry for RESP2 and RESP3 */
     KW_NEAR_ROLE_WHOLE,      /* served; an entry for each version and list of arguments */
     KW_NEAR_ROLE_MGET,       /* served from the entries of GET */
+    KW_NEAR_ROLE_EXISTS,     /* the same */
     KW_NEAR_ROLE_READ_KEY,   /* not served; says something of its only key */
     KW_NEAR_ROLE_READ_SLOT,  /* not served; says something of keys of its slot */
     KW_NEAR_ROLE_WRITE_KEY,  /* writes its only key */
@@ -98,6 +99,16 @@ struct kw_near_shared {
     struct kw_list origins; /* of all workers, by kw_origin.shown; under the lock */
 };
 
+/* What the kept reply of GET says beside the value: derived.c. */
+enum kw_near_derived {
+    KW_NEAR_DERIVED_NONE = 0,
+    KW_NEAR_DERIVED_STRLEN,
+    KW_NEAR_DERIVED_RANGE, /* GETRANGE, SUBSTR */
+    KW_NEAR_DERIVED_TYPE
+};
+
+enum { KW_NEAR_DERIVED_MAX = 4 };
+
 struct kw_near_touch_room { /* touch.c's */
     struct kw_bytes *argv;
     size_t argv_max;
@@ -114,6 +125,10 @@ struct kw_near {
     uint32_t hot_reads;           /* near-cache-admit-reads of `hot` */
     uint64_t limits_hash;         /* of the options that what is kept obeys */
     const struct kw_command *get; /* GET, set once */
+    struct {
+        const struct kw_command *command;
+        enum kw_near_derived derived;
+    } derived[KW_NEAR_DERIVED_MAX]; /* set once */
     uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
     struct kw_list origins;
     struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */

@@ -128,6 +128,7 @@ static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_
     case KW_NEAR_ROLE_GET:
     case KW_NEAR_ROLE_WHOLE:
     case KW_NEAR_ROLE_MGET:
+    case KW_NEAR_ROLE_EXISTS:
     case KW_NEAR_ROLE_READ_KEY:
     case KW_NEAR_ROLE_READ_SLOT:
         return KW_NEAR_MARK_NONE;
