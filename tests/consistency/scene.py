@@ -27,9 +27,11 @@ KINDS = ["text", "expiring", "counter", "hash"]    # as in main.c
 TAGS_COUNT = 48
 CLUSTER_CONFIG = {"cluster-node-timeout": 1500, "enable-debug-command": "yes",
                   "cluster-require-full-coverage": "no"}
-# Everything is worth a fill, so that the cache is in every key's way.
+# Everything is worth a fill, so that the cache is in every key's way. Every other keyway also has
+# reads of the same key share one call.
 CACHED = ["--near-cache", "yes", "--near-cache-admit-reads", "1", "--near-cache-lease-ms",
           str(LEASE_MS)]
+COALESCED = ["--near-cache-coalesce", "yes"]
 
 
 class Checker:
@@ -117,9 +119,10 @@ class Scene:
         self.cluster.start()
         self.closing.callback(self.cluster.stop)
         seeds = ["127.0.0.1:%d" % port for port in self.cluster.ports]
-        for _ in range(self.keyways_count):
+        for number in range(self.keyways_count):
+            more = COALESCED if self.arguments and number % 2 == 0 else []
             keyway = Keyway(self.binary, ["--cluster-seeds"] + seeds + ["--threads", "2"] +
-                            self.arguments, folder, patience=self.options.patience)
+                            self.arguments + more, folder, patience=self.options.patience)
             self.keyways.append(keyway)
             self.closing.callback(keyway.kill)
         for keyway in self.keyways:
