@@ -426,6 +426,7 @@ static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
     (void)origin;
     (void)push;
     (void)read_count;
+    (void)origin_forget_all;
 #endif
 }
 
