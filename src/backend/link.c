@@ -155,6 +155,30 @@ enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call)
     return status;
 }
 
+void kw_link_divide(struct kw_link *link, struct kw_call *run, struct kw_call *first)
+{
+    uint32_t left = run->replies_left;
+    struct kw_call *behind = run->next;
+    struct kw_call *last = NULL;
+
+    KW_ASSERT(link->oldest == run);
+    for (struct kw_call *call = first; call != NULL; call = call->next) {
+        call->link = link;
+        call->position = run->position + (call->offset - run->offset);
+        call->replies_left = 1;
+        call->is_reply_started = call == first && run->is_reply_started;
+        last = call;
+        left--;
+    }
+    KW_ASSERT(last != NULL && left == 0); /* I1 */
+    last->next = behind;
+    link->oldest = first;
+    link->newest = link->newest == run ? last : link->newest;
+    link->inflight_count += run->replies_left - 1;
+    run->next = NULL;
+    run->link = NULL; /* I2 */
+}
+
 enum kw_status kw_link_has_room(const struct kw_link *link, size_t len)
 {
     bool is_full =

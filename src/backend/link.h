@@ -83,6 +83,11 @@ void kw_link_close(struct kw_link **link, enum kw_status status);
 KW_CHECK enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call,
                                      struct kw_bytes bytes, struct kw_chunk *chunk);
 
+/* The oldest call of LINK, RUN, is no longer in flight: the calls from FIRST on, linked by next,
+ * stand in its place, one for each of its replies that is still to come. Their bytes are RUN's.
+ */
+void kw_link_divide(struct kw_link *link, struct kw_call *run, struct kw_call *first);
+
 /* Queue CALL's own bytes again, after a redirection. As kw_link_send(). */
 KW_CHECK enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call);
 

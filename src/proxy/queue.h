@@ -55,6 +55,7 @@ struct kw_request {
     bool is_lead : 1;       /* others may wait for its reply: near/coalesce.h */
     bool is_follower : 1;   /* it waits for that of another one */
     bool is_told : 1;       /* ... of whoever follows: kw_coalesce_tell() knows of its reply */
+    bool is_bunch : 1;      /* a part that is several commands, of a slot each: bunch.c */
     bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
     bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;   /* part of its reply has reached the client's output */
@@ -63,7 +64,7 @@ struct kw_request {
 
     struct kw_gather *gather; /* of those that are gathered, else NULL */
     uint32_t part;            /* of a part: its number in the gather */
-    uint32_t keys_count;      /* of a part: how many keys it is about */
+    uint32_t keys_count;      /* of a part: how many keys it is about; of a bunch: commands */
     char small[KW_REPLY_SMALL_BYTES];
     struct kw_buf parked;
 

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "proxy/account.h"
 #include "proxy/client.h"
+#include "proxy/gather/bunch.h"
 #include "proxy/gather/gather.h"
 #include "proxy/near/coalesce.h"
 #include "proxy/near/near.h"
@@ -326,7 +327,8 @@ static struct kw_buf *reply_push_behind(struct kw_request *request)
 static void reply_park(struct kw_request *request, struct kw_bytes bytes)
 {
     request->client->parked_bytes += bytes.len;
-    if (!request->is_parked && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES) {
+    if (!request->is_parked && request->small_len + bytes.len <= KW_REPLY_SMALL_BYTES &&
+        !request->is_bunch) {
         memcpy(request->small + request->small_len, bytes.data, bytes.len);
         request->small_len = (uint8_t)(request->small_len + bytes.len);
         return;
@@ -350,7 +352,7 @@ static void reply_park_whole(struct kw_request *request, struct kw_bytes bytes)
     struct kw_chunk *chunk = parked->head;
 
     if (chunk == NULL) {
-        chunk = kw_chunk_get(parked->pool, len);
+        chunk = kw_chunk_get(parked->pool, request->is_bunch ? kw_bunch_room(request, len) : len);
     } else if (chunk->cap - chunk->end < len &&
                kw_chunk_grow(&chunk, len > chunk->end ? len : chunk->end) != KW_OK) {
         request->client->parked_bytes -= bytes.len;
@@ -422,6 +424,7 @@ void kw__request_put(struct kw_request *request)
             kw_gather_put(request->gather);
         }
         request->gather = NULL;
+        request->call.replies_count = 0; /* a bunch had several */
     }
     if (__builtin_expect(request->is_special, 0)) {
         request_forget_special(request);

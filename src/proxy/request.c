@@ -239,7 +239,8 @@ static bool request_is_held(const struct kw_client *client, const struct kw_comm
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
         const struct kw_link *link = request->call.link;
-        bool is_same = request->state != KW_REQUEST_DONE && request->slot == target->slot;
+        bool is_same = request->state != KW_REQUEST_DONE &&
+                       (request->slot == target->slot || request->is_bunch);
         bool is_behind_barrier =
             request->is_barrier && !(is_read && kw_command_may_retry(request->command));
         bool is_on_retired = link != NULL && link->is_retired && link->node == target->node;

@@ -33,6 +33,7 @@
 #include "base/mem.h"
 #include "proxy/admit.h"
 #include "proxy/client.h"
+#include "proxy/gather/bunch.h"
 #include "proxy/gather/merge_own.h"
 #include "proxy/gather/script.h"
 #include "proxy/parked.h"
@@ -169,7 +170,9 @@ static bool split_must_wait(struct kw_client *client, const struct kw_split *spl
         bool is_behind_barrier =
             request->is_barrier && !(is_read && kw_command_may_retry(request->command));
         bool is_same = request->state != KW_REQUEST_DONE && kw_split_has_slot(split, request->slot);
-        if ((is_same && (is_behind_barrier || request->is_redirecting ||
+        bool is_bunch = request->state != KW_REQUEST_DONE && request->is_bunch;
+        if ((is_bunch && (proxy->has_unstable[0] || proxy->has_unstable[1])) ||
+            (is_same && (is_behind_barrier || request->is_redirecting ||
                          kw__slot_is_unstable(proxy, request->slot))) ||
             (link != NULL && link->is_retired)) {
             return true;
@@ -180,35 +183,44 @@ static bool split_must_wait(struct kw_client *client, const struct kw_split *spl
 
 static void split_send(struct kw_gather *gather, const struct kw_split *split)
 {
-    struct kw_proxy *proxy = gather->client->proxy;
-    char small[KW_COPY_MAX_BYTES];
-
     if (gather->command->merge == KW_MERGE_IN_KEY_ORDER) {
         kw__gather_keep_keys(gather, split->key_part, split->run.count);
     }
-    for (uint32_t i = 0; i < split->parts_count; i++) {
-        const struct kw_split_part *from = &split->parts[i];
-        struct kw_request *part = kw__gather_add(gather, from->slot, from->keys_count);
-        size_t room = kw_split_len(split, from);
-        struct kw_chunk *chunk = NULL;
-        char *out = small;
-        if (room > sizeof small) {
-            chunk = kw_chunk_get(proxy->chunks, room);
-            out = chunk != NULL ? chunk->data : NULL;
-        }
-        if (out == NULL) {
-            kw_reply_expect(part);
-            kw_reply_fail(part, KW_ERROR_OUT_OF_MEMORY, NULL);
-            continue;
-        }
-        size_t len = kw_split_write(split, from, out);
-        if (chunk != NULL) {
-            chunk->end = len;
-        }
-        part_send(part, kw_backend_node_of_slot(proxy->backend, from->slot), kw_bytes_of(out, len),
-                  chunk);
-        kw_chunk_unref(&chunk);
+    if (kw_bunch_may(gather)) {
+        kw_bunch_send(gather, split);
+        return;
     }
+    for (uint32_t i = 0; i < split->parts_count; i++) {
+        kw__gather_send_part(gather, split, &split->parts[i]);
+    }
+}
+
+void kw__gather_send_part(struct kw_gather *gather, const struct kw_split *split,
+                          const struct kw_split_part *from)
+{
+    struct kw_proxy *proxy = gather->client->proxy;
+    char small[KW_COPY_MAX_BYTES];
+    struct kw_request *part = kw__gather_add(gather, from->slot, from->keys_count);
+    size_t room = kw_split_len(split, from);
+    struct kw_chunk *chunk = NULL;
+    char *out = small;
+
+    if (room > sizeof small) {
+        chunk = kw_chunk_get(proxy->chunks, room);
+        out = chunk != NULL ? chunk->data : NULL;
+    }
+    if (out == NULL) {
+        kw__gather_append(gather, part);
+        kw_reply_fail(part, KW_ERROR_OUT_OF_MEMORY, NULL);
+        return;
+    }
+    size_t len = kw_split_write(split, from, out);
+    if (chunk != NULL) {
+        chunk->end = len;
+    }
+    part_send(part, kw_backend_node_of_slot(proxy->backend, from->slot), kw_bytes_of(out, len),
+              chunk);
+    kw_chunk_unref(&chunk);
 }
 
 /* A part for each shard: the command itself, or for RANDOMKEY also DBSIZE. */
@@ -276,8 +288,9 @@ bool kw__gather_must_wait(struct kw_client *client)
     }
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
-        if (request->state != KW_REQUEST_DONE && request->slot != KW_SLOT_NONE &&
-            kw__slot_is_unstable(proxy, request->slot)) {
+        if (request->state != KW_REQUEST_DONE &&
+            (request->is_bunch ||
+             (request->slot != KW_SLOT_NONE && kw__slot_is_unstable(proxy, request->slot)))) {
             return true; /* it may yet be sent to another node, behind us */
         }
     }
@@ -359,13 +372,7 @@ static void part_send(struct kw_request *part, struct kw_node *node, struct kw_b
     if (status == KW_OK) {
         status = kw_link_send(link, &part->call, bytes, chunk);
     }
-    if (gather->answer == NULL) {
-        kw_reply_expect(part);
-    } else {
-        kw_reply_expect_behind(part, gather->last);
-    }
-    gather->first = gather->first == NULL ? part : gather->first;
-    gather->last = part;
+    kw__gather_append(gather, part);
     if (node == NULL) {
         kw_backend_want_topology(backend);
         kw_reply_fail(part, backend->has_topology ? KW_ERROR_SLOT_UNSERVED : KW_ERROR_NO_TOPOLOGY,
@@ -375,19 +382,32 @@ static void part_send(struct kw_request *part, struct kw_node *node, struct kw_b
     }
 }
 
+void kw__gather_append(struct kw_gather *gather, struct kw_request *part)
+{
+    if (gather->answer == NULL) {
+        kw_reply_expect(part);
+    } else {
+        kw_reply_expect_behind(part, gather->last);
+    }
+    gather->first = gather->first == NULL ? part : gather->first;
+    gather->last = part;
+}
+
 void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, uint32_t count)
 {
     gather->keys_count = count;
     gather->key_parts = gather->few;
     if (count > KW_GATHER_FEW_KEYS) {
-        gather->keys_chunk = kw_chunk_get(gather->client->proxy->chunks, count * sizeof *key_parts);
+        gather->keys_chunk =
+            kw_chunk_get(gather->client->proxy->chunks, 2 * count * sizeof *key_parts);
         if (gather->keys_chunk == NULL) {
-            kw_client_abort(gather->client); /* no memory for 4 bytes a key: nor for the answer */
+            kw_client_abort(gather->client); /* no memory for 8 bytes a key: nor for the answer */
             gather->key_parts = NULL;
             return;
         }
         gather->key_parts = (uint32_t *)(void *)gather->keys_chunk->data;
     }
+    gather->ends = gather->key_parts + count;
     memcpy(gather->key_parts, key_parts, count * sizeof *key_parts);
 }
 
@@ -446,6 +466,10 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     }
     for (const struct kw_request *part = gather->first; part != gather->answer; part = part->next) {
         KW_ASSERT(part->state == KW_REQUEST_DONE && part->part < gather->parts_count); /* G3 */
+        if (part->is_bunch) {
+            kw_bunch_cut(part, gathering->parts);
+            continue;
+        }
         gathering->parts[part->part] = (struct kw_merge_part){
             .reply = kw__part_reply(part),
             .chunk = part->parked.head,

@@ -28,11 +28,12 @@ struct kw_gather {
     uint32_t left_count;           /* parts without an answer, and 1 while parts are being made */
     uint32_t keys_count;           /* of the request, when key_parts is there */
     uint32_t *key_parts;           /* IN_KEY_ORDER: the part that has each key's element */
-    struct kw_chunk *keys_chunk;   /* where key_parts is; NULL: in few */
+    uint32_t *ends;                /* of a part in a bunch: where its reply ends there */
+    struct kw_chunk *keys_chunk;   /* where these two are; NULL: in few */
     struct kw_chunk *script_chunk; /* the command's bytes, while script.c needs them */
     struct kw_scan_step scan;      /* of SCAN */
     bool is_complete;
-    uint32_t few[KW_GATHER_FEW_KEYS];
+    uint32_t few[2 * KW_GATHER_FEW_KEYS];
 };
 
 /* What a worker keeps for all its gathers. */
@@ -65,8 +66,15 @@ void kw_gather_on_part(struct kw_gather *gather);
 /* For reply.c: the answer has left the queue, and so have its parts. */
 void kw_gather_put(struct kw_gather *gather);
 
-/* For scatter.c. A request from the pool that is a part of GATHER; not in the queue yet. */
+/* For scatter.c and bunch.c. A part of GATHER from the pool; not in the queue yet. */
 struct kw_request *kw__gather_add(struct kw_gather *gather, uint16_t slot, uint32_t keys_count);
+
+/* For bunch.c. Put PART, the next one, into the queue. */
+void kw__gather_append(struct kw_gather *gather, struct kw_request *part);
+
+/* For bunch.c. Make a part of FROM, and send it. */
+void kw__gather_send_part(struct kw_gather *gather, const struct kw_split *split,
+                          const struct kw_split_part *from);
 
 /* For scatter.c. Remember which part has the element of each of COUNT keys. */
 void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, uint32_t count);

@@ -20,7 +20,8 @@
 enum {
     KEYS_KEPT_MAX = 4096,  /* room that kw_split_trim() leaves */
     BULK_EXTRA_BYTES = 26, /* $, a 64-bit number, CR LF twice */
-    HEAD_WORD_MAX = 20     /* with less than 12 bytes around it fits head */
+    HEAD_COUNT_LEN = 4,    /* *2 CR LF */
+    HEAD_WORD_MAX = 20     /* with less than 8 bytes around it fits behind */
 };
 
 _Static_assert(KW_SPLIT_HEAD_BYTES <= 2 * BULK_EXTRA_BYTES, "a head is within outer_len");
@@ -167,9 +168,14 @@ size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *
     uint32_t behind = run->first + run->count * run->step;
     char *at = out;
 
+    if (split->is_plain && part->keys_count == 1) {
+        memcpy(out, split->head, sizeof split->head); /* one move; less than outer_len */
+        at = out + HEAD_COUNT_LEN + split->head_len;
+        return (size_t)(put_bulk(at, split->argv[1 + part->first]) - out);
+    }
     at = put_number(at, '*', run->first + part->keys_count * run->step + split->argc - behind);
     if (split->head_len > 0) {
-        memcpy(at, split->head, sizeof split->head); /* one move; less than outer_len */
+        memcpy(at, split->head + HEAD_COUNT_LEN, split->head_len);
         at += split->head_len;
     } else {
         at = split_write_words(split, part, 0, run->first, at);
@@ -238,9 +244,13 @@ static bool split_begin(struct kw_split *split, const struct kw_command *command
 /* Mostly there is but the name in front of the keys: no need to write it anew for each part. */
 static void split_write_head(struct kw_split *split)
 {
-    bool is_alike = split->run.first == 1 && split->argv[0].len <= HEAD_WORD_MAX;
+    const struct kw_key_run *run = &split->run;
+    bool is_alike = run->first == 1 && split->argv[0].len <= HEAD_WORD_MAX;
+    char *word = split->head + HEAD_COUNT_LEN;
 
-    split->head_len = is_alike ? (size_t)(put_bulk(split->head, split->argv[0]) - split->head) : 0;
+    memcpy(split->head, "*2\r\n", HEAD_COUNT_LEN);
+    split->head_len = is_alike ? (size_t)(put_bulk(word, split->argv[0]) - word) : 0;
+    split->is_plain = is_alike && run->step == 1 && run->count + 1 == split->argc;
 }
 
 static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot)
@@ -254,7 +264,7 @@ static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slo
     return part;
 }
 
-static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key)
+static inline void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key)
 {
     struct kw_split_part *part = &split->parts[part_index];
 
@@ -265,9 +275,10 @@ static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t 
     }
     part->last = key;
     part->keys_count++;
-    for (uint32_t i = 0; i < split->run.step; i++) {
-        part->len +=
-            split->argv[split->run.first + key * split->run.step + i].len + BULK_EXTRA_BYTES;
+    const struct kw_bytes *words = &split->argv[split->run.first + key * split->run.step];
+    part->len += words[0].len + BULK_EXTRA_BYTES;
+    for (uint32_t i = 1; i < split->run.step; i++) {
+        part->len += words[i].len + BULK_EXTRA_BYTES;
     }
     split->key_next[key] = KW_SPLIT_NONE;
     split->key_part[key] = part_index;

@@ -18,7 +18,7 @@
 #define KW_SPLIT_NONE UINT32_MAX /* no key, no part */
 
 enum {
-    KW_SPLIT_HEAD_BYTES = 32, /* "$4", "MGET" and their line ends, and some more */
+    KW_SPLIT_HEAD_BYTES = 32, /* "*2", "$4", "MGET" and their line ends, and some more */
     KW_SPLIT_FEW_KEYS = 16
 };
 
@@ -42,8 +42,9 @@ struct kw_split {
     uint32_t *key_next; /* owned; the next key of the same part, or KW_SPLIT_NONE */
     uint32_t *key_part; /* owned; of each key */
     size_t outer_len;   /* bytes of what is repeated in each part: an upper bound */
-    size_t head_len;    /* the words in front of the keys, as bulks in head; 0: not there */
-    char head[KW_SPLIT_HEAD_BYTES];
+    size_t head_len;    /* the word in front of the keys, as a bulk in head; 0: not there */
+    char head[KW_SPLIT_HEAD_BYTES]; /* behind "*2" */
+    bool is_plain;                  /* name and keys, and that name is in head */
 
     uint32_t keys_size; /* keys that there is room for */
     uint32_t parts_size;

@@ -1,0 +1,30 @@
+/* bunch.h - the commands of one split read that go to one node are one part, and one call.
+ *
+ *   MGET a b c d      a, c, d are one node's, b another's
+ *   bunch             "MGET a" "MGET c" "MGET d" in one call with three replies
+ *   part              "MGET b"
+ *
+ * Ten requests for ten keys cost twice as much as three for as many nodes. That holds while nothing
+ * happens: what a node does not answer at once becomes parts of their own, each of one slot.
+ *
+ * Thread: the worker's. Memory: a bunch is a request like any other.
+ * See also: gather.h (parts), call.h (runs).
+ */
+#ifndef KW_PROXY_GATHER_BUNCH_H
+#define KW_PROXY_GATHER_BUNCH_H
+
+#include "proxy/gather/gather.h"
+
+/* May parts of GATHER, a split request whose keys are kept, go in bunches? */
+bool kw_bunch_may(const struct kw_gather *gather);
+
+/* Send all parts of SPLIT, in bunches where they can be. */
+void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split);
+
+/* Bytes that the replies to BUNCH may need, when the first one takes LEN. */
+size_t kw_bunch_room(const struct kw_request *bunch, size_t len);
+
+/* Put the replies that BUNCH has got into PARTS, each at its part's number. */
+void kw_bunch_cut(const struct kw_request *bunch, struct kw_merge_part *parts);
+
+#endif
