@@ -152,6 +152,7 @@ void kw_guests_pass(struct kw_request *request, const struct kw_reply_part *part
         if (!part->is_last) {
             return; /* nothing of this paces the link: the client gets it when all is here */
         }
+        end.is_first = true; /* the first thing that is told of it: near/read.c */
         kw_finale_begin(request, part->node->name);
     }
     end.bytes = rest;
