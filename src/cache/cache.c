@@ -86,11 +86,13 @@ void kw_cache_free(struct kw_cache **cache)
     }
     struct kw_cache_worker *worker = kw_cache_join(old, 0);
     shards_free(old, worker);
+    struct kw_tray tray = worker->tray;
     for (unsigned i = 0; i < old->options.workers_max; i++) {
-        old->workers[i].tray = worker->tray;
+        old->workers[i].tray = tray;
         kw__grace_end(&old->workers[i]);
+        tray = old->workers[i].tray;
     }
-    kw_arena_tray_free(&old->arena, worker->tray);
+    kw_tray_close(&tray);
     pthread_mutex_destroy(&old->lock);
     kw_arena_deinit(&old->arena);
     kw_free(old->workers);
@@ -119,7 +121,7 @@ struct kw_cache_worker *kw_cache_join(struct kw_cache *cache, uint64_t now_ms)
     if (worker != NULL) {
         worker->cache = cache;
         worker->arena = &cache->arena;
-        worker->tray = kw_arena_tray_new(&cache->arena);
+        kw_tray_open(&worker->tray, &cache->arena);
         worker->now_ms = now_ms;
         kw__grace_tick(worker);
     }
@@ -146,7 +148,8 @@ void kw_cache_leave(struct kw_cache_worker **worker)
         kw__grace_tick(old);
     }
     kw__grace_rest(old);
-    kw_arena_tray_free(&cache->arena, old->tray);
+    kw__live_fold(old);
+    kw_tray_close(&old->tray);
     old->owner = NULL;
     pthread_mutex_lock(&cache->lock);
     old->is_joined = false;
@@ -354,14 +357,14 @@ void kw__entry_give_up(struct kw_cache_worker *worker, struct kw_shard *shard,
 }
 
 void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
-                       const struct kw_cache_key *key, struct kw_entry *old, struct kw_entry *entry)
+                       const struct kw_cache_key *key, _Atomic uint32_t *slot, struct kw_entry *old,
+                       struct kw_entry *entry)
 {
-    struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
     bool is_fill = (old->flags & KW_ENTRY_FILL) != 0;
     bool is_over = kw__entry_is_over(old, worker->now_ms);
 
     kw__evict_enter(worker, shard, key->hash, entry, is_fill ? NULL : old);
-    kw__index_replace(index, worker->arena, key->hash, old, entry);
+    atomic_store_explicit(slot, kw_arena_ref(worker->arena, entry), memory_order_release);
     kw__evict_leave(worker, shard, old);
     shard->timed_count += kw__entry_is_timed(entry) - kw__entry_is_timed(old);
     kw__grace_retire(worker, old);
@@ -374,11 +377,16 @@ void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
 void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint64_t hash,
                     const struct kw_entry *entry)
 {
-    struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+    uint32_t deadline = atomic_load_explicit(&entry->deadline, memory_order_relaxed);
 
-    kw__expire_lower(index, worker->arena, kw__index_number(index, hash),
-                     atomic_load_explicit(&entry->deadline, memory_order_relaxed)); /* C2 */
-    atomic_store_explicit(&shard->due, index->due, memory_order_relaxed);
+    if (deadline == 0) {
+        return; /* and the line that all who look up read is not written */
+    }
+    struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+    kw__expire_lower(index, worker->arena, kw__index_number(index, hash), deadline); /* C2 */
+    if (atomic_load_explicit(&shard->due, memory_order_relaxed) != index->due) {
+        atomic_store_explicit(&shard->due, index->due, memory_order_relaxed);
+    }
 }
 
 bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry)
@@ -491,12 +499,13 @@ static enum kw_status shard_publish(struct kw_cache_worker *worker, struct kw_sh
     if (entry->domain != 0 && !kw__domain_is_open(worker->cache, entry->domain)) {
         return KW_E_CLOSED; /* C3 */
     }
-    struct kw_entry *old = kw__index_look(index, worker->arena, key, true); /* C1 */
+    struct kw_entry *old = NULL;
+    _Atomic uint32_t *slot = kw__index_slot(index, worker->arena, key, &old); /* C1 */
     if (value->keeps_deadline && !entry_keep_deadline(worker, entry, old, value)) {
         return KW_AGAIN;
     }
     if (old != NULL) {
-        kw__shard_replace(worker, shard, key, old, entry);
+        kw__shard_replace(worker, shard, key, slot, old, entry);
         return KW_OK;
     }
     entry->place = KW_PLACE_NONE;

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/prefetch.h"
 #include "cache/internal.h"
 
 enum {
@@ -90,7 +91,27 @@ uint64_t kw_cache_now(const struct kw_cache_worker *worker)
 void kw_cache_settle(struct kw_cache_worker *worker, uint64_t now_ms)
 {
     kw_cache_tick(worker, now_ms);
-    kw_arena_tray_flush(&worker->cache->arena, worker->tray);
+    kw_tray_flush(&worker->tray);
+}
+
+uint64_t kw_cache_upkeep_ms(const struct kw_cache_worker *worker)
+{
+    const struct kw_cache *cache = worker->cache;
+    uint64_t upkeep_ms = UINT64_MAX;
+
+    if (kw__grace_is_waited_for(worker) ||
+        atomic_load_explicit(&cache->is_torn, memory_order_relaxed) != 0 ||
+        atomic_load_explicit(&cache->is_requeuing, memory_order_relaxed) != 0 ||
+        kw__room_is_trimming(worker)) {
+        return worker->now_ms;
+    }
+    for (unsigned i = 0; i < cache->shards_count; i++) {
+        uint32_t due = atomic_load_explicit(&cache->shards[i].due, memory_order_relaxed);
+        int32_t ahead_ms = (int32_t)(due - (uint32_t)worker->now_ms); /* expire.c T2 */
+        uint64_t due_ms = worker->now_ms + (uint64_t)(ahead_ms > 0 ? ahead_ms : 0);
+        upkeep_ms = due != 0 && due_ms < upkeep_ms ? due_ms : upkeep_ms;
+    }
+    return upkeep_ms;
 }
 
 enum kw_status kw_cache_expire_at(struct kw_cache_worker *worker, const struct kw_cache_key *key,
@@ -156,19 +177,24 @@ size_t kw_cache_entry_bytes(size_t name_len, size_t value_len)
  * seen here may be wrong a moment later: nothing depends on it.
  */
 unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
-                          unsigned count)
+                          unsigned count, bool is_put, uint64_t *hashes)
 {
     const struct kw_cache *cache = worker->cache;
     const struct kw_bucket *buckets[KW_CACHE_PREPARE_MAX];
-    uint64_t hashes[KW_CACHE_PREPARE_MAX];
+    uint64_t own_hashes[KW_CACHE_PREPARE_MAX];
     unsigned found = 0;
+
+    hashes = hashes != NULL ? hashes : own_hashes;
 
     KW_ASSERT(count <= KW_CACHE_PREPARE_MAX);
     for (unsigned i = 0; i < count; i++) {
         hashes[i] = kw_hash(names[i], cache->options.seed);
         const struct kw_shard *shard = kw__shard_of(cache, hashes[i]);
         const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_acquire);
-        buckets[i] = kw__index_touch(index, worker->arena, hashes[i]);
+        buckets[i] = kw__index_touch(index, worker->arena, hashes[i], is_put);
+        if (is_put) {
+            kw_prefetch_write(&shard->lock);
+        }
     }
     for (unsigned step = 0; step < CHAIN_MAX; step++) {
         for (unsigned i = 0; i < count; i++) {
@@ -183,9 +209,9 @@ unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
 {
     struct kw_arena_figures arena = kw_arena_figures(&cache->arena);
+    int64_t live = (int64_t)atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
 
     *figures = (struct kw_cache_figures){
-        .live_bytes = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed),
         .resident_bytes = arena.resident_bytes + cache->fixed_bytes,
         .memory_max_bytes = atomic_load_explicit(&cache->memory_max_bytes, memory_order_relaxed),
         .memory_reserved_bytes = cache->options.memory_reserved_bytes,
@@ -204,7 +230,9 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
         KW_SUM(expired_count);
         KW_SUM(invalidated_count);
 #undef KW_SUM
+        live += atomic_load_explicit(&worker->live_change, memory_order_relaxed);
     }
+    figures->live_bytes = live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
 }
 
 static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count)

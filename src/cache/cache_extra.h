@@ -52,6 +52,11 @@ uint64_t kw_cache_now(const struct kw_cache_worker *worker);
 /* Tick, and give the free blocks that the worker keeps to everybody: for workers that idle. */
 void kw_cache_settle(struct kw_cache_worker *worker, uint64_t now_ms);
 
+/* When the worker must tick next though it has nothing else to do: now, as something is under way;
+ * at a deadline, or before it; UINT64_MAX: never. Looks at every shard.
+ */
+uint64_t kw_cache_upkeep_ms(const struct kw_cache_worker *worker);
+
 /* Another MEMORY_MAX for entries, index and blocks, up to what was reserved. When it is lower, what
  * is too much is evicted by ticks and puts; pages that were in use stay the process's.
  *
@@ -100,11 +105,11 @@ size_t kw_cache_entry_bytes(size_t name_len, size_t value_len);
 
 enum { KW_CACHE_PREPARE_MAX = 16 /* as many as the processor's first cache holds easily */ };
 
-/* Bring near what look-ups of NAMES, at most KW_CACHE_PREPARE_MAX of them, are going to touch. How
- * many of them may have entries.
+/* Bring near what look-ups of NAMES, at most KW_CACHE_PREPARE_MAX of them, are going to touch, or
+ * puts (IS_PUT). HASHES (may be NULL) gets their hashes. How many of them may have entries.
  */
 unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
-                          unsigned count);
+                          unsigned count, bool is_put, uint64_t *hashes);
 
 /* Sums over all workers; some microseconds. */
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures);

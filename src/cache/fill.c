@@ -57,14 +57,15 @@ enum kw_status kw_cache_fill_begin(struct kw_cache_worker *worker, const struct 
     entry->place = KW_PLACE_NONE; /* F2 */
     pthread_mutex_lock(&shard->lock);
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
-    struct kw_entry *old = kw__index_look(index, worker->arena, key, true);
+    struct kw_entry *old = NULL;
+    _Atomic uint32_t *slot = kw__index_slot(index, worker->arena, key, &old);
     if (old == NULL) {
         status = kw__index_add(index, worker, key->hash, entry) ? KW_OK : KW_E_MEMORY;
     } else if (kw__entry_is_usable(worker, old) ||
                ((old->flags & KW_ENTRY_FILL) != 0 && !kw__entry_is_over(old, worker->now_ms))) {
         status = KW_AGAIN;
     } else {
-        kw__shard_replace(worker, shard, key, old, entry);
+        kw__shard_replace(worker, shard, key, slot, old, entry);
     }
     if (status == KW_OK) {
         kw__shard_time(worker, shard, key->hash, entry);
@@ -90,11 +91,12 @@ enum kw_status kw_cache_fill_end(struct kw_cache_worker *worker, const struct kw
     }
     pthread_mutex_lock(&shard->lock);
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
-    struct kw_entry *fill = kw__index_look(index, worker->arena, key, true);
+    struct kw_entry *fill = NULL;
+    _Atomic uint32_t *slot = kw__index_slot(index, worker->arena, key, &fill);
     bool is_ours =
         fill != NULL && (fill->flags & KW_ENTRY_FILL) != 0 && promise_of(fill).token == token;
     if (is_ours && entry != NULL && promise_is_kept(worker, fill, token, value)) {
-        kw__shard_replace(worker, shard, key, fill, entry);
+        kw__shard_replace(worker, shard, key, slot, fill, entry);
         entry = NULL;
     } else if (status == KW_OK) {
         status = entry != NULL || !is_ours ? KW_E_CLOSED : KW_OK;

@@ -30,9 +30,8 @@ enum {
 
 static const uint64_t RESTING = UINT64_MAX;
 
-static bool epoch_is_waited_for(const struct kw_cache_worker *worker);
 static void epoch_advance(struct kw_cache *cache);
-static void bag_add(struct kw_bag *bag, const struct kw_arena *arena, const struct kw_entry *entry);
+static void bag_add(struct kw_bag *bag, uint32_t ref, uint32_t size_bytes);
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag);
 static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry);
 
@@ -46,12 +45,14 @@ void kw__grace_retire(struct kw_cache_worker *worker, struct kw_entry *entry)
         bag_empty(worker, bag); /* three epochs old at least: G2 */
         bag->epoch = epoch;
     }
-    atomic_fetch_sub_explicit(&worker->cache->live_bytes,
-                              kw_arena_block_bytes(kw__entry_size_of(entry)), memory_order_relaxed);
+    size_t size_bytes = kw__entry_size_of(entry);
+    kw__live_add(worker, -(int64_t)kw_arena_block_bytes(size_bytes));
     if ((entry->flags & KW_ENTRY_OWNED) != 0) {
         owned_release(worker, entry);
     }
-    bag_add(bag, worker->arena, entry);
+    /* Owned ones are long. */
+    bool is_plain = (entry->flags & KW_ENTRY_LONG) == 0;
+    bag_add(bag, kw_arena_ref(worker->arena, entry), is_plain ? (uint32_t)size_bytes : 0);
 }
 
 void kw__grace_tick(struct kw_cache_worker *worker)
@@ -68,7 +69,7 @@ void kw__grace_tick(struct kw_cache_worker *worker)
             atomic_store_explicit(&worker->seen, epoch, memory_order_seq_cst);
         } while (atomic_load_explicit(&cache->epoch, memory_order_seq_cst) != epoch);
     }
-    if (epoch_is_waited_for(worker)) {
+    if (kw__grace_is_waited_for(worker)) {
         epoch_advance(cache);
         kw__grace_reclaim(worker);
     }
@@ -105,6 +106,15 @@ void kw__grace_end(struct kw_cache_worker *worker)
     }
 }
 
+bool kw__grace_is_waited_for(const struct kw_cache_worker *worker)
+{
+    const struct kw_cache *cache = worker->cache;
+
+    return worker->bags[0].count != 0 || worker->bags[1].count != 0 || worker->bags[2].count != 0 ||
+           atomic_load_explicit(&cache->flushed_count, memory_order_relaxed) != 0 ||
+           atomic_load_explicit(&cache->is_sweeping, memory_order_relaxed) != 0;
+}
+
 bool kw__grace_is_past(const struct kw_cache *cache, uint64_t epoch)
 {
     return kw__grace_now(cache) >= epoch + 2; /* G2 */
@@ -128,22 +138,11 @@ void kw__entry_free(struct kw_cache_worker *worker, struct kw_entry *entry)
         struct kw_entry_parts parts;
         kw__entry_cut(entry, &parts);
         /* Each block is taken off as it comes back. */
-        atomic_fetch_add_explicit(&cache->live_bytes, kw__entry_long(entry)->owned_bytes,
-                                  memory_order_relaxed);
+        kw__live_add(worker, kw__entry_long(entry)->owned_bytes);
         cache->options.on_drop(cache->options.user, worker, entry->flags >> KW_ENTRY_KIND_SHIFT,
                                kw_bytes_of(parts.value, parts.value_len));
     }
-    kw_arena_put(&cache->arena, worker->tray, entry, kw__entry_size_of(entry));
-}
-
-/* Entries in bags, emptied indexes and swept domains wait for epochs to come. */
-static bool epoch_is_waited_for(const struct kw_cache_worker *worker)
-{
-    const struct kw_cache *cache = worker->cache;
-
-    return worker->bags[0].count != 0 || worker->bags[1].count != 0 || worker->bags[2].count != 0 ||
-           atomic_load_explicit(&cache->flushed_count, memory_order_relaxed) != 0 ||
-           atomic_load_explicit(&cache->is_sweeping, memory_order_relaxed) != 0;
+    kw_tray_put(&worker->tray, entry, kw__entry_size_of(entry));
 }
 
 static void epoch_advance(struct kw_cache *cache)
@@ -162,16 +161,13 @@ static void epoch_advance(struct kw_cache *cache)
     atomic_compare_exchange_strong(&cache->epoch, &epoch, epoch + 1);
 }
 
-static void bag_add(struct kw_bag *bag, const struct kw_arena *arena, const struct kw_entry *entry)
+static void bag_add(struct kw_bag *bag, uint32_t ref, uint32_t size_bytes)
 {
-    bool is_plain = (entry->flags & KW_ENTRY_LONG) == 0; /* owned ones are long */
-
     if (bag->count == bag->capacity) {
         bag->capacity = bag->capacity == 0 ? BAG_FIRST : 2 * bag->capacity;
         bag->items = kw_realloc(bag->items, bag->capacity * sizeof *bag->items);
     }
-    bag->items[bag->count++] = (struct kw_retired){
-        kw_arena_ref(arena, entry), is_plain ? (uint32_t)kw__entry_size_of(entry) : 0};
+    bag->items[bag->count++] = (struct kw_retired){ref, size_bytes};
 }
 
 static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag)
@@ -179,11 +175,10 @@ static void bag_empty(struct kw_cache_worker *worker, struct kw_bag *bag)
     if (bag->count == 0) {
         return; /* nor has who never joined a cache */
     }
-    struct kw_arena *arena = &worker->cache->arena;
     for (uint32_t i = 0; i < bag->count; i++) {
-        void *entry = kw_arena_at(arena, bag->items[i].ref);
+        void *entry = kw_arena_at(worker->arena, bag->items[i].ref);
         if (bag->items[i].size_bytes != 0) {
-            kw_arena_put(arena, worker->tray, entry, bag->items[i].size_bytes);
+            kw_tray_put(&worker->tray, entry, bag->items[i].size_bytes);
         } else {
             kw__entry_free(worker, entry);
         }
@@ -210,9 +205,9 @@ static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry
     kw__entry_cut(entry, &parts);
     size_t bytes =
         cache->options.owned_bytes(cache->options.user, kw_bytes_of(parts.value, parts.value_len));
-    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+    size_t live = kw__live_bytes(worker);
     bytes = bytes < live ? bytes : live;
     bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX;
     kw__entry_long(entry)->owned_bytes = (uint32_t)bytes;
-    atomic_fetch_sub_explicit(&cache->live_bytes, bytes, memory_order_relaxed);
+    kw__live_add(worker, -(int64_t)bytes);
 }

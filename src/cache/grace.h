@@ -43,6 +43,9 @@ void kw__grace_reclaim(struct kw_cache_worker *worker);
 /* Nobody looks any more: free all that WORKER retired. */
 void kw__grace_end(struct kw_cache_worker *worker);
 
+/* Entries in the worker's bags, emptied indexes and swept domains wait for epochs to come. */
+bool kw__grace_is_waited_for(const struct kw_cache_worker *worker);
+
 /* Has everybody ticked since EPOCH? And the present one. */
 bool kw__grace_is_past(const struct kw_cache *cache, uint64_t epoch);
 uint64_t kw__grace_now(const struct kw_cache *cache);

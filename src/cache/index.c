@@ -36,6 +36,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "cache/internal.h"
 
 #include <string.h>
@@ -47,6 +48,9 @@ enum { FIND_TRIES = 4, TOUCH_STEP_BYTES = 64 };
 
 static struct kw_entry *index_probe(const struct kw_index *index, const struct kw_arena *arena,
                                     const struct kw_cache_key *key);
+static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct kw_arena *arena,
+                                    const struct kw_cache_key *key, bool is_exact,
+                                    struct kw_entry **found);
 static bool bucket_lacks(const struct kw_bucket *bucket, uint16_t tag);
 static bool index_grow(struct kw_index *index, struct kw_cache_worker *worker);
 static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *worker);
@@ -67,8 +71,6 @@ static void slot_move(struct kw_bucket *to, unsigned to_slot, struct kw_bucket *
                       unsigned from_slot);
 static void bucket_unlink(struct kw_index *index, const struct kw_arena *arena,
                           struct kw_bucket *before, struct kw_bucket *bucket);
-static _Atomic uint32_t *index_slot(const struct kw_index *index, const struct kw_arena *arena,
-                                    uint64_t hash, uint32_t ref);
 static uint32_t number_of(uint64_t hash, uint32_t buckets_count);
 static uint16_t tag_of(uint64_t hash);
 
@@ -141,11 +143,15 @@ bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *are
 }
 
 const struct kw_bucket *kw__index_touch(const struct kw_index *index, const struct kw_arena *arena,
-                                        uint64_t hash)
+                                        uint64_t hash, bool is_written)
 {
     const struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
 
-    __builtin_prefetch(bucket);
+    if (is_written) {
+        kw_prefetch_write(bucket);
+    } else {
+        __builtin_prefetch(bucket);
+    }
     return bucket;
 }
 
@@ -173,22 +179,16 @@ const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool is_exact)
 {
-    uint16_t tag = tag_of(key->hash);
-    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, key->hash));
+    struct kw_entry *entry = NULL;
 
-    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
-        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
-            if (ref == 0 || atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
-                continue;
-            }
-            struct kw_entry *entry = kw_arena_at(arena, ref);
-            if (is_exact ? kw__entry_is(entry, key) : kw__entry_has_name(entry, key)) {
-                return entry;
-            }
-        }
-    }
-    return NULL;
+    (void)index_walk(index, arena, key, is_exact, &entry);
+    return entry;
+}
+
+_Atomic uint32_t *kw__index_slot(const struct kw_index *index, const struct kw_arena *arena,
+                                 const struct kw_cache_key *key, struct kw_entry **entry)
+{
+    return index_walk(index, arena, key, true, entry);
 }
 
 bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
@@ -232,14 +232,6 @@ void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint
     }
 }
 
-void kw__index_replace(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
-                       const struct kw_entry *entry, const struct kw_entry *instead)
-{
-    _Atomic uint32_t *slot = index_slot(index, arena, hash, kw_arena_ref(arena, entry));
-
-    atomic_store_explicit(slot, kw_arena_ref(arena, instead), memory_order_release);
-}
-
 struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
                                    uint32_t number)
 {
@@ -274,6 +266,33 @@ struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_
 
     return atomic_load_explicit(&index->chunks[chunk], memory_order_relaxed) + segment + 1 -
            (1u << chunk);
+}
+
+/* Under the lock: the entry of KEY's name, or of KEY exactly, and where its ref is. */
+static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct kw_arena *arena,
+                                    const struct kw_cache_key *key, bool is_exact,
+                                    struct kw_entry **found)
+{
+    uint16_t tag = tag_of(key->hash);
+    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, key->hash));
+
+    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
+        for (unsigned i = bucket_lacks(bucket, tag) ? KW_BUCKET_SLOTS : 0; i < KW_BUCKET_SLOTS;
+             i++) {
+            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
+                continue;
+            }
+            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
+            struct kw_entry *entry = kw_arena_at(arena, ref);
+            if (ref != 0 &&
+                (is_exact ? kw__entry_is(entry, key) : kw__entry_has_name(entry, key))) {
+                *found = entry;
+                return &bucket->refs[i];
+            }
+        }
+    }
+    *found = NULL;
+    return NULL;
 }
 
 /* No slot has TAG: seen four tags at a time, which most looks of those who miss end with. What is
@@ -576,21 +595,6 @@ static bool bucket_add(struct kw_bucket *bucket, struct kw_cache_worker *worker,
         }
         bucket = next;
     }
-}
-
-/* The slot of the entry at REF, which is in (X1). */
-static _Atomic uint32_t *index_slot(const struct kw_index *index, const struct kw_arena *arena,
-                                    uint64_t hash, uint32_t ref)
-{
-    struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
-
-    for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
-        _Atomic uint32_t *slot = bucket_slot(bucket, ref);
-        if (slot != NULL) {
-            return slot;
-        }
-    }
-    KW_UNREACHABLE(); /* X1 */
 }
 
 static uint32_t number_of(uint64_t hash, uint32_t buckets_count)

@@ -61,20 +61,23 @@ void kw__index_free(struct kw_index **index, struct kw_cache_worker *worker);
 
 /* Without a lock: the entry of KEY; with IS_EXACT also of its variant. May look again while
  * entries move. kw__index_may_have(): is there one whose hash looks so?
- * kw__index_look(): under the lock, from the entry behind AFTER (NULL: first).
+ * kw__index_look(): the same under the lock. kw__index_slot(): the exact one and where its ref is,
+ * or NULL twice.
  */
 struct kw_entry *kw__index_find(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool *is_certain);
 bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *arena, uint64_t hash);
 struct kw_entry *kw__index_look(const struct kw_index *index, const struct kw_arena *arena,
                                 const struct kw_cache_key *key, bool is_exact);
+_Atomic uint32_t *kw__index_slot(const struct kw_index *index, const struct kw_arena *arena,
+                                 const struct kw_cache_key *key, struct kw_entry **entry);
 
 /* Without a lock, only to bring near what a look-up of HASH is going to touch: its bucket, which is
  * returned (NULL: none); then, from that bucket, the entry, or else the next bucket of the chain,
  * which is returned. *FOUND counts entries that look so.
  */
 const struct kw_bucket *kw__index_touch(const struct kw_index *index, const struct kw_arena *arena,
-                                        uint64_t hash);
+                                        uint64_t hash, bool is_written);
 const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
                                          const struct kw_arena *arena, uint64_t hash,
                                          unsigned *found);
@@ -83,13 +86,11 @@ const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
 bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
                    struct kw_entry *entry);
 
-/* Take ENTRY, which is in, out; or put INSTEAD in its place. Its slot may then have another entry
- * of its chain: who walks and takes out looks at the slot again.
+/* Take ENTRY, which is in, out. Its slot may then have another entry of its chain: who walks and
+ * takes out looks at the slot again.
  */
 void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
                       const struct kw_entry *entry);
-void kw__index_replace(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
-                       const struct kw_entry *entry, const struct kw_entry *instead);
 
 /* The bucket at NUMBER, the bucket that HASH belongs to, and the next of a chain. */
 struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,

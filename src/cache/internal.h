@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/tray.h"
 #include "cache/admit.h"
 #include "cache/cache.h"
 #include "cache/evict.h"
@@ -19,7 +20,8 @@
 enum {
     KW_SHARDS_MAX = 64,
     KW_SHARD_MIN_BYTES = 8 * 1024 * 1024, /* smaller ones would part what belongs together */
-    KW_LINE_BYTES = 64
+    KW_LINE_BYTES = 64,
+    KW_LIVE_SLACK_BYTES = 4096 /* that a worker may keep to itself */
 };
 
 /* A part of the keys, by the top bits of their hash, with a lock of its own. */
@@ -52,8 +54,9 @@ struct kw_cache_worker {
     uint64_t now_ms;
     uint64_t epoch_seen; /* of the last look at the bags */
     struct kw_bag bags[KW_BAGS];
-    unsigned tray;
-    unsigned shard_next; /* where upkeep goes on */
+    struct kw_tray tray;
+    unsigned shard_next;         /* where upkeep goes on */
+    _Atomic int64_t live_change; /* of the cache's live_bytes, not added to them yet: room.c */
     bool is_joined;
     bool is_telling;              /* on_gone is being called */
     struct kw_gone_queue gone[2]; /* what on_gone is to be told of, by reason */
@@ -79,12 +82,13 @@ struct kw_cache {
     struct kw_shard *shards;
     struct kw_cache_worker *workers;
     /* shared, atomic */
-    _Alignas(KW_LINE_BYTES) _Atomic uint64_t epoch; /* grace.c */
-    _Atomic unsigned joined_max;                    /* workers behind it never joined */
-    _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes;
-    _Atomic size_t index_bytes;  /* of live_bytes */
-    _Atomic size_t budget_bytes; /* for the others: room.c */
-    _Atomic size_t limit_bytes;  /* of live_bytes, by memory_max_bytes */
+    _Alignas(KW_LINE_BYTES) _Atomic uint64_t epoch;    /* grace.c */
+    _Atomic unsigned joined_max;                       /* workers behind it never joined */
+    _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes; /* but for the workers' live_change */
+    _Atomic size_t index_bytes;                        /* of live_bytes */
+    /* written seldom, read with every command */
+    _Alignas(KW_LINE_BYTES) _Atomic size_t budget_bytes; /* for the others: room.c */
+    _Atomic size_t limit_bytes;                          /* of live_bytes, by memory_max_bytes */
     _Atomic size_t memory_max_bytes;
     _Atomic uint32_t policy; /* for hits; what counts under a shard's lock is the shard's */
     _Atomic uint64_t tokens_count;
@@ -121,6 +125,28 @@ static inline void kw__count(_Atomic uint64_t *counter, uint64_t by)
                           memory_order_relaxed);
 }
 
+/* BYTES more, or less, are live. All of them, as far as WORKER knows. */
+void kw__live_fold(struct kw_cache_worker *worker);
+
+static inline void kw__live_add(struct kw_cache_worker *worker, int64_t bytes)
+{
+    int64_t change = atomic_load_explicit(&worker->live_change, memory_order_relaxed) + bytes;
+
+    atomic_store_explicit(&worker->live_change, change, memory_order_relaxed);
+    if (change > KW_LIVE_SLACK_BYTES || change < -KW_LIVE_SLACK_BYTES) {
+        kw__live_fold(worker);
+    }
+}
+
+static inline size_t kw__live_bytes(const struct kw_cache_worker *worker)
+{
+    int64_t bytes =
+        (int64_t)atomic_load_explicit(&worker->cache->live_bytes, memory_order_relaxed) +
+        atomic_load_explicit(&worker->live_change, memory_order_relaxed);
+
+    return bytes > 0 ? (size_t)bytes : 0; /* others may not have added yet what it has removed */
+}
+
 /* The cache's memory, counted as live; get: NULL when there is none. */
 void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes);
 void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes);
@@ -135,6 +161,7 @@ void kw__move_step(struct kw_cache_worker *worker);
 
 /* Evict a batch when live bytes are above the limit: it was lowered. */
 void kw__room_trim(struct kw_cache_worker *worker);
+bool kw__room_is_trimming(const struct kw_cache_worker *worker);
 
 /* Make at least NEED bytes of room, beginning with SHARD; false when nothing may go. */
 bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes);
@@ -167,9 +194,11 @@ uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry
  */
 bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry);
 
-/* ENTRY instead of OLD, both of KEY; and its deadline into the bounds of its bucket. */
+/* ENTRY instead of OLD, whose ref is in SLOT, both of KEY; and its deadline into the bounds of its
+ * bucket.
+ */
 void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
-                       const struct kw_cache_key *key, struct kw_entry *old,
+                       const struct kw_cache_key *key, _Atomic uint32_t *slot, struct kw_entry *old,
                        struct kw_entry *entry);
 void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint64_t hash,
                     const struct kw_entry *entry);

@@ -51,7 +51,7 @@ void kw__move_step(struct kw_cache_worker *worker)
         cache->move_shard = 0;
     }
     struct kw_shard *shard = &cache->shards[cache->move_shard];
-    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+    size_t live = kw__live_bytes(worker);
     uint32_t line = (uint32_t)((live + live / MOVE_SLACK) / KW_ARENA_UNIT_BYTES);
     unsigned tried = 0;
     pthread_mutex_lock(&shard->lock); /* C4 of cache.c */

@@ -15,8 +15,9 @@
  * equally full.
  *
  * INVARIANTS
- * M1  live_bytes is the sum of blocks that are not retired, nor of values that are; each is counted
- *     as the allocator rounds it.
+ * M1  live_bytes and what each worker has not added to it yet (some KiB: nobody shares a line for
+ *     each entry) is the sum of blocks that are not retired, nor of values that are; each is
+ *     counted as the allocator rounds it.
  * M2  The budget is for all but the index, which doesn't shrink. It is between BUDGET_FLOOR's part
  *     of the arena's room and all of it but a sixty-fourth.
  */
@@ -37,28 +38,36 @@ enum {
 };
 
 static struct kw_shard *shard_fuller(struct kw_cache_worker *worker, struct kw_shard *shard);
-static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes);
+static bool limit_is_kept(const struct kw_cache_worker *worker, size_t need_bytes);
 static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes);
 static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *shard,
                             size_t need_bytes);
-static bool room_is_enough(const struct kw_cache *cache, size_t need_bytes);
+static bool room_is_enough(const struct kw_cache_worker *worker, size_t need_bytes);
+
+void kw__live_fold(struct kw_cache_worker *worker)
+{
+    int64_t change = atomic_load_explicit(&worker->live_change, memory_order_relaxed);
+
+    if (change != 0) {
+        atomic_store_explicit(&worker->live_change, 0, memory_order_relaxed);
+        atomic_fetch_add_explicit(&worker->cache->live_bytes, (size_t)change, memory_order_relaxed);
+    }
+}
 
 void *kw__memory_get(struct kw_cache_worker *worker, size_t size_bytes)
 {
-    void *block = kw_arena_get(&worker->cache->arena, worker->tray, size_bytes);
+    void *block = kw_tray_get(&worker->tray, size_bytes);
 
     if (block != NULL) {
-        atomic_fetch_add_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
-                                  memory_order_relaxed); /* M1 */
+        kw__live_add(worker, (int64_t)kw_arena_block_bytes(size_bytes)); /* M1 */
     }
     return block;
 }
 
 void kw__memory_put(struct kw_cache_worker *worker, void *block, size_t size_bytes)
 {
-    kw_arena_put(&worker->cache->arena, worker->tray, block, size_bytes);
-    atomic_fetch_sub_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
-                              memory_order_relaxed);
+    kw_tray_put(&worker->tray, block, size_bytes);
+    kw__live_add(worker, -(int64_t)kw_arena_block_bytes(size_bytes));
 }
 
 void *kw__memory_get_low(struct kw_cache_worker *worker, size_t size_bytes)
@@ -66,8 +75,7 @@ void *kw__memory_get_low(struct kw_cache_worker *worker, size_t size_bytes)
     void *block = kw_arena_get_low(&worker->cache->arena, size_bytes);
 
     if (block != NULL) {
-        atomic_fetch_add_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
-                                  memory_order_relaxed); /* M1 */
+        kw__live_add(worker, (int64_t)kw_arena_block_bytes(size_bytes)); /* M1 */
     }
     return block;
 }
@@ -75,26 +83,25 @@ void *kw__memory_get_low(struct kw_cache_worker *worker, size_t size_bytes)
 void kw__memory_put_low(struct kw_cache_worker *worker, void *block, size_t size_bytes)
 {
     kw_arena_put_low(&worker->cache->arena, block, size_bytes);
-    atomic_fetch_sub_explicit(&worker->cache->live_bytes, kw_arena_block_bytes(size_bytes),
-                              memory_order_relaxed);
+    kw__live_add(worker, -(int64_t)kw_arena_block_bytes(size_bytes));
 }
 
 bool kw__room_make(struct kw_cache_worker *worker, struct kw_shard *shard, size_t need_bytes)
 {
     struct kw_cache *cache = worker->cache;
-    if (room_is_enough(cache, need_bytes)) {
+    if (room_is_enough(worker, need_bytes)) {
         return true;
     }
     unsigned first = (unsigned)(shard_fuller(worker, shard) - cache->shards);
     for (unsigned i = 0; i < cache->shards_count; i++) {
         struct kw_shard *next = &cache->shards[(first + i) % cache->shards_count];
-        while (!room_is_enough(cache, need_bytes)) {
+        while (!room_is_enough(worker, need_bytes)) {
             if (!shard_make_room(worker, next, need_bytes)) {
                 break;
             }
         }
     }
-    return room_is_enough(cache, need_bytes);
+    return room_is_enough(worker, need_bytes);
 }
 
 void *kw__room_get(struct kw_cache_worker *worker, struct kw_shard *shard, size_t size_bytes)
@@ -108,7 +115,7 @@ void *kw__room_get(struct kw_cache_worker *worker, struct kw_shard *shard, size_
     void *block = kw__memory_get(worker, size_bytes);
     if (block == NULL) {
         kw__grace_reclaim(worker);
-        kw_arena_tray_flush(&worker->cache->arena, worker->tray);
+        kw_tray_flush(&worker->tray);
         block = kw__memory_get(worker, size_bytes);
     }
     if (block == NULL) {
@@ -145,10 +152,16 @@ void kw__room_trim(struct kw_cache_worker *worker)
 {
     struct kw_cache *cache = worker->cache;
 
-    for (unsigned i = 0; i < TRIM_BATCHES && !limit_is_kept(cache, 0); i++) {
+    for (unsigned i = 0; i < TRIM_BATCHES && !limit_is_kept(worker, 0); i++) {
         worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
         (void)shard_make_room(worker, &cache->shards[worker->shard_next], 0);
     }
+}
+
+bool kw__room_is_trimming(const struct kw_cache_worker *worker)
+{
+    return !limit_is_kept(worker, 0) &&
+           atomic_load_explicit(&worker->cache->policy, memory_order_relaxed) != KW_CACHE_KEEP;
 }
 
 void kw__room_recover(struct kw_cache_worker *worker)
@@ -189,20 +202,20 @@ void kw_cache_block_put(struct kw_cache_worker *worker, void *block, size_t size
     kw__memory_put(worker, block, size_bytes);
 }
 
-static bool limit_is_kept(const struct kw_cache *cache, size_t need_bytes)
+static bool limit_is_kept(const struct kw_cache_worker *worker, size_t need_bytes)
 {
-    return atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes <=
-           atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed);
+    return kw__live_bytes(worker) + need_bytes <=
+           atomic_load_explicit(&worker->cache->limit_bytes, memory_order_relaxed);
 }
 
 void kw_cache_charge(struct kw_cache_worker *worker, size_t size_bytes)
 {
-    atomic_fetch_add_explicit(&worker->cache->live_bytes, size_bytes, memory_order_relaxed);
+    kw__live_add(worker, (int64_t)size_bytes);
 }
 
 void kw_cache_discharge(struct kw_cache_worker *worker, size_t size_bytes)
 {
-    atomic_fetch_sub_explicit(&worker->cache->live_bytes, size_bytes, memory_order_relaxed);
+    kw__live_add(worker, -(int64_t)size_bytes);
 }
 
 bool kw_cache_has_block(const struct kw_cache_worker *worker, const void *block)
@@ -214,7 +227,7 @@ bool kw_cache_make_room(struct kw_cache_worker *worker, size_t need_bytes)
 {
     struct kw_cache *cache = worker->cache;
 
-    if (room_is_enough(cache, need_bytes)) {
+    if (room_is_enough(worker, need_bytes)) {
         return true;
     }
     worker->shard_next = (worker->shard_next + 1) % cache->shards_count;
@@ -238,8 +251,9 @@ static void budget_lower(struct kw_cache_worker *worker, size_t missing_bytes)
         return;
     }
     cache->budget_epoch = kw__grace_now(cache);
-    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) -
-                  atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
+    size_t index = atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
+    size_t live = kw__live_bytes(worker);
+    live -= live < index ? live : index;
     size_t budget = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
     size_t base = live < budget ? live : budget;
     size_t low = cache->room_bytes / BUDGET_FLOOR + 2 * missing_bytes;
@@ -282,7 +296,7 @@ static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *sha
     for (unsigned i = 0; i < EVICT_BATCH && !is_drained; i++) {
         size_t bytes = kw__evict_one(worker, shard);
         freed_bytes += bytes;
-        if (bytes == 0 || room_is_enough(worker->cache, need_bytes)) {
+        if (bytes == 0 || room_is_enough(worker, need_bytes)) {
             break;
         }
     }
@@ -290,11 +304,12 @@ static bool shard_make_room(struct kw_cache_worker *worker, struct kw_shard *sha
     return is_drained || freed_bytes != 0;
 }
 
-static bool room_is_enough(const struct kw_cache *cache, size_t need_bytes)
+static bool room_is_enough(const struct kw_cache_worker *worker, size_t need_bytes)
 {
-    size_t live = atomic_load_explicit(&cache->live_bytes, memory_order_relaxed) + need_bytes;
+    const struct kw_cache *cache = worker->cache;
+    size_t live = kw__live_bytes(worker) + need_bytes;
     size_t index = atomic_load_explicit(&cache->index_bytes, memory_order_relaxed);
 
-    return limit_is_kept(cache, need_bytes) &&
+    return live <= atomic_load_explicit(&cache->limit_bytes, memory_order_relaxed) &&
            live <= index + atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed);
 }

@@ -91,6 +91,7 @@ struct kw_store_worker {
     size_t scratch_bytes;
     struct kw_discard *discards; /* objects that are being freed: discard.c */
     uint64_t random;             /* state of kw_table_random() */
+    unsigned stripes_taken;      /* by how many more of the last commands than took none */
     bool is_batching;            /* between _batch_begin() and _end() */
     bool is_joined;
     bool tells_new; /* kw_store_tell() */

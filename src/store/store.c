@@ -22,6 +22,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "store/internal.h"
 
 #include <sched.h>
@@ -33,7 +34,9 @@ enum {
     TRIES_EAGER = 2,        /* of these, without leaving the processor to others */
     DISCARD_STEPS = 1024,  /* elements of large objects freed at a tick: a tenth of a millisecond */
     DISCARD_SHORT = 65536, /* and when a command waits for room: it is an object that was evicted */
-    DISCARD_REST = 2048    /* and when the worker is about to sleep */
+    DISCARD_REST = 2048,   /* and when the worker is about to sleep */
+    STRIPES_LATELY = 32,   /* commands that say what the next ones will be like */
+    STRIPES_MANY = 16
 };
 
 static void store_on_drop(void *user, struct kw_cache_worker *cache, unsigned kind,
@@ -174,10 +177,28 @@ void kw_store_rest(struct kw_store_worker *worker)
     kw_cache_rest(worker->cache);
 }
 
+uint64_t kw_store_upkeep_ms(const struct kw_store_worker *worker)
+{
+    uint64_t due_ms = atomic_load_explicit(&worker->store->due.first_ms, memory_order_relaxed);
+    uint64_t upkeep_ms = kw_cache_upkeep_ms(worker->cache);
+
+    if (worker->discards != NULL) {
+        return worker->now_ms;
+    }
+    return due_ms < upkeep_ms ? due_ms : upkeep_ms;
+}
+
 unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_bytes *keys,
                           unsigned count)
 {
-    return kw_cache_prepare(worker->cache, keys, count);
+    uint64_t hashes[KW_CACHE_PREPARE_MAX];
+    bool is_write = worker->stripes_taken >= STRIPES_MANY;
+    unsigned found = kw_cache_prepare(worker->cache, keys, count, is_write, hashes);
+
+    for (unsigned i = 0; i < count && is_write; i++) {
+        kw_prefetch_write(&worker->store->stripes[kw__stripe_of(hashes[i])]);
+    }
+    return found;
 }
 
 enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct kw_command *command,
@@ -294,9 +315,11 @@ static void store_execute(struct kw_exec *exec, const struct kw_store_row *row)
     struct kw_stripe_set set = {{0}};
 
     if (worker->is_batching || row->stripes == KW_STRIPES_NONE) {
+        worker->stripes_taken -= worker->stripes_taken > 0;
         row->run(exec);
         return;
     }
+    worker->stripes_taken += worker->stripes_taken < STRIPES_LATELY;
     unsigned single = row->stripes == KW_STRIPES_KEYS ? kw_keys_single(exec->command) : 0;
     if (single != 0) {
         struct kw_cache_key key = kw__key_of(worker, exec->argv[single]);

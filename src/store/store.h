@@ -89,6 +89,9 @@ void kw_store_tell(struct kw_store_worker *worker, bool of_new, bool of_missed);
 void kw_store_tick(struct kw_store_worker *worker, uint64_t now_ms);
 void kw_store_rest(struct kw_store_worker *worker);
 
+/* As kw_cache_upkeep_ms(): when the next tick must be, though nobody asks for anything. */
+uint64_t kw_store_upkeep_ms(const struct kw_store_worker *worker);
+
 /* As kw_cache_prepare(): KEYS are about to be used. */
 unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_bytes *keys,
                           unsigned count);

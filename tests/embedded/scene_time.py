@@ -1,5 +1,6 @@
 """Keys that end: never seen afterwards, and gone from memory without being asked for."""
 
+import os
 import time
 
 from resp import Connection
@@ -61,5 +62,43 @@ def a_deadline_moves_with_its_key(start):
     assert connection.ask("PEXPIRETIME", "c") == 99999999999999
 
 
+
+def keys_end_though_nobody_asks_for_anything(start):
+    keyway = start("--threads", "2", "--notify-keyspace-events", "Ex")
+    watcher = Connection(keyway.port)
+    watcher.ask("SUBSCRIBE", "__keyevent@0__:expired")
+    connection = Connection(keyway.port)
+    connection.ask("SET", "later", "v", "PX", "900")
+    connection.ask("SET", "sooner", "v", "PX", "20")
+    assert watcher.read().endswith(b"\r\nsooner\r\n")
+    assert watcher.read().endswith(b"\r\nlater\r\n")
+
+
+def who_has_nothing_to_do_sleeps(start):
+    keyway = start("--threads", "2")
+    connection = Connection(keyway.port)
+    connection.ask("SET", "a", "1")
+    connection.ask("SET", "a", "2")
+    connection.ask("SADD", "set", "a")
+    connection.ask("DEL", "set")
+    connection.ask("SET", "ends", "v", "EX", "1000")
+
+    def wakes():
+        count = 0
+        for task in os.listdir("/proc/%d/task" % keyway.process.pid):
+            with open("/proc/%d/task/%s/status" % (keyway.process.pid, task)) as lines:
+                count += sum(int(line.split()[1]) for line in lines
+                             if line.startswith("voluntary_ctxt_switches"))
+        return count
+
+    def is_quiet():
+        before = wakes()
+        time.sleep(1)
+        return wakes() - before <= 6  # each thread has a look once a second
+
+    until(is_quiet, "it wakes again and again")
+
+
 SCENES = [a_key_is_never_seen_after_its_time, what_is_over_leaves_by_itself,
-          a_deadline_moves_with_its_key]
+          a_deadline_moves_with_its_key, keys_end_though_nobody_asks_for_anything,
+          who_has_nothing_to_do_sleeps]

@@ -8,7 +8,9 @@
  *       lacks            what only servers have             -> an error that says so
  *
  * The store sees the wall clock of the loop's look at the events, so it ticks when that has moved
- * on, and rests while the loop sleeps. A timer wakes it for what is due meanwhile.
+ * on, and rests while the loop sleeps. A timer wakes it for what is due meanwhile, or under way; it
+ * runs from the first tick on, until it finds nothing to do. Each worker looks after what it has
+ * done itself: who gives a key a deadline has ticked, so its timer runs, and sees that deadline.
  */
 #include "proxy/embedded/embedded.h"
 
@@ -28,9 +30,13 @@
 #include "proxy/reply.h"
 #include "proxy/session/session.h"
 
-enum { UPKEEP_MS = 100 };
+enum {
+    UPKEEP_MS = 100,          /* between ticks while there is something to do */
+    ASLEEP_MAX_MS = 10 * 1000 /* the wall clock may be set meanwhile */
+};
 
 static void embedded_wake(struct kw_proxy *proxy);
+static void embedded_keep_up(struct kw_proxy *proxy);
 static enum kw_verdict embedded_run(struct kw_client *client, const struct kw_command *command,
                                     struct kw_bytes wire);
 static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_command *command,
@@ -49,9 +55,9 @@ void kw_embedded_open(struct kw_proxy *proxy, struct kw_commons *commons)
     KW_ASSERT(embedded->store != NULL);
     kw_store_rest(embedded->store);
     embedded->timer = kw_timer_new(proxy->loop, embedded_on_timer, proxy);
-    kw_timer_start(embedded->timer, UPKEEP_MS);
     kw_argv_init(&embedded->argv);
     proxy->embedded = embedded;
+    embedded_keep_up(proxy);
     kw_events_configure(proxy);
 }
 
@@ -188,7 +194,16 @@ static void embedded_wake(struct kw_proxy *proxy)
         embedded->is_awake = true;
         embedded->now_ms = now_ms;
         kw_store_tick(embedded->store, now_ms);
+        if (!embedded->is_kept_up) {
+            embedded_keep_up(proxy);
+        }
     }
+}
+
+static void embedded_keep_up(struct kw_proxy *proxy)
+{
+    proxy->embedded->is_kept_up = true;
+    kw_timer_start(proxy->embedded->timer, UPKEEP_MS);
 }
 
 /* NEXT: the store has no such command. */
@@ -275,8 +290,22 @@ static const char *lacking(const struct kw_command *command)
 static void embedded_on_timer(void *arg)
 {
     struct kw_proxy *proxy = arg;
+    struct kw_embedded *embedded = proxy->embedded;
+    uint64_t asleep_ms = 0;
 
-    kw_timer_start(proxy->embedded->timer, UPKEEP_MS);
+    embedded->is_kept_up = true; /* as far as waking is concerned */
     embedded_wake(proxy);
     kw_events_tell(proxy); /* of what was over */
+    uint64_t upkeep_ms = kw_store_upkeep_ms(embedded->store);
+    if (upkeep_ms > embedded->now_ms) {
+        asleep_ms = upkeep_ms - embedded->now_ms;
+    }
+    if (asleep_ms <= UPKEEP_MS) {
+        embedded_keep_up(proxy);
+        return;
+    }
+    embedded->is_kept_up = false;
+    if (upkeep_ms != UINT64_MAX) {
+        kw_timer_start(embedded->timer, asleep_ms < ASLEEP_MAX_MS ? asleep_ms : ASLEEP_MAX_MS);
+    }
 }

@@ -137,7 +137,7 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
 
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)
 {
-    return kw_cache_prepare(kw__near_awake(proxy->near), keys, count);
+    return kw_cache_prepare(kw__near_awake(proxy->near), keys, count, false, NULL);
 }
 
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)

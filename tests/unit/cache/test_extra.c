@@ -270,3 +270,32 @@ KW_TEST(policy_that_spares_what_has_no_deadline_spares_it_from_the_moment_it_is_
         scene_close(&scene);
     }
 }
+
+KW_TEST(upkeep_is_wanted_when_something_is_under_way_and_at_deadlines_and_else_never)
+{
+    struct cache_scene scene;
+    struct kw_cache_key key;
+
+    scene_open(&scene, 8 * A_MIB, KW_CACHE_KEEP);
+    assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
+    scene_put(&scene, "stays", "a");
+    assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
+
+    key = scene_key(&scene, "ends", "");
+    assert_int_equal(scene_put_bytes(&scene, &key, 10, scene.now_ms + 5000), KW_OK);
+    assert_int_equal(kw_cache_upkeep_ms(scene.worker), scene.now_ms + 5000);
+    scene_pass(&scene, 5000); /* it was dropped, and nobody sees it any more */
+    assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
+
+    scene_put(&scene, "stays", "b"); /* what was there is to be freed */
+    assert_int_equal(kw_cache_upkeep_ms(scene.worker), scene.now_ms);
+    scene_pass(&scene, 1);
+    assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
+    kw_cache_flush(scene.worker);
+    assert_int_equal(kw_cache_upkeep_ms(scene.worker), scene.now_ms);
+    for (unsigned i = 0; i < 100 && kw_cache_upkeep_ms(scene.worker) != UINT64_MAX; i++) {
+        scene_pass(&scene, 1);
+    }
+    assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
+    scene_close(&scene);
+}

@@ -16,7 +16,7 @@ static unsigned prepare(struct cache_scene *scene, unsigned first)
     for (unsigned i = 0; i < KW_CACHE_PREPARE_MAX; i++) {
         names[i] = name_of(texts[i], sizeof texts[i], first + i);
     }
-    return kw_cache_prepare(scene->worker, names, KW_CACHE_PREPARE_MAX);
+    return kw_cache_prepare(scene->worker, names, KW_CACHE_PREPARE_MAX, false, NULL);
 }
 
 KW_TEST(prepare_finds_nothing_in_an_empty_cache)
@@ -25,7 +25,7 @@ KW_TEST(prepare_finds_nothing_in_an_empty_cache)
 
     scene_open(&scene, 4 * A_MIB, KW_CACHE_BALANCED);
     assert_int_equal(prepare(&scene, 0), 0);
-    assert_int_equal(kw_cache_prepare(scene.worker, NULL, 0), 0);
+    assert_int_equal(kw_cache_prepare(scene.worker, NULL, 0, true, NULL), 0);
     scene_close(&scene);
 }
 
