@@ -3,8 +3,9 @@
 Each client owns its keys, so it knows what every reply must be before it sends
 the request: keyway has no excuse. A pipeline mixes GET, SET, INCR, DEL, GETSET,
 same-slot MSET and MGET, and ECHO with a token of its own, which shows a shifted
-reply at once. Values name their key ("{t3}:c1:k2=17"), so a reply meant for
-somebody else is recognised as such.
+reply at once; a strict load also has MGETs of keys of all tags. Values name
+their key ("{t3}:c1:k2=17"), so a reply meant for somebody else is recognised as
+such.
 
 strict   every reply must be exactly right; an error reply counts as an error
 lenient  for crashes: errors are counted, lost writes are the cluster's affair,
@@ -183,7 +184,7 @@ class Speaker:
     def _make_request(self):
         tag = self.rng.choice(self.tags)
         key = self._key(tag)
-        return self.rng.choice(REQUESTS)(self, key, tag)
+        return self.rng.choice(STRICT if self.is_strict else REQUESTS)(self, key, tag)
 
     def _key(self, tag):
         return "{%s}:%s:k%d" % (tag, self.name, self.rng.randrange(KEYS_PER_TAG))
@@ -222,6 +223,10 @@ class Speaker:
 
     def _mget(self, key, tag):
         keys = [key] + [self._key(tag) for _ in range(2)]
+        return ("MGET", *keys), [self.values.get(one) for one in keys], tag
+
+    def _mget_all_over(self, _key, tag):
+        keys = [self._key(self.rng.choice(self.tags)) for _ in range(10)]
         return ("MGET", *keys), [self.values.get(one) for one in keys], tag
 
     def _echo(self, _key, tag):
@@ -269,3 +274,4 @@ class Speaker:
 
 REQUESTS = ([Speaker._set] * 5 + [Speaker._get] * 8 + [Speaker._incr] * 3 + [Speaker._mset] * 2
             + [Speaker._mget] * 2 + [Speaker._del, Speaker._getset, Speaker._echo])
+STRICT = REQUESTS + [Speaker._mget_all_over] * 3
