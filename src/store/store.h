@@ -80,8 +80,8 @@ struct kw_store_worker *kw_store_join(struct kw_store *store,
                                       const struct kw_store_watcher *watcher, uint64_t now_ms);
 void kw_store_leave(struct kw_store_worker **worker);
 
-/* Whether WORKER tells of names that are new, and of those that reads did not find: most people want
- * neither, so it costs them nothing.
+/* Whether WORKER tells of names that are new, and of those that reads did not find: most people
+ * want neither, so it costs them nothing.
  */
 void kw_store_tell(struct kw_store_worker *worker, bool of_new, bool of_missed);
 

@@ -236,7 +236,7 @@ static void judge(struct check *check, struct client *client, struct op *op, int
     }
 }
 
-/* "1" for EXISTS: some value there must have been. */
+/* "1" for EXISTS, or its TYPE: some value there must have been. */
 static void judge_exists(struct check *check, struct client *client, struct op *op,
                          const struct leaf *leaf)
 {
@@ -246,7 +246,8 @@ static void judge_exists(struct check *check, struct client *client, struct op *
     if (is_in_season(check, op, 0)) {
         return;
     }
-    if (leaf->len == 1 && leaf->at[0] == '0') {
+    bool is_none = leaf->len == 4 && memcmp(leaf->at, "none", 4) == 0;
+    if (is_none || (leaf->len == 1 && leaf->at[0] == '0')) {
         judge(check, client, op, 0, &nil);
     } else if (op->need[0] % 2 == 1 && reg->started == op->need[0] && client->role != DIRECT) {
         struct verdict verdict = {.is_violated = true, .violation = WENT_BACK};

@@ -140,12 +140,16 @@ static void make_read(struct check *check, struct client *client, struct reg *re
                       {"GETRANGE", READ, 4, {"0", "-1"}},
                       {"GETRANGE", PART, 4, {"0", "23"}},
                       {"STRLEN", LENGTH, 2, {0}},
-                      {"EXISTS", EXISTS, 2, {0}}},
-      HASH_READS[] = {{"HGET", READ, 3, {"f"}},     {"HGET", READ, 3, {"f"}},
-                      {"HGETALL", FIND, 2, {0}},    {"HMGET", READ, 4, {"f", "g"}},
-                      {"HVALS", FIND, 2, {0}},      {"HSTRLEN", LENGTH, 3, {"f"}},
-                      {"HEXISTS", EXISTS, 3, {"f"}}};
-    uint64_t which = draw(check, 7);
+                      {"EXISTS", EXISTS, 2, {0}},
+                      {"TYPE", EXISTS, 2, {0}},
+                      {"SUBSTR", PART, 4, {"0", "23"}}},
+      HASH_READS[] = {
+          {"HGET", READ, 3, {"f"}},       {"HGET", READ, 3, {"f"}}, {"HGETALL", FIND, 2, {0}},
+          {"HMGET", READ, 4, {"f", "g"}}, {"HVALS", FIND, 2, {0}},  {"HSTRLEN", LENGTH, 3, {"f"}},
+          {"HEXISTS", EXISTS, 3, {"f"}},  {"TYPE", EXISTS, 2, {0}}, {"HGET", READ, 3, {"f"}}};
+    uint64_t which = draw(check, sizeof TEXT_READS / sizeof TEXT_READS[0]);
+
+    _Static_assert(sizeof TEXT_READS == sizeof HASH_READS, "one draw for both");
 
     if (check->options.is_plain) {
         which = 0;
