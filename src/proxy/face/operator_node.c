@@ -39,7 +39,10 @@ enum kw_verdict kw__operator_node(struct kw_client *client, const struct kw_comm
     struct kw_link *link = NULL;
 
     if (node == NULL) {
-        return refuse_node(client, argv->items[2]);
+        bool is_patient = !backend->has_topology &&
+                          kw_loop_now_ms(backend->loop) < client->proxy->patient_until_ms;
+        return is_patient ? KW_WAITING /* just started: the seeds are being asked */
+                          : refuse_node(client, argv->items[2]);
     }
     if (!is_fit_for_one_reply(client->proxy, argv->items + WORDS_BEFORE,
                               argv->count - WORDS_BEFORE)) {
