@@ -75,9 +75,13 @@ bool kw_split_by_slot(struct kw_split *split, const struct kw_command *command,
     if (!split_begin(split, command, argv, argc)) {
         return false;
     }
+    uint64_t seen =
+        0; /* a bit for each slot modulo 64: a first key of its slot is mostly known by it */
     for (uint32_t key = 0; key < split->run.count; key++) {
         uint16_t slot = kw_slot_of_key(split_key(split, key));
-        uint32_t part = kw_split_part_of_slot(split, slot);
+        uint64_t bit = 1ull << (slot % 64);
+        uint32_t part = (seen & bit) == 0 ? KW_SPLIT_NONE : kw_split_part_of_slot(split, slot);
+        seen |= bit;
         if (part == KW_SPLIT_NONE) {
             part = split->parts_count;
             split_add_part(split, slot);
@@ -253,7 +257,7 @@ static void split_write_head(struct kw_split *split)
     split->is_plain = is_alike && run->step == 1 && run->count + 1 == split->argc;
 }
 
-static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot)
+static inline struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slot)
 {
     if (split->parts_count == split->parts_size) {
         split->parts_size = split->parts_size == 0 ? 64 : split->parts_size * 2;
