@@ -65,7 +65,9 @@ void kw__do_smove(struct kw_exec *exec)
     kw__set_remove(exec->worker, from, member);
     kw__set_shrunk(exec, from_name, from, "srem");
     if (is_new) {
-        kw_key_event(exec, to_name, KW_STORE_NEW, "new");
+        if (exec->worker->tells_new) {
+            kw_key_event(exec, to_name, KW_STORE_NEW, "new");
+        }
         kw_key_changed(exec, to_name, KW_STORE_SET, "sadd");
     } else if (!add_to(exec, to_name, to, &member, 1, &new_count)) {
         return;
