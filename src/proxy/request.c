@@ -6,7 +6,7 @@
  *     kw_admit             may it run here at all?         -> REFUSED with an error
  *     kw_session_check     is the client in MULTI, subscribed, paused ...?  -> ANSWERED, REFUSED
  *     kw_near_answer       is the reply in memory?         -> ANSWERED
- *     request_start_other  not one call to one slot's owner:
+ *     kw__request_start_other: not one call to one slot's owner:
  *       kw_local_answer      keyway answers it itself      -> ANSWERED
  *       kw_gather_start      several calls make one reply  -> SENT
  *       kw_session_start     it needs a connection, or state, that outlives it
@@ -81,8 +81,6 @@ enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
 static enum kw_verdict request_start(struct kw_client *client, const struct kw_command *command,
                                      struct kw_bytes wire, struct kw_chunk *chunk,
                                      bool *is_admitted);
-static enum kw_verdict request_start_other(struct kw_client *client,
-                                           const struct kw_command *command, struct kw_bytes wire);
 static bool request_is_held(const struct kw_client *client, const struct kw_command *command,
                             const struct kw_target *target);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -154,7 +152,7 @@ static enum kw_verdict request_start(struct kw_client *client, const struct kw_c
     if (verdict == KW_NEXT &&
         (command->route != KW_ROUTE_ONE_SLOT ||
          (command->flags & (KW_COMMAND_BLOCKING | KW_COMMAND_NO_MANDATORY_KEYS)) != 0)) {
-        verdict = request_start_other(client, command, wire);
+        verdict = kw__request_start_other(client, command, wire);
     }
     if (verdict == KW_NEXT) {
         verdict = kw_route(client, command, &target);
@@ -165,24 +163,8 @@ static enum kw_verdict request_start(struct kw_client *client, const struct kw_c
     return verdict;
 }
 
-enum kw_verdict kw_request_perform(struct kw_client *client, const struct kw_command *command,
-                                   struct kw_bytes wire)
-{
-    struct kw_target target = {.slot = KW_SLOT_NONE};
-
-    enum kw_verdict verdict = request_start_other(client, command, wire);
-    if (verdict == KW_NEXT) {
-        verdict = kw_route(client, command, &target);
-    }
-    if (verdict == KW_NEXT) {
-        verdict = kw_request_send(client, command, &target, wire, NULL, &kw__request_user);
-    }
-    return verdict;
-}
-
-/* Commands that are more, or less, than one call to the owner of one slot. NEXT: one will do. */
-static enum kw_verdict request_start_other(struct kw_client *client,
-                                           const struct kw_command *command, struct kw_bytes wire)
+enum kw_verdict kw__request_start_other(struct kw_client *client, const struct kw_command *command,
+                                        struct kw_bytes wire)
 {
     if (kw_cluster_face_is_hidden(client, command)) {
         return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);

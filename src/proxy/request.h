@@ -19,11 +19,11 @@
 enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
                                  struct kw_chunk *chunk);
 
-/* Carry COMMAND out, which is in proxy->argv and was let in before: a guest of a transaction whose
- * turn has come. Returns as kw_request_start().
+/* Commands that are more, or less, than one call to the owner of one slot: as kw_request_start(),
+ * or KW_NEXT when one will do. COMMAND is let in, and in proxy->argv.
  */
-enum kw_verdict kw_request_perform(struct kw_client *client, const struct kw_command *command,
-                                   struct kw_bytes wire);
+enum kw_verdict kw__request_start_other(struct kw_client *client, const struct kw_command *command,
+                                        struct kw_bytes wire);
 
 /* The last stages, for a command that is on its way to TARGET: does an earlier one hold it? Else
  * onto the link of its node. USER is told of the reply, and may leave it to kw__request_user.

@@ -214,7 +214,7 @@ static void client_flags(const struct kw_client *client, char *flags)
     if (kw_client_kind(client) == KW_CLIENT_PUBSUB) {
         flags[len++] = 'P';
     }
-    if ((client->modes & KW_MODE_MULTI) != 0) {
+    if ((client->modes & (KW_MODE_MULTI | KW_MODE_HOSTING)) != 0) {
         flags[len++] = 'x';
     }
     if (kw__client_is_blocked(client)) {

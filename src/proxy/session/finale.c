@@ -41,6 +41,8 @@ static enum kw_verdict finale_step(struct kw_client *client, struct kw_finale *f
 static struct kw_bytes finale_element(const struct kw_guests *guests);
 static enum kw_verdict guest_start(struct kw_client *client, const struct kw_finale *finale,
                                    const struct kw_guest *guest, struct kw_bytes reply);
+static enum kw_verdict guest_perform(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire);
 static void client_select(struct kw_client *client, struct kw_bytes reply);
 static void finale_end(struct kw_client *client);
 
@@ -85,6 +87,11 @@ bool kw_finale_advance(struct kw_client *client)
 struct kw_buf *kw_finale_pushes(struct kw_client *client)
 {
     return &client->finale->pushes;
+}
+
+uint32_t kw_finale_count(const struct kw_client *client)
+{
+    return client->finale->guests->count;
 }
 
 void kw_finale_drop(struct kw_client *client)
@@ -168,11 +175,27 @@ static enum kw_verdict guest_start(struct kw_client *client, const struct kw_fin
         }
         return KW_ANSWERED;
     case KW_GUEST_ACTING:
-        return client->is_gone ? KW_ANSWERED : kw_request_perform(client, command, wire);
+        return client->is_gone ? KW_ANSWERED : guest_perform(client, command, wire);
     case KW_GUEST_NONE:
     default:
         KW_UNREACHABLE();
     }
+}
+
+/* As a request that came alone, but for the stages that it passed when it was queued. */
+static enum kw_verdict guest_perform(struct kw_client *client, const struct kw_command *command,
+                                     struct kw_bytes wire)
+{
+    struct kw_target target = {.slot = KW_SLOT_NONE};
+
+    enum kw_verdict verdict = kw__request_start_other(client, command, wire);
+    if (verdict == KW_NEXT) {
+        verdict = kw_route(client, command, &target);
+    }
+    if (verdict == KW_NEXT) {
+        verdict = kw_request_send(client, command, &target, wire, NULL, &kw__request_user);
+    }
+    return verdict;
 }
 
 /* The node has, or has not, the database of the command in proxy->argv. */

@@ -24,6 +24,9 @@ bool kw_finale_advance(struct kw_client *client);
 /* Where pushes to CLIENT, which has a finale, wait for the end of the array. */
 struct kw_buf *kw_finale_pushes(struct kw_client *client);
 
+/* Commands of the transaction whose finale CLIENT has. */
+uint32_t kw_finale_count(const struct kw_client *client);
+
 /* Everything ends: forget what is left. */
 void kw_finale_drop(struct kw_client *client);
 

@@ -22,6 +22,7 @@
 #include "proxy/request.h"
 #include "proxy/resend.h"
 #include "proxy/route.h"
+#include "proxy/session/finale.h"
 #include "proxy/session/guests.h"
 #include "proxy/session/watch.h"
 
@@ -105,7 +106,19 @@ void kw_transaction_drop(struct kw_client *client)
 
 int kw_transaction_queued(const struct kw_client *client)
 {
-    return (client->modes & KW_MODE_MULTI) != 0 ? (int)client->transaction->count : -1;
+    if ((client->modes & KW_MODE_MULTI) != 0) {
+        return (int)client->transaction->count;
+    }
+    if (client->finale != NULL) {
+        return (int)kw_finale_count(client);
+    }
+    for (const struct kw_request *request = client->oldest;
+         (client->modes & KW_MODE_HOSTING) != 0 && request != NULL; request = request->next) {
+        if (request->is_special && request->run != NULL && request->run->guests != NULL) {
+            return (int)request->run->guests->count;
+        }
+    }
+    return -1;
 }
 
 unsigned kw_transaction_watched(const struct kw_client *client)

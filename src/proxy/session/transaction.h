@@ -69,7 +69,9 @@ void kw_transaction_flag(struct kw_client *client);
  */
 void kw_transaction_drop(struct kw_client *client);
 
-/* Commands queued by CLIENT, -1 outside of MULTI; keys it watches: CLIENT LIST. */
+/* Commands queued by CLIENT, or being executed for it, -1 outside of MULTI; keys that it watches:
+ * CLIENT LIST.
+ */
 int kw_transaction_queued(const struct kw_client *client);
 unsigned kw_transaction_watched(const struct kw_client *client);
 
