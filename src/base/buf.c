@@ -10,6 +10,8 @@
  * I2  buf.len is the sum of end - start over the chain; no chunk of a chain but the tail is empty.
  * I3  bytes of a chunk never move or change while it has a reference besides its chain's.
  * I4  the pool counts every chunk that is out; the count is 0 when a worker ends.
+ * I5  a loan is a chunk that owns itself: its bytes are a lender's, its storage holds the terms. It
+ *     is never written to, nor is any window, so `owner` tells who may be appended to.
  *
  * Every operation is O(1) but those over a chain, which are O(chunks touched).
  */
@@ -29,6 +31,8 @@ static const uint32_t chunk_trim_to[KW_CHUNK_EXACT] = {256, 64, 16};
 static size_t chunk_size(const struct kw_chunk *chunk);
 static struct kw_chunk *chunk_new(struct kw_chunk_pool *pool, enum kw_chunk_class class,
                                   size_t size_bytes);
+static struct kw_loan *loan_of(struct kw_chunk *chunk);
+static void copy_on_return(struct kw_loan *loan);
 static struct kw_chunk *buf_add_large(struct kw_buf *buf);
 static void buf_add_chunk(struct kw_buf *buf, struct kw_chunk *chunk);
 
@@ -169,6 +173,34 @@ void kw_buf_append_window(struct kw_buf *buf, struct kw_chunk *chunk, size_t off
     buf->len += len;
 }
 
+struct kw_loan *kw_buf_append_loan(struct kw_buf *buf, struct kw_bytes bytes,
+                                   void (*on_return)(struct kw_loan *loan))
+{
+    struct kw_chunk *chunk = kw_chunk_get(buf->pool, sizeof(struct kw_loan));
+    struct kw_loan *loan = loan_of(chunk);
+
+    *loan = (struct kw_loan){.chunk = chunk, .on_return = on_return};
+    chunk->owner = chunk; /* I5 */
+    chunk->data = (char *)(uintptr_t)bytes.data;
+    chunk->end = bytes.len;
+    chunk->cap = bytes.len;
+    buf_add_chunk(buf, chunk);
+    buf->len += bytes.len;
+    return loan;
+}
+
+void kw_loan_copy(struct kw_loan *loan)
+{
+    struct kw_chunk *chunk = loan->chunk;
+    char *copy = kw_alloc(chunk->cap);
+
+    memcpy(copy, chunk->data, chunk->cap);
+    chunk->data = copy;
+    loan->on_return(loan);
+    loan->on_return = copy_on_return;
+    loan->item = copy;
+}
+
 void kw_buf_append_buf(struct kw_buf *buf, struct kw_buf *from)
 {
     while (from->head != NULL) {
@@ -253,7 +285,13 @@ void kw__chunk_release(struct kw_chunk *chunk)
 {
     struct kw_chunk_pool *pool = chunk->pool;
 
-    if (chunk->owner != NULL) { /* a window: depth is one, owners are never windows */
+    if (chunk->owner == chunk) { /* I5 */
+        struct kw_loan *loan = loan_of(chunk);
+        loan->on_return(loan);
+        chunk->owner = NULL;
+        chunk->data = chunk->storage;
+        chunk->cap = chunk_sizes[chunk->class] - sizeof *chunk;
+    } else if (chunk->owner != NULL) { /* a window: depth is one, owners are never windows */
         kw_chunk_unref(&chunk->owner);
         chunk->data = chunk->storage;
         chunk->cap = chunk_sizes[chunk->class] - sizeof *chunk;
@@ -268,6 +306,16 @@ void kw__chunk_release(struct kw_chunk *chunk)
     chunk->next = pool->free[chunk->class];
     pool->free[chunk->class] = chunk;
     pool->free_count[chunk->class]++;
+}
+
+static struct kw_loan *loan_of(struct kw_chunk *chunk)
+{
+    return (struct kw_loan *)(void *)chunk->storage;
+}
+
+static void copy_on_return(struct kw_loan *loan)
+{
+    kw_free(loan->item);
 }
 
 static KW_APART struct kw_chunk *buf_add_large(struct kw_buf *buf)

@@ -16,6 +16,7 @@
 #include "base/apart.h"
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/list.h"
 #include "base/status.h"
 
 #include <stdint.h>
@@ -29,7 +30,8 @@ struct kw_chunk_pool;
 struct kw_chunk {
     struct kw_chunk *next;      /* in a buf's chain or the free list */
     struct kw_chunk_pool *pool; /* set once */
-    struct kw_chunk *owner;     /* a window: the chunk that the bytes belong to, referenced */
+    struct kw_chunk *owner;     /* a window: the chunk that the bytes belong to, referenced. A loan:
+                                 * itself */
     char *data;                 /* own storage, or inside the owner's */
     uint32_t refs;
     uint32_t class;
@@ -137,6 +139,24 @@ struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t 
 
 /* Append LEN bytes at OFFSET of CHUNK by reference: nothing is copied, CHUNK gains a reference. */
 void kw_buf_append_window(struct kw_buf *buf, struct kw_chunk *chunk, size_t offset, size_t len);
+
+/* Bytes that belong to somebody else, who must have them back. Lives in its chunk. */
+struct kw_loan {
+    struct kw_list all; /* the lender's, NULL pointers until it links it */
+    struct kw_chunk *chunk;
+    void (*on_return)(struct kw_loan *loan); /* nobody looks at the bytes any more */
+    void *lender;
+    void *item;
+};
+
+/* Append BYTES by reference: they stay as they are until ON_RETURN runs. The loan, whose other
+ * fields the lender sets.
+ */
+struct kw_loan *kw_buf_append_loan(struct kw_buf *buf, struct kw_bytes bytes,
+                                   void (*on_return)(struct kw_loan *loan));
+
+/* LOAN is returned at once; whoever has its bytes goes on with a copy. */
+void kw_loan_copy(struct kw_loan *loan);
 
 /* Move all bytes of FROM to the end of BUF; small ones are copied so that iovecs stay few. */
 void kw_buf_append_buf(struct kw_buf *buf, struct kw_buf *from);

@@ -179,6 +179,46 @@ def errors_and_big_values_are_not_kept(t):
     client.call("DEL", "near:list")
 
 
+@test(arguments=ON + ["--near-cache-max-item-bytes", "200kb", "--cache-max-memory", "4mb"])
+def large_values_stay_whole_while_a_slow_client_reads_them(t):
+    """They leave by reference: whatever becomes of the entries meanwhile."""
+    all_nodes_track(t)
+    other = t.client()
+    keys = ["near:large:%d" % n for n in range(30)]
+
+    def value(key, version):
+        return (b"%s %d " % (key.encode(), version)) * (100000 // (len(key) + 3))
+
+    def write_again(version):
+        other.call("SET", keys[0], value(keys[0], version))
+
+    def evict(_version):
+        for key in keys:
+            other.pipeline([("GET", key)] * 5)
+
+    def switch(_version):
+        assert other.call("CONFIG", "SET", "near-cache", "no") == b"OK"
+        assert other.call("CONFIG", "SET", "near-cache", "yes") == b"OK"
+
+    for key in keys:
+        other.call("SET", key, value(key, 0))
+    meanwhiles = [write_again, evict, switch, lambda _version: other.call("PROXY", "CACHE", "FLUSH")]
+    for version, meanwhile in enumerate(meanwhiles):
+        old = other.call("GET", keys[0])
+        read_until_kept(other, t, "GET", keys[0])
+        reader = t.client()
+        reader.call("PING")
+        before = hits(other)
+        reader.sock.sendall(encode(("GET", keys[0])) * 10)
+        until(lambda b=before: hits(other) > b, 10 * t.patience, "they are being answered")
+        meanwhile(version + 1)
+        new = other.call("GET", keys[0])
+        got = [reader.read() for _ in range(10)]
+        assert got == sorted(got, key=lambda v, n=new: v == n), "the new one, then the old one"
+        assert set(got) <= {old, new}, [len(one) for one in got]
+        reader.close()
+
+
 # What a client may do to the string near:own, and its value then.
 WRITES = [
     (("SET", "{near}own", "1"), b"1"), (("APPEND", "{near}own", "2"), b"12"),

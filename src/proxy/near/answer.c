@@ -19,12 +19,14 @@
 
 #include "proxy/near/derived.h"
 #include "proxy/near/fill.h"
+#include "proxy/near/loans.h"
 #include "proxy/reply.h"
 
 enum { LOOK_MAX = 64 /* requests in the queue: behind more, a reply from memory gains nothing */ };
 
 static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
                                   struct kw_target *target);
+static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
@@ -83,8 +85,18 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     if (!is_own) {
         return kw__derived_answer(client, read, &found) ? KW_ANSWERED : KW_NEXT;
     }
-    kw_reply_whole(client, found_reply(&found, client->proto));
+    answer_found(client, &found);
     return KW_ANSWERED;
+}
+
+static void answer_found(struct kw_client *client, const struct kw_cache_found *found)
+{
+    if (__builtin_expect(found->value.len <= KW_CACHE_COPY_MAX_BYTES, 1)) {
+        kw_reply_whole(client, found_reply(found, client->proto));
+        return;
+    }
+    kw__loans_append(client->proxy->near, kw_reply_begin(client), found);
+    kw_reply_end(client);
 }
 
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read)
@@ -112,7 +124,12 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
         kw_reply_array(buf, read->argc - 1);
     }
     for (size_t i = 1; i < read->argc && read->role == KW_NEAR_ROLE_MGET; i++) {
-        kw_buf_append_bytes(buf, found_reply(&near->found[i], client->proto));
+        const struct kw_cache_found *found = &near->found[i];
+        if (found->value.len > KW_CACHE_COPY_MAX_BYTES) {
+            kw__loans_append(near, buf, found);
+        } else {
+            kw_buf_append_bytes(buf, found_reply(found, client->proto));
+        }
     }
     kw_reply_end(client);
     return KW_ANSWERED;

@@ -44,6 +44,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     derived_fill(near);
     near->is_unsettled = true;
     kw_list_init(&near->origins);
+    kw_list_init(&near->loans);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
     kw_timer_start(near->timer, 0);
     kw__near_tune(near);

@@ -24,6 +24,7 @@
  *     time is.
  */
 #include "base/clock.h"
+#include "base/text.h"
 #include "command/keys.h"
 #include "proxy/near/fill.h"
 #include "proxy/near/near.h"
@@ -33,6 +34,7 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part);
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part);
+static size_t reply_len(const struct kw_reply_part *first);
 static void other_replied(struct kw_near *near, const struct kw_request *request);
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
                          const struct kw_near_key *key, struct kw_bytes reply);
@@ -93,8 +95,9 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
     struct kw_near_key key;
 
     bool is_kept = kw_cache_may_have(near->worker, hash);
-    bool is_small = part->is_last && part->bytes.len <= config->near_cache_max_item_bytes;
-    bool is_hot = is_small && part->type != '-' && kw_hot_read(near->hot, hash, part->bytes.len);
+    size_t len = reply_len(part);
+    bool is_small = len <= config->near_cache_max_item_bytes;
+    bool is_hot = is_small && part->type != '-' && kw_hot_read(near->hot, hash, len);
     if (!is_kept && !is_hot) {
         return;
     }
@@ -113,11 +116,30 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
     if (is_kept && part->is_last) {
         near_witness(near, &read, &key, part->bytes);
     } else if (is_kept) {
-        kw__near_seen(near, request->slot); /* larger than what is kept */
+        kw__near_seen(near, request->slot); /* it passes in parts: too large to be compared */
     }
     if (is_hot && near_wants(near, key.key.name, request->slot)) {
         kw__fill_start(near, &read, &key, &wire, 1);
     }
+}
+
+/* Of the whole reply whose FIRST part has come; SIZE_MAX when only its end will tell. */
+static size_t reply_len(const struct kw_reply_part *first)
+{
+    const char *line_end = NULL;
+    int64_t len = 0;
+
+    if (first->is_last) {
+        return first->bytes.len;
+    }
+    line_end = memchr(first->bytes.data, '\n', first->bytes.len);
+    if (first->type != '$' || line_end == NULL) {
+        return SIZE_MAX;
+    }
+    size_t head = (size_t)(line_end - first->bytes.data) + 1;
+    return kw_text_to_int(kw_bytes_of(first->bytes.data + 1, head - 3), &len) == KW_OK && len >= 0
+               ? head + (size_t)len + 2
+               : SIZE_MAX;
 }
 
 /* The same for MGET, whose reply is that of as many GETs. */

@@ -143,6 +143,8 @@ struct kw_near {
     size_t skips_count;
     struct kw_cache_found found[KW_NEAR_ARGS_MAX]; /* while an MGET is looked up */
     struct kw_near_touch_room touch_room;          /* owned */
+    struct kw_list loans;                          /* values that clients are reading: loans.c */
+    size_t lent_bytes;                             /* their sum */
 };
 
 /* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines

@@ -20,6 +20,7 @@
 #include "command/keys.h"
 #include "net/timer.h"
 #include "proxy/near/coalesce.h"
+#include "proxy/near/loans.h"
 #include "proxy/near/near.h"
 #include "proxy/near/origin.h"
 
@@ -95,6 +96,7 @@ static void near_close(struct kw_proxy *proxy)
     (void)kw__near_awake(near);
     kw__shared_unready(near->shared, near->worker);
     requests_forget(proxy);
+    kw__loans_recall(near);
     kw_near_stop(proxy);
     (void)kw__near_awake(near);
     kw__shared_leave(near->shared, &near->worker);

@@ -397,3 +397,56 @@ KW_TEST(buf_in_a_steady_state_allocates_nothing)
     assert_int_equal(kw_mem_allocations_count(), before);
     desk_close();
 }
+
+static void loan_on_return(struct kw_loan *loan)
+{
+    (*(int *)loan->lender)++;
+}
+
+KW_TEST(buf_returns_a_loan_when_its_last_byte_has_left)
+{
+    int returned = 0;
+
+    desk_open();
+    kw_buf_append(&desk.buf, "head", 4);
+    struct kw_loan *loan =
+        kw_buf_append_loan(&desk.buf, kw_bytes_of(desk.bytes, 100000), loan_on_return);
+    loan->lender = &returned;
+    kw_buf_append(&desk.buf, "tail", 4);
+    kw_buf_append_buf(&desk.other, &desk.buf);
+    struct iovec iov[4];
+
+    assert_int_equal(kw_buf_iov(&desk.other, iov, 4), 3);
+    assert_ptr_equal(iov[1].iov_base, desk.bytes);
+    assert_int_equal(iov[1].iov_len, 100000);
+    kw_buf_consume(&desk.other, 4 + 99999);
+    assert_int_equal(returned, 0);
+    kw_buf_consume(&desk.other, 1);
+    assert_int_equal(returned, 1);
+    assert_int_equal(desk.other.len, 4);
+    desk_close();
+    assert_int_equal(returned, 1);
+}
+
+KW_TEST(buf_goes_on_with_a_copy_of_a_loan_that_is_recalled)
+{
+    static char lent[50000];
+    int returned = 0;
+
+    desk_open();
+    memcpy(lent, desk.bytes, sizeof lent);
+    struct kw_loan *loan =
+        kw_buf_append_loan(&desk.buf, kw_bytes_of(lent, sizeof lent), loan_on_return);
+    loan->lender = &returned;
+    kw_buf_consume(&desk.buf, 100);
+    kw_loan_copy(loan);
+    assert_int_equal(returned, 1);
+    memset(lent, 0, sizeof lent);
+    struct iovec iov[4];
+
+    assert_int_equal(kw_buf_iov(&desk.buf, iov, 4), 1);
+    assert_int_equal(iov[0].iov_len, sizeof lent - 100);
+    assert_memory_equal(iov[0].iov_base, desk.bytes + 100, sizeof lent - 100);
+    desk_close();
+    assert_int_equal(returned, 1);
+}
