@@ -186,6 +186,9 @@ void kw_proxy_tick(struct kw_proxy *proxy)
     if (__builtin_expect((proxy->modes & KW_MODE_MONITORED) != 0, 0)) {
         kw_monitor_flush(proxy);
     }
+    if (proxy->near != NULL) {
+        kw_near_tick(proxy);
+    }
     proxy_settle(proxy);
     if (proxy_write_answered(proxy)) {
         proxy_look(proxy);

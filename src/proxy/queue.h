@@ -56,11 +56,11 @@ struct kw_request {
     bool is_follower : 1;   /* it waits for that of another one */
     bool is_told : 1;       /* ... of whoever follows: kw_coalesce_tell() knows of its reply */
     bool is_bunch : 1;      /* a part that is several commands, of a slot each: bunch.c */
-    bool is_barrier;     /* has several keys: see kw_request_must_wait(); counted in the client */
-    bool is_redirecting; /* holds back younger ones of the same slot; counted in the client */
-    bool is_streaming;   /* part of its reply has reached the client's output */
-    bool is_muted;       /* its reply is dropped: CLIENT REPLY OFF or SKIP */
-    bool is_part;        /* its reply is one of several that make one: gather.c */
+    bool is_barrier;        /* has several keys: see kw_turn_must_wait(); counted in the client */
+    bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
+    bool is_streaming;      /* part of its reply has reached the client's output */
+    bool is_muted;          /* its reply is dropped: CLIENT REPLY OFF or SKIP */
+    bool is_part;           /* its reply is one of several that make one: gather.c */
 
     struct kw_gather *gather; /* of those that are gathered, else NULL */
     uint32_t part;            /* of a part: its number in the gather */

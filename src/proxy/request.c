@@ -11,7 +11,7 @@
  *       kw_gather_start      several calls make one reply  -> SENT
  *       kw_session_start     it needs a connection, or state, that outlives it
  *     kw_route             which slot, which node?         -> REFUSED (CROSSSLOT, no node ...)
- *     kw_request_must_wait does an earlier one hold it?    -> WAITING (O2)
+ *     kw_turn_must_wait    does an earlier one hold it?    -> WAITING (O2)
  *     kw_request_send      onto the node's link            -> SENT
  *   ---- network ----
  *   request_on_reply
@@ -69,6 +69,7 @@
 #include "proxy/route.h"
 #include "proxy/session/session.h"
 #include "proxy/session/transaction.h"
+#include "proxy/turn.h"
 
 enum {
     MADE_UP_ATTEMPTS_MAX = 3, /* each may have run a script: servers need two at most */
@@ -81,8 +82,6 @@ enum follow { FOLLOW_SLOT, FOLLOW_ONCE, FOLLOW_ASKING };
 static enum kw_verdict request_start(struct kw_client *client, const struct kw_command *command,
                                      struct kw_bytes wire, struct kw_chunk *chunk,
                                      bool *is_admitted);
-static bool request_is_held(const struct kw_client *client, const struct kw_command *command,
-                            const struct kw_target *target);
 static void request_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool request_follow(struct kw_request *request, struct kw_node *to, enum follow how);
 static bool request_lacks_script(struct kw_request *request, struct kw_bytes line);
@@ -198,42 +197,6 @@ enum kw_verdict kw__request_start_other(struct kw_client *client, const struct k
     }
 }
 
-/* Would it overtake an earlier request of this client, if it were sent now? (O2) */
-bool kw_request_must_wait(const struct kw_client *client, const struct kw_command *command,
-                          const struct kw_target *target)
-{
-    const struct kw_proxy *proxy = client->proxy;
-
-    if (client->inflight_count == 0 ||
-        (client->barriers_count == 0 && client->redirecting_count == 0 && !proxy->has_unstable[0] &&
-         !proxy->has_unstable[1] && !kw_node_has_retired(target->node))) {
-        return false;
-    }
-    return request_is_held(client, command, target);
-}
-
-/* The same when something is going on that might hold it. */
-static bool request_is_held(const struct kw_client *client, const struct kw_command *command,
-                            const struct kw_target *target)
-{
-    bool is_unstable = kw__slot_is_unstable(client->proxy, target->slot);
-    bool is_read = kw_command_may_retry(command);
-    for (const struct kw_request *request = client->oldest; request != NULL;
-         request = request->next) {
-        const struct kw_link *link = request->call.link;
-        bool is_same = request->state != KW_REQUEST_DONE &&
-                       (request->slot == target->slot || request->is_bunch);
-        bool is_behind_barrier =
-            request->is_barrier && !(is_read && kw_command_may_retry(request->command));
-        bool is_on_retired = link != NULL && link->is_retired && link->node == target->node;
-        if ((is_same && (is_unstable || is_behind_barrier || request->is_redirecting)) ||
-            is_on_retired) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_command *command,
                                 const struct kw_target *target, struct kw_bytes wire,
                                 struct kw_chunk *chunk, const struct kw_call_user *user)
@@ -241,7 +204,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     struct kw_node *node = target->node;
     struct kw_link *link = NULL;
 
-    if (kw_request_must_wait(client, command, target)) {
+    if (kw_turn_must_wait(client, command, target)) {
         return KW_WAITING;
     }
 

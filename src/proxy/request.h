@@ -35,10 +35,6 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
 /* What every request's call is told. */
 extern const struct kw_call_user kw__request_user;
 
-/* Would COMMAND for TARGET overtake an earlier request of CLIENT, if it were sent now? (O2) */
-bool kw_request_must_wait(const struct kw_client *client, const struct kw_command *command,
-                          const struct kw_target *target);
-
 /* For the calls of other files of this room: what their on_reply and on_fail have in common.
  *
  * Is LINE, an error of the node FROM, one that keyway handles inside (R1)? True when REQUEST, which

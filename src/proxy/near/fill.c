@@ -44,6 +44,8 @@ void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
     uint64_t token = 0;
 
     if (node == NULL || near->is_stopped ||
+        kw__near_is_written(shared, key->key.hash,
+                            read->slot) || /* L1 says so, too, and costs more */
         kw_cache_fill_begin(near->worker, &key->key, &token) != KW_OK) {
         return;
     }
@@ -195,7 +197,8 @@ static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand)
 
     if (origin != NULL && fill->is_sign) {
         kw__origin_sign(origin);
-    } else if (origin != NULL && fill->cache_number == near->cache_number) { /* L3 */
+    } else if (origin != NULL && fill->cache_number == near->cache_number && /* L3 */
+               !kw_hot_is_banned(near->hot, fill->hash)) {
         kw__origin_send(origin, fill);
     }
 }

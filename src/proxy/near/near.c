@@ -12,6 +12,7 @@
 #include "net/timer.h"
 #include "proxy/near/coalesce.h"
 #include "proxy/near/origin.h"
+#include "proxy/near/refill.h"
 #include "proxy/near/touch.h"
 
 enum {
@@ -45,6 +46,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     kw_list_init(&near->loans);
+    kw__refill_init(near);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
     kw_timer_start(near->timer, 0);
     kw__near_tune(near);
@@ -57,6 +59,7 @@ void kw__near_free(struct kw_near **near)
 
     KW_ASSERT(ending->is_stopped && ending->worker == NULL);
     KW_ASSERT(kw_list_is_empty(&ending->origins));
+    kw__refill_deinit(ending);
     kw_hot_free(&ending->hot);
     kw_timer_free(&ending->timer);
     kw__touch_room_free(&ending->touch_room);
@@ -98,6 +101,11 @@ void kw_near_stop(struct kw_proxy *proxy)
         kw_timer_stop(near->timer);
         kw_near_rest(proxy);
     }
+}
+
+void kw_near_tick(struct kw_proxy *proxy)
+{
+    kw__refill_tick(proxy->near);
 }
 
 void kw_near_rest(struct kw_proxy *proxy)

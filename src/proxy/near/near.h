@@ -42,6 +42,9 @@ void kw_near_free(struct kw_proxy *proxy);
  */
 void kw_near_apply_config(struct kw_proxy *proxy);
 
+/* A tick is about to end: what is to be fetched joins the output. */
+void kw_near_tick(struct kw_proxy *proxy);
+
 /* A tick has ended: the cache need not wait for this worker while it sleeps. */
 void kw_near_rest(struct kw_proxy *proxy);
 

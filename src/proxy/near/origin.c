@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/near/near.h"
+#include "proxy/near/refill.h"
 
 #include <stdio.h>
 
@@ -414,7 +415,13 @@ static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
             struct kw_cache_worker *worker = kw__near_awake(near);
             struct kw_cache_key key =
                 kw_cache_key(worker, kw_bytes_of(at, (size_t)len), kw_bytes_of("", 0));
+            uint16_t slot = kw_slot_of_key(key.name);
+            bool is_worth = kw_cache_may_have(worker, key.hash) &&
+                            kw__refill_judge(near, key.name, key.hash, slot);
             (void)kw_cache_invalidate(worker, &key);
+            if (is_worth) {
+                kw__refill_now(near, key.name, slot);
+            }
             KW_STAT_ADD(near->proxy->stats, near_cache_invalidations, 1);
             at += len + 2;
         }

@@ -30,7 +30,8 @@ enum {
     KW_NEAR_BUCKETS = 65536,    /* of keys, for writes under way: false sharing is rare, harmless */
     KW_NEAR_VARIANT_MAX = 1024, /* bytes; requests with longer arguments are not kept */
     KW_NEAR_ARGS_MAX = 64, /* of a request that is kept; of MGET: more keys are not looked up */
-    KW_NEAR_PREFIXES_MAX = 256
+    KW_NEAR_PREFIXES_MAX = 256,
+    KW_NEAR_LIVES = 16384 /* balances of keys that were kept */
 };
 
 /* What the near cache does about a command. */
@@ -52,6 +53,7 @@ enum kw_near_role {
 enum kw_near_mark {
     KW_NEAR_MARK_NONE = 0,
     KW_NEAR_MARK_KEY,
+    KW_NEAR_MARK_HOT,  /* as KEY, and it is fetched again when it ends */
     KW_NEAR_MARK_LIST, /* near_hash is the address of a list of hashes: writes.c */
     KW_NEAR_MARK_SLOT,
     KW_NEAR_MARK_ALL,
@@ -145,6 +147,11 @@ struct kw_near {
     struct kw_near_touch_room touch_room;          /* owned */
     struct kw_list loans;                          /* values that clients are reading: loans.c */
     size_t lent_bytes;                             /* their sum */
+    /* refill.c: */
+    struct kw_list refills;       /* names to be fetched in the next tick ... */
+    struct kw_list refills_due;   /* ... and in this one */
+    unsigned refills_count;       /* in both */
+    uint8_t lives[KW_NEAR_LIVES]; /* by hash: bad lives, less good ones */
 };
 
 /* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines

@@ -29,6 +29,7 @@
 #include "base/mem.h"
 #include "command/keys.h"
 #include "proxy/near/near.h"
+#include "proxy/near/refill.h"
 #include "proxy/near/touch.h"
 #include "proxy/near/variant.h"
 #include "proxy/session/transaction.h"
@@ -43,6 +44,7 @@ struct list {
 static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request);
 static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role);
 static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request);
+static struct kw_bytes single_name(const struct kw_request *request);
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request);
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
 static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request);
@@ -92,6 +94,10 @@ void kw_near_on_end(struct kw_request *request)
         return;
     case KW_NEAR_MARK_KEY:
         hash_end(near, request->near_hash);
+        break;
+    case KW_NEAR_MARK_HOT:
+        hash_end(near, request->near_hash);
+        kw__refill_soon(near, single_name(request), request->slot);
         break;
     case KW_NEAR_MARK_LIST:
         list_end(near, request);
@@ -151,13 +157,23 @@ static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_
 
 static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request)
 {
+    struct kw_bytes name = single_name(request);
+    uint64_t hash = kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash;
+    bool is_worth =
+        kw_cache_may_have(near->worker, hash) && kw__refill_judge(near, name, hash, request->slot);
+    request->near_hash = name_begin(near, name);
+    return is_worth ? KW_NEAR_MARK_HOT : KW_NEAR_MARK_KEY;
+}
+
+/* The key of a request that has one. */
+static struct kw_bytes single_name(const struct kw_request *request)
+{
     struct kw_bytes argv[8];
     uint32_t single = kw_keys_single(request->command);
 
     KW_ASSERT(single < sizeof argv / sizeof argv[0]);
     (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
-    request->near_hash = name_begin(near, argv[single]);
-    return KW_NEAR_MARK_KEY;
+    return argv[single];
 }
 
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request)

@@ -25,6 +25,7 @@
 #include "proxy/session/finale.h"
 #include "proxy/session/guests.h"
 #include "proxy/session/watch.h"
+#include "proxy/turn.h"
 
 #include <stdio.h>
 
@@ -220,7 +221,7 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
         target.slot = 0; /* any node will do, but always the same one */
     }
     enum kw_verdict verdict = kw_route_slot(client, &target);
-    if (verdict == KW_NEXT && kw_request_must_wait(client, command, &target)) {
+    if (verdict == KW_NEXT && kw_turn_must_wait(client, command, &target)) {
         verdict = KW_WAITING;
     }
     if (verdict != KW_NEXT) {
