@@ -103,11 +103,12 @@ struct kw_store {
     struct kw_stripe stripes[KW_STRIPES_COUNT];
     /* set once */
     struct kw_cache *cache;
-    struct kw_store_options options;
-    struct kw_store_row *rows; /* by command id; one more for the learned */
+    struct kw_store_options options; /* but policy and is_timed_only: workers_lock */
+    struct kw_store_row *rows;       /* by command id; one more for the learned */
     struct kw_store_worker *workers;
     /* shared */
     _Atomic uint64_t spilled_bytes; /* of objects, on the process's heap */
+    _Atomic bool is_lfu;            /* the policy is, now: asked without the lock */
     pthread_mutex_t tickets_lock;
     pthread_mutex_t workers_lock;
     struct kw_due due;

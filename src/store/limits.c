@@ -45,7 +45,7 @@ void kw_store_reconfigure(struct kw_store_worker *worker, uint64_t maxmemory_byt
                           enum kw_memory_policy policy)
 {
     struct kw_store *store = worker->store;
-    struct kw_store_options options = store->options;
+    struct kw_store_options options = {0}; /* all that is looked at here is filled in */
 
     kw_store_options_fill(&options, maxmemory_bytes, policy);
     if (options.memory_max_bytes > store->options.memory_reserved_bytes) {
@@ -59,6 +59,7 @@ void kw_store_reconfigure(struct kw_store_worker *worker, uint64_t maxmemory_byt
     if (is_new) {
         store->options.policy = options.policy;
         store->options.is_timed_only = options.is_timed_only;
+        atomic_store(&store->is_lfu, options.policy == KW_CACHE_LFU);
         kw_cache_set_policy(worker->cache, options.policy, options.is_timed_only);
     }
     pthread_mutex_unlock(&store->workers_lock);

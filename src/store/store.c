@@ -72,6 +72,7 @@ enum kw_status kw_store_new(const struct kw_store_options *options, struct kw_st
         return status;
     }
     made->options = *options;
+    atomic_init(&made->is_lfu, options->policy == KW_CACHE_LFU);
     made->rows = kw__rows_new();
     made->workers = kw_alloc_line(options->workers_max, sizeof made->workers[0]);
     pthread_mutex_init(&made->tickets_lock, NULL);

@@ -135,5 +135,5 @@ static const char *string_encoding(const struct kw_cache_found *found, int64_t *
 
 static bool is_lfu(const struct kw_exec *exec)
 {
-    return exec->worker->store->options.policy == KW_CACHE_LFU;
+    return atomic_load_explicit(&exec->worker->store->is_lfu, memory_order_relaxed);
 }
