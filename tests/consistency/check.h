@@ -18,11 +18,13 @@ enum {
     OPS_MAX = 32,
     LENGTHS = 61, /* of values: prime, so that neighbours differ and a long cycle passes */
     LENGTH_MIN = 64,
-    LENGTH_LONG = 2000, /* more, for some */
-    LENGTH_HUGE = 20000,
+    LENGTH_LONG = 2000,   /* more, for some */
+    LENGTH_HUGE = 20000,  /* answered by reference */
+    LENGTH_PARTS = 45000, /* replies that pass in parts */
     LONG_EVERY = 50,
-    HUGE_EVERY = 3 * LONG_EVERY, /* instead of long */
-    VALUE_BYTES = 24 * 1024,
+    HUGE_EVERY = 3 * LONG_EVERY,  /* instead of long */
+    PARTS_EVERY = 2 * HUGE_EVERY, /* instead of huge */
+    VALUE_BYTES = 48 * 1024,
     KEYS_EACH = 3, /* of one operation, at most */
     OUT_BYTES = 256 * 1024,
     PROBES_EACH = 4, /* clients that only measure how late a keyway is; they spread over workers */

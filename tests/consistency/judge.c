@@ -147,7 +147,7 @@ static bool length_number(const struct reg *reg, const struct leaf *leaf, uint64
         return true;
     }
     for (*number = reg->started - reg->started % 2;
-         *number >= 2 && *number + (uint64_t)2 * LENGTHS * HUGE_EVERY > need; *number -= 2) {
+         *number >= 2 && *number + (uint64_t)2 * LENGTHS * PARTS_EVERY > need; *number -= 2) {
         if (value_length(*number) == length) {
             return true;
         }

@@ -47,7 +47,10 @@ size_t value_length(uint64_t number)
     if ((number / 2) % LONG_EVERY != 0) {
         return length;
     }
-    return length + ((number / 2) % HUGE_EVERY == 0 ? LENGTH_HUGE : LENGTH_LONG);
+    if ((number / 2) % HUGE_EVERY != 0) {
+        return length + LENGTH_LONG;
+    }
+    return length + ((number / 2) % PARTS_EVERY == 0 ? LENGTH_PARTS : LENGTH_HUGE);
 }
 
 struct op *op_add(struct client *client, const char *name, enum shape shape, int replies)
