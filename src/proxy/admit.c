@@ -38,7 +38,9 @@ enum kw_verdict kw__admit_other(struct kw_client *client, const struct kw_comman
             return kw_reply_refuse(client, KW_ERROR_NO_MULTI, NULL, NULL);
         }
         if (kw_cluster_face_is_hidden(client, command)) {
-            return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
+            return (client->modes & KW_MODE_MULTI) != 0
+                       ? KW_NEXT /* its place in EXEC's array has the error */
+                       : kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
         }
         kw_admit_shown_name(command, name, sizeof name);
         return kw_reply_refuse(client, KW_ERROR_REFUSED, name, NULL);

@@ -34,6 +34,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/client.h"
+#include "proxy/face/cluster_face.h"
 #include "proxy/gather/merge_own.h"
 #include "proxy/local/local.h"
 #include "proxy/pubsub/tracker.h"
@@ -63,6 +64,9 @@ enum kw_guest_kind kw_guests_kind(const struct kw_client *client, const struct k
     enum kw_guest_kind kind = KW_GUEST_NONE;
 
     *error = KW_ERROR_COUNT;
+    if (kw_cluster_face_is_hidden(client, command)) {
+        return KW_GUEST_WRITTEN; /* as a server refuses it: when it is executed */
+    }
     switch (command->route) {
     case KW_ROUTE_ONE_SLOT:
     case KW_ROUTE_SPLIT:
@@ -196,7 +200,9 @@ void kw__guests_step(struct kw_guests *guests)
 void kw__guests_write(struct kw_client *client, const struct kw_command *command,
                       struct kw_buf *buf)
 {
-    if (command->local == KW_LOCAL_MONITOR) {
+    if (kw_cluster_face_is_hidden(client, command)) {
+        kw_reply_error(buf, KW_ERROR_CLUSTER_DISABLED);
+    } else if (command->local == KW_LOCAL_MONITOR) {
         kw_reply_error_text(buf, KW_ERROR_DENY_BLOCKING, "MONITOR isn't allowed for", NULL);
     } else if (command->session == KW_SESSION_SUBSCRIBE_SLOT) {
         kw_reply_error_text(buf, KW_ERROR_DENY_BLOCKING, "SSUBSCRIBE isn't allowed for a", NULL);
