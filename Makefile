@@ -34,7 +34,7 @@ COMMON   := -std=c11 -D_GNU_SOURCE -Isrc -I. $(WARNINGS)
 ifneq ($(KNOCKOUT),)
 COMMON   += -DKW_KNOCKOUT_$(shell echo '$(KNOCKOUT)' | tr a-z- A-Z_)
 endif
-LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -luring -lpthread
+LIBS     := -levent -levent_pthreads -lhiredis -lxxhash -llzf -lisal -luring -lpthread
 DEBUG    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -DKW_DEBUG=1 -DKW_NO_JEMALLOC=1
 
 ifeq ($(SANITIZER),)

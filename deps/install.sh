@@ -44,6 +44,8 @@ missing_for() {
     need jemalloc has_header jemalloc/jemalloc.h
     need xxhash has_header xxhash.h
     need liburing has_header liburing.h
+    need lzf has_header liblzf/lzf.h
+    need isa-l has_header isa-l/crc64.h
     [ "$1" != build ] || return 0
     need redis-server has_command redis-server
     need redis-tools has_command redis-cli redis-benchmark
@@ -111,6 +113,8 @@ package_of() {
         apt:jemalloc) echo libjemalloc-dev ;;
         apt:liburing) echo liburing-dev ;;
         apt:xxhash) echo libxxhash-dev ;;
+        apt:lzf) echo liblzf-dev ;;
+        apt:isa-l) echo libisal-dev ;;
         apt:cmocka) echo libcmocka-dev ;;
         apt:clang-runtime) echo "libclang-rt-$(clang_major)-dev" ;;
         dnf:libc) echo glibc-devel ;;
@@ -119,6 +123,8 @@ package_of() {
         dnf:jemalloc) echo jemalloc-devel ;;
         dnf:liburing) echo liburing-devel ;;
         dnf:xxhash) echo xxhash-devel ;;
+        dnf:lzf) echo liblzf-devel ;;
+        dnf:isa-l) echo isa-l-devel ;;
         dnf:cmocka) echo libcmocka-devel ;;
         dnf:clang-format) echo clang-tools-extra ;;
         dnf:clang-runtime) echo compiler-rt ;;
@@ -130,12 +136,15 @@ package_of() {
         apk:jemalloc) echo jemalloc-dev ;;
         apk:liburing) echo liburing-dev ;;
         apk:xxhash) echo xxhash-dev ;;
+        apk:lzf) echo liblzf-dev ;;
+        apk:isa-l) echo isa-l-dev ;;
         apk:cmocka) echo cmocka-dev ;;
         apk:clang-format) echo clang-extra-tools ;;
         apk:clang-runtime) echo compiler-rt ;;
         apk:redis-server | apk:redis-tools) echo redis ;;
         apk:python3-redis) echo py3-redis ;;
         pacman:libc) echo glibc ;;
+        pacman:lzf) echo liblzf ;;
         pacman:clang-format) echo clang ;;
         pacman:clang-runtime) echo compiler-rt ;;
         pacman:redis-server | pacman:redis-tools) echo redis ;;

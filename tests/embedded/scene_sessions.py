@@ -170,7 +170,7 @@ class Talk:
             return [self.client(name).read() for _ in range(words[0])]
         else:
             for word in words:
-                if word.startswith("$"):
+                if isinstance(word, str) and word.startswith("$"):
                     self.client(word[1:])
             self.client(name).send([self.ids.get(word, word) for word in words])
         return []
