@@ -113,6 +113,11 @@ size_t kw_mem_resident_bytes(void)
 {
     return mem_read("stats.resident");
 }
+
+void kw_mem_report(void (*on_text)(void *user, const char *text), void *user)
+{
+    malloc_stats_print(on_text, user, NULL);
+}
 #else
 size_t kw_mem_allocated_bytes(void)
 {
@@ -122,6 +127,11 @@ size_t kw_mem_allocated_bytes(void)
 size_t kw_mem_resident_bytes(void)
 {
     return 0;
+}
+
+void kw_mem_report(void (*on_text)(void *user, const char *text), void *user)
+{
+    on_text(user, "Stats not supported for the current allocator");
 }
 #endif
 

@@ -48,4 +48,7 @@ uint64_t kw_mem_allocations_count(void);
 size_t kw_mem_allocated_bytes(void);
 size_t kw_mem_resident_bytes(void);
 
+/* What the allocator says of itself, in pieces of text. */
+void kw_mem_report(void (*on_text)(void *user, const char *text), void *user);
+
 #endif

@@ -57,6 +57,9 @@ enum kw_embedding {
     KW_EMBEDDING_NO
 };
 
+/* Who may DEBUG. */
+enum kw_debug_leave { KW_DEBUG_NO = 0, KW_DEBUG_LOCAL, KW_DEBUG_YES };
+
 /* Which keys leave when memory is full. In this order: the words of maxmemory-policy. */
 enum kw_memory_policy {
     KW_MEMORY_VOLATILE_LRU = 0,
@@ -94,6 +97,7 @@ struct kw_config {
 
     /* the embedded store */
     enum kw_embedding embedded;
+    enum kw_debug_leave enable_debug_command; /* who may DEBUG */
     enum kw_memory_policy maxmemory_policy;
     char *snapshot_file;          /* "" = none */
     unsigned snapshot_interval_s; /* 0 = at the end alone */

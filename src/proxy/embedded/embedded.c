@@ -23,6 +23,7 @@
 #include "proxy/embedded/herald.h"
 #include "proxy/embedded/shared.h"
 #include "proxy/embedded/stall.h"
+#include "proxy/embedded/steward.h"
 #include "proxy/face/cluster_face.h"
 #include "proxy/local/local.h"
 #include "proxy/pubsub/subscribe.h"
@@ -140,7 +141,7 @@ bool kw_embedded_offers(const struct kw_command *command)
     }
     bool is_about_channels = (command->flags & KW_COMMAND_PUBSUB) != 0;
     bool is_local = command->route == KW_ROUTE_LOCAL && command->group != KW_GROUP_CLUSTER;
-    return kw_store_offers(command) || is_local || is_about_channels;
+    return kw_store_offers(command) || kw_steward_offers(command) || is_local || is_about_channels;
 }
 
 enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command)
@@ -242,7 +243,9 @@ static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_
         return kw_reply_refuse(client, KW_ERROR_CLUSTER_DISABLED, NULL, NULL);
     }
     if (is_local || command->group == KW_GROUP_SENTINEL) {
-        enum kw_verdict verdict = kw_admit(client, command);
+        enum kw_verdict verdict =
+            command->local == KW_LOCAL_HELP ? kw_steward_help(client, command) : KW_NEXT;
+        verdict = verdict == KW_NEXT ? kw_admit(client, command) : verdict;
         return verdict == KW_NEXT ? kw_local_answer(client, command) : verdict;
     }
     switch (command->session) {
@@ -267,6 +270,7 @@ static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_
     case KW_SESSION_STATE:
     default: {
         enum kw_verdict verdict = kw_herald_answer(client, command);
+        verdict = verdict == KW_NEXT ? kw_steward_answer(client, command) : verdict;
         return verdict == KW_NEXT ? kw_embedded_lacks(client, command) : verdict;
     }
     }

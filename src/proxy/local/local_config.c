@@ -179,11 +179,12 @@ static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value)
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
                                   struct kw_bytes name, const struct kw_blob *why)
 {
+    bool is_servers = client->proxy->embedded == NULL && kw_config_is_servers(name);
     char *name_text = kw_text_copy_bytes(name);
     char *why_text = kw_text_copy_bytes(kw_blob_bytes(why));
-    enum kw_error error = change == KW_CONFIG_REFUSED  ? KW_ERROR_CONFIG_SET
-                          : kw_config_is_servers(name) ? KW_ERROR_CONFIG_SERVERS
-                                                       : KW_ERROR_CONFIG_UNKNOWN;
+    enum kw_error error = change == KW_CONFIG_REFUSED ? KW_ERROR_CONFIG_SET
+                          : is_servers                ? KW_ERROR_CONFIG_SERVERS
+                                                      : KW_ERROR_CONFIG_UNKNOWN;
 
     enum kw_verdict verdict = kw_reply_refuse(client, error, name_text, why_text);
     kw_free(name_text);
