@@ -14,9 +14,9 @@
  * than four reads to a write; one that stops at zero would start anew after each write, and a
  * busy key would be called hot again and again.
  *
- * With very many reads (READS_MANY in a window) only one in eight is looked at, on average, and
- * counts for eight. Chance draws the distance to the next one: a fixed step would see the same
- * command of each pipeline. Then hot is who was seen twice at least.
+ * With many requests in a window only one in STEP is looked at, on average, and counts for as many:
+ * 2 to 8, beyond VERY_MANY looks 16 or 32. Chance draws the distance to the next one: a fixed step
+ * would see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
  *
  * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
  * taken for one another once in half a million.
@@ -39,14 +39,27 @@ enum {
     BAN_LINES = 256,
     WEIGHT_MAX = 1 << 24,
     WRITE_WEIGHT = 4,
-    SAMPLE_WEIGHT = 8,
-    READS_MANY = 32 * 1024, /* in a window: below, 20 ns a read are nothing */
+    HIT_STEP = 8,
+    STEP_MAX = 32,
+    SEEN_MIN = 3,
+    /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
+    MANY = 8 * 1024,
+    VERY_MANY = 32 * 1024,
     BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS
 };
 
+/* Half of a line's fingerprints or weights. */
+typedef int32_t quad __attribute__((vector_size(16)));
+
 struct line {
-    uint32_t fingerprint[WAYS];
-    int32_t weight[WAYS];
+    union {
+        uint32_t fingerprint[WAYS];
+        quad fingerprints[2];
+    };
+    union {
+        int32_t weight[WAYS];
+        quad weights[2];
+    };
 };
 
 struct ban {
@@ -56,28 +69,33 @@ struct ban {
 };
 
 struct kw_hot {
+    struct kw_hot_pace pace; /* first: kw_hot_is_due() */
     /* set once */
     uint32_t reads_min;
     bool is_exact;
 
     uint64_t chance;      /* state of the generator; never 0 */
-    uint32_t to_read;     /* reads until one is looked at */
     uint32_t to_hit;      /* hits until one is looked at */
-    int32_t step;         /* what a read that is looked at counts for */
-    uint32_t reads_count; /* in this window */
+    int32_t step;         /* what a request that is looked at counts for */
+    int32_t weight_min;   /* that makes a key hot, whatever its size */
+    uint32_t looks_count; /* in this window */
     uint64_t now_ms;
     uint64_t window_end_ms;
     struct line *lines; /* LINES of them, each in a cache line of its own */
     struct ban *bans;   /* BAN_LINES of BAN_WAYS */
 };
 
+static void hot_set_step(struct kw_hot *hot, int32_t step);
+static int32_t hot_step(const struct kw_hot *hot);
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
 static struct line *line_of(const struct kw_hot *hot, uint64_t hash);
 static uint32_t fingerprint_of(uint64_t hash);
+static unsigned line_find(const struct line *line, uint32_t fingerprint);
 static unsigned line_lightest(const struct line *line);
+static quad quad_abs(quad numbers);
 static int32_t weight_within(int64_t weight);
 static uint64_t chance_draw(struct kw_hot *hot);
-static uint32_t chance_distance(struct kw_hot *hot);
+static uint32_t chance_distance(struct kw_hot *hot, uint32_t step);
 static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes);
 static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash);
 static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash);
@@ -96,9 +114,9 @@ struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms)
     hot->reads_min = options->reads_min;
     hot->is_exact = options->is_exact;
     hot->chance = options->seed * 0x9E3779B97F4A7C15ULL | 1;
-    hot->to_read = 1;
+    hot->pace.left = 1;
     hot->to_hit = 1;
-    hot->step = 1;
+    hot_set_step(hot, 1);
     hot->now_ms = now_ms;
     hot->window_end_ms = now_ms + KW_HOT_WINDOW_MS;
     hot->lines = kw_alloc_line(LINES, sizeof *hot->lines);
@@ -114,18 +132,19 @@ void kw_hot_free(struct kw_hot **hot)
     *hot = NULL;
 }
 
+void kw__hot_pick(struct kw_hot *hot)
+{
+    hot->pace.left = hot->step == 1 ? 1 : chance_distance(hot, (uint32_t)hot->step);
+    hot->looks_count++;
+}
+
 bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 {
     if (hot->reads_min == 1) {
         return true;
     }
-    hot->reads_count++;
-    if (--hot->to_read > 0) {
-        return false;
-    }
-    hot->to_read = hot->step == 1 ? 1 : chance_distance(hot);
     int32_t weight = hot_add(hot, hash, hot->step);
-    return weight > 0 && (uint32_t)weight >= reads_for(hot, size_bytes) &&
+    return weight >= hot->weight_min && (uint32_t)weight >= reads_for(hot, size_bytes) &&
            !kw_hot_is_banned(hot, hash);
 }
 
@@ -134,13 +153,15 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
     if (--hot->to_hit > 0) {
         return;
     }
-    hot->to_hit = chance_distance(hot);
-    (void)hot_add(hot, hash, SAMPLE_WEIGHT);
+    hot->to_hit = chance_distance(hot, HIT_STEP);
+    (void)hot_add(hot, hash, HIT_STEP);
 }
 
 void kw_hot_write(struct kw_hot *hot, uint64_t hash)
 {
-    (void)hot_add(hot, hash, -WRITE_WEIGHT);
+    if (hot->reads_min > 1) {
+        (void)hot_add(hot, hash, -WRITE_WEIGHT * hot->step);
+    }
 }
 
 void kw_hot_ban(struct kw_hot *hot, uint64_t hash)
@@ -177,9 +198,32 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
     hot_age(hot, windows < 30 ? (unsigned)windows : 30); /* H2: nothing is left after 25 */
-    bool is_sampled = !hot->is_exact && hot->reads_count >= READS_MANY;
-    hot->step = is_sampled ? SAMPLE_WEIGHT : 1;
-    hot->reads_count = 0;
+    hot_set_step(hot, hot_step(hot));
+    hot->looks_count = 0;
+}
+
+static void hot_set_step(struct kw_hot *hot, int32_t step)
+{
+    uint32_t seen = step == 1 ? 1 : SEEN_MIN * (uint32_t)step;
+    uint32_t reads = hot->reads_min < WEIGHT_MAX ? hot->reads_min : WEIGHT_MAX;
+
+    hot->step = step;
+    hot->weight_min = (int32_t)(reads > seen ? reads : seen);
+}
+
+/* By how many there were in the window that has ended. */
+static int32_t hot_step(const struct kw_hot *hot)
+{
+    uint64_t count = (uint64_t)hot->looks_count * (uint64_t)hot->step;
+    int32_t step = 1;
+
+    if (hot->is_exact || hot->reads_min == 1) {
+        return 1;
+    }
+    while (step < STEP_MAX && count / (uint64_t)step > (step < HIT_STEP ? MANY : VERY_MANY)) {
+        step *= 2;
+    }
+    return step;
 }
 
 /* WEIGHT more for the key of HASH. Its weight then; for a stranger that was not let in, WEIGHT. */
@@ -188,11 +232,11 @@ static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight)
     struct line *line = line_of(hot, hash);
     uint32_t fingerprint = fingerprint_of(hash);
 
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (line->fingerprint[i] == fingerprint) { /* H1 */
-            line->weight[i] = weight_within((int64_t)line->weight[i] + weight);
-            return line->weight[i];
-        }
+    unsigned known = line_find(line, fingerprint);
+
+    if (known < WAYS) {
+        line->weight[known] = weight_within((int64_t)line->weight[known] + weight);
+        return line->weight[known];
     }
     unsigned place = line_lightest(line);
     uint64_t lightest = (uint64_t)abs(line->weight[place]);
@@ -218,14 +262,34 @@ static uint32_t fingerprint_of(uint64_t hash)
     return fingerprint == 0 ? 1 : fingerprint; /* H1 */
 }
 
+/* The place of FINGERPRINT; WAYS: it is not there. One comparison of eight is true at most (H1). */
+static unsigned line_find(const struct line *line, uint32_t fingerprint)
+{
+    const quad wanted = (quad){0} + (int32_t)fingerprint;
+    quad found = ((line->fingerprints[0] == wanted) & (quad){8, 7, 6, 5}) |
+                 ((line->fingerprints[1] == wanted) & (quad){4, 3, 2, 1});
+
+    return WAYS - (unsigned)(found[0] | found[1] | found[2] | found[3]);
+}
+
+/* Each with its place in the low bits: the least of them says where it is (H2). */
 static unsigned line_lightest(const struct line *line)
 {
-    unsigned lightest = 0;
+    quad first = quad_abs(line->weights[0]) * WAYS + (quad){0, 1, 2, 3};
+    quad second = quad_abs(line->weights[1]) * WAYS + (quad){4, 5, 6, 7};
+    quad is_first = first < second;
+    quad least = (first & is_first) | (second & ~is_first);
+    int32_t left = least[0] < least[1] ? least[0] : least[1];
+    int32_t right = least[2] < least[3] ? least[2] : least[3];
 
-    for (unsigned i = 1; i < WAYS; i++) {
-        lightest = abs(line->weight[i]) < abs(line->weight[lightest]) ? i : lightest;
-    }
-    return lightest;
+    return (unsigned)(left < right ? left : right) % WAYS;
+}
+
+static quad quad_abs(quad numbers)
+{
+    quad signs = numbers >> 31;
+
+    return (numbers ^ signs) - signs;
 }
 
 static int32_t weight_within(int64_t weight)
@@ -245,10 +309,10 @@ static uint64_t chance_draw(struct kw_hot *hot)
     return hot->chance * 0x2545F4914F6CDD1DULL;
 }
 
-/* 1 to 15, SAMPLE_WEIGHT on average. */
-static uint32_t chance_distance(struct kw_hot *hot)
+/* STEP on average: 1 to 2 * STEP - 1. */
+static uint32_t chance_distance(struct kw_hot *hot, uint32_t step)
 {
-    return 1 + (uint32_t)(((chance_draw(hot) >> 32) * (2 * SAMPLE_WEIGHT - 1)) >> 32);
+    return 1 + (uint32_t)(((chance_draw(hot) >> 32) * (2 * step - 1)) >> 32);
 }
 
 /* The weight that makes a value of this size hot. */
@@ -256,10 +320,8 @@ static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes)
 {
     uint64_t units = size_bytes <= 1 ? 1 : 1 + (size_bytes - 1) / KW_HOT_SIZE_UNIT;
     uint64_t reads = units < WEIGHT_MAX ? hot->reads_min * units : WEIGHT_MAX;
-    uint32_t seen_twice = hot->step == 1 ? 1 : 2 * SAMPLE_WEIGHT;
 
-    reads = reads < WEIGHT_MAX ? reads : WEIGHT_MAX;
-    return reads > seen_twice ? (uint32_t)reads : seen_twice;
+    return reads < WEIGHT_MAX ? (uint32_t)reads : WEIGHT_MAX;
 }
 
 static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash)

@@ -1,6 +1,6 @@
 /* hot.h - which keys are read so often, and written so seldom, that caching them pays.
  *
- * Each worker has a detector of its own. It sees the hashes of the keys that its clients read and
+ * Each worker has a detector of its own. It sees the hashes of keys that its clients read and
  * write, and says of a read whether its key is hot by now. It remembers some 8000 keys in a fixed
  * piece of memory, the busiest ones; what it says of the others is that they are not hot.
  *
@@ -19,6 +19,11 @@
 #include <stdint.h>
 
 struct kw_hot;
+
+/* What a request that is not looked at costs: the detector begins with this. */
+struct kw_hot_pace {
+    uint32_t left; /* requests until one is looked at */
+};
 
 struct kw_hot_options {
     uint32_t
@@ -40,7 +45,24 @@ enum {
 struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms);
 void kw_hot_free(struct kw_hot **hot);
 
-/* The key of HASH was read, and the cache did not have it. True: it is hot, worth a fill.
+/* The rest of kw_hot_is_due(). */
+void kw__hot_pick(struct kw_hot *hot);
+
+/* A key was read or written, and the cache did not have it. True: this one is to be looked at.
+ * When there are few all are, else one in 2 to 32, by chance; it counts for as many.
+ */
+static inline bool kw_hot_is_due(struct kw_hot *hot)
+{
+    struct kw_hot_pace *pace = (struct kw_hot_pace *)hot;
+
+    if (__builtin_expect(--pace->left != 0, 1)) {
+        return false;
+    }
+    kw__hot_pick(hot);
+    return true;
+}
+
+/* The key of HASH was read, is due, and the cache did not have it. True: it is hot, worth a fill.
  *
  * size_bytes  of the value, as far as it is known; 0: unknown
  */
@@ -51,7 +73,7 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes);
  */
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash);
 
-/* The key of HASH was written. */
+/* The key of HASH was written, and is due. */
 void kw_hot_write(struct kw_hot *hot, uint64_t hash);
 
 /* The value of HASH was invalidated before it had KW_HOT_HITS_MIN hits: not hot for

@@ -223,7 +223,7 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     request->command = command;
     request->slot = target->slot;
     request->is_barrier = target->has_several_keys;
-    request->near_hash = target->near_hash;
+    request->near_hash = target->near_hash | target->near_hint;
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw__request_put(request);

@@ -21,7 +21,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
     struct kw_keys keys;
 
     if (single != 0) {
-        if (target->near_hash == 0) { /* else it has been looked for already */
+        if (target->slot == KW_SLOT_NONE) { /* else the near cache has looked already */
             target->slot = kw_slot_of_key(argv->items[single]);
         }
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {

@@ -13,6 +13,7 @@ struct kw_target {
     struct kw_node *node;
     bool has_several_keys;
     uint64_t near_hash; /* of its key, when the near cache has looked for it; else 0 */
+    uint64_t near_hint; /* for near_hash of its request when that is 0: near.h */
 };
 
 /* Find the target of the command in the client's proxy->argv.

@@ -24,6 +24,10 @@
 
 enum { LOOK_MAX = 64 /* requests in the queue: behind more, a reply from memory gains nothing */ };
 
+static bool key_is_warm(struct kw_client *client, const struct kw_command *command,
+                        enum kw_near_role role, struct kw_target *target);
+static enum kw_verdict answer_warm(struct kw_client *client, const struct kw_command *command,
+                                   enum kw_near_role role, struct kw_target *target);
 static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
                                   struct kw_target *target);
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
@@ -37,13 +41,51 @@ static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target)
 {
-    struct kw_proxy *proxy = client->proxy;
-    enum kw_near_role role = kw__near_role(proxy->near, command);
-    enum kw_verdict verdict = KW_NEXT;
+    const unsigned one_key = 1u << KW_NEAR_ROLE_GET | 1u << KW_NEAR_ROLE_WHOLE |
+                             1u << KW_NEAR_ROLE_READ_KEY | 1u << KW_NEAR_ROLE_WRITE_KEY;
+    enum kw_near_role role = kw__near_role(client->proxy->near, command);
 
-    if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_EXISTS || client->db != 0) {
+    if ((one_key >> role & 1) != 0) {
+        if (!key_is_warm(client, command, role, target)) {
+            return KW_NEXT;
+        }
+    } else if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_EXISTS || client->db != 0) {
         return KW_NEXT;
     }
+    return answer_warm(client, command, role, target);
+}
+
+/* Is COMMAND a read that may be answered, and may something be kept of its key? Else TARGET knows
+ * what to do.
+ */
+static bool key_is_warm(struct kw_client *client, const struct kw_command *command,
+                        enum kw_near_role role, struct kw_target *target)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_near *near = proxy->near;
+    struct kw_bytes name = proxy->argv.items[kw_keys_single(command)];
+
+    target->slot = kw_slot_of_key(name);
+    uint32_t bucket = kw__warm_bucket(name, target->slot);
+    if (role >= KW_NEAR_ROLE_READ_KEY || client->db != 0) {
+        target->near_hint = KW_NEAR_HINT + bucket;
+        return false;
+    }
+    if (kw__warm_has(&near->shared->warm, bucket)) {
+        return true;
+    }
+    target->near_hash = kw_hot_is_due(near->hot) ? KW_NEAR_DUE : KW_NEAR_COLD + bucket;
+    KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
+    return false;
+}
+
+static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
+                                            const struct kw_command *command,
+                                            enum kw_near_role role, struct kw_target *target)
+{
+    struct kw_proxy *proxy = client->proxy;
+    enum kw_verdict verdict = KW_NEXT;
+
     struct kw_near_read read = {.command = command,
                                 .role = role,
                                 .argv = proxy->argv.items,
@@ -69,12 +111,13 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     struct kw_near_key key;
 
     read->name = read->argv[kw_keys_single(read->command)];
-    read->slot = kw_slot_of_key(read->name);
-    target->slot = read->slot;
-    if (!kw__variant_make(near, read, &key)) {
+    read->slot = target->slot;
+    bool is_made = kw__variant_make(near, read, &key);
+    /* read.c looks at the reply. */
+    target->near_hash = key.key.hash < KW_NEAR_CODES ? KW_NEAR_HEEDED : key.key.hash;
+    if (!is_made) {
         return KW_NEXT;
     }
-    target->near_hash = key.key.hash; /* read.c looks at the reply; 0, by chance: it is not kept */
     /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
     bool is_own = kw_cache_get(near->worker, &key.key, &found);
     if ((!is_own && !kw__derived_find(near, read, &key, &found)) ||

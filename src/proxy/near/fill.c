@@ -11,8 +11,8 @@
  * reply is dropped, as it may be older.
  *
  * INVARIANTS
- * L1  the promise stands before the look at writes under way: of a write that begins meanwhile,
- *     either we see its count or it sees the promise (writes.c).
+ * L1  the key is warm before the promise (warm.c), and that stands before the look at writes under
+ *     way: of a write that begins meanwhile, either we see its count or it sees the promise.
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
  * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
  * L4  what is kept can be told from then on: who shares reads hears of it (coalesce.c).
@@ -44,13 +44,15 @@ void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
     uint64_t token = 0;
 
     if (node == NULL || near->is_stopped ||
-        kw__near_is_written(shared, key->key.hash,
-                            read->slot) || /* L1 says so, too, and costs more */
-        kw_cache_fill_begin(near->worker, &key->key, &token) != KW_OK) {
+        kw__near_is_written(shared, &key->key, read->slot)) { /* L1 says so, too, and costs more */
+        return;
+    }
+    kw__warm_up(&shared->warm, kw__warm_bucket(key->key.name, read->slot)); /* L1 */
+    if (kw_cache_fill_begin(near->worker, &key->key, &token) != KW_OK) {
         return;
     }
     atomic_thread_fence(memory_order_seq_cst); /* L1 */
-    if (kw__near_is_written(shared, key->key.hash, read->slot) ||
+    if (kw__near_is_written(shared, &key->key, read->slot) ||
         kw__near_generation(shared, read->slot) != key->generation) {
         (void)!kw_cache_fill_end(near->worker, &key->key, token, NULL);
         return;

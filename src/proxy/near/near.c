@@ -43,6 +43,8 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->get = kw_command_find(KW_BYTES("get"));
     near->roles = roles_new();
     derived_fill(near);
+    near->roles_count = kw_command_count();
+    near->cold_writes = &near->shared->warm.writes[proxy->crew_index];
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     kw_list_init(&near->loans);
@@ -163,11 +165,9 @@ struct kw_cache_worker *kw__near_awake(struct kw_near *near)
     return near->worker;
 }
 
-enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command)
+enum kw_near_role kw__near_role_learned(const struct kw_command *command)
 {
-    size_t count = kw_command_count();
-
-    return command->id < count ? (enum kw_near_role)near->roles[command->id] : role_of(command);
+    return role_of(command);
 }
 
 /* Of the options that say what may be kept, and how long: what is kept already must obey, too. */
@@ -306,6 +306,7 @@ static void near_on_timer(void *arg)
         kw__origins_align(near);
     }
     kw__origins_check(near);
+    kw__warm_cool(&near->shared->warm, near->now_ms, near->proxy->config->near_cache_max_age_ms);
     period_ms = period_ms > TIMER_MAX_MS ? TIMER_MAX_MS : period_ms;
     kw_timer_start(near->timer, period_ms < TIMER_MIN_MS ? TIMER_MIN_MS : period_ms);
 }

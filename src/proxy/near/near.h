@@ -57,11 +57,30 @@ void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot);
 /* A node said that SLOT, or some of its keys, is elsewhere: IS_FOR_GOOD, or while it moves. */
 void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good);
 
-/* Answer COMMAND, a read in proxy->argv, when its reply is here: KW_ANSWERED. KW_NEXT: ask the
- * node; TARGET knows what was found out.
+/* kw_request.near_hash of reads whose replies are to be looked at, when it is not a key's hash. */
+enum {
+    KW_NEAR_WARM_BITS = 19,
+    KW_NEAR_WARM_BUCKETS = 1 << KW_NEAR_WARM_BITS,
+    KW_NEAR_HEEDED = 1, /* always */
+    KW_NEAR_DUE = 2,    /* always, and the sketch is told of its keys */
+    KW_NEAR_COLD =
+        16, /* and its key's bucket: only if that is warm when the reply comes (warm.h) */
+    /* Of other requests, between kw_near_answer() and kw_near_on_begin(): their key's bucket. */
+    KW_NEAR_HINT = KW_NEAR_COLD + KW_NEAR_WARM_BUCKETS,
+    KW_NEAR_CODES = KW_NEAR_HINT + KW_NEAR_WARM_BUCKETS /* a hash below counts as KW_NEAR_HEEDED */
+};
+
+/* A request with this NEAR_HASH is to be shown to kw_near_on_begin(). */
+static inline bool kw_near_must_begin(uint64_t near_hash)
+{
+    return near_hash == 0 || near_hash - KW_NEAR_HINT < KW_NEAR_WARM_BUCKETS;
+}
+
+/* Answer COMMAND, in proxy->argv, when it is a read whose reply is here: KW_ANSWERED. KW_NEXT: ask
+ * the node; TARGET knows what was found out.
  */
-KW_APART enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
-                                        struct kw_target *target);
+enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
+                               struct kw_target *target);
 
 /* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
@@ -69,13 +88,13 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
 /* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 
-/* REQUEST has entered its client's queue; nothing of it has left yet. Not needed when its near_hash
- * is set: a read that kw_near_answer() has looked at.
+/* REQUEST has entered its client's queue; nothing of it has left yet. Not for reads that
+ * kw_near_answer() has looked at: kw_near_must_begin().
  */
-KW_APART void kw_near_on_begin(struct kw_request *request);
+void kw_near_on_begin(struct kw_request *request);
 
 /* REQUEST is answered, and the answer has not left yet. */
-KW_APART void kw_near_on_end(struct kw_request *request);
+void kw_near_on_end(struct kw_request *request);
 
 /* INFO nearcache. */
 void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text);

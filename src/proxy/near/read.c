@@ -15,7 +15,8 @@
  * one round trip to its node. To remove its entries instead would let none of them live, each being
  * read past the cache while another one is fetched.
  *
- * And the key may be hot enough to be fetched itself; its size is known now.
+ * And the key may be hot enough to be fetched itself; its size is known now. One read in some is
+ * looked at for that.
  *
  * INVARIANTS
  * D1  each reply to a read is heeded so before it leaves. Not those that tell how old something is
@@ -30,8 +31,12 @@
 #include "proxy/near/near.h"
 #include "proxy/near/touch.h"
 
+static void reply_look(struct kw_request *request, const struct kw_reply_part *part);
 static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part);
+static bool reply_is_hot(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part);
+static void key_heed(struct kw_near *near, struct kw_request *request,
+                     const struct kw_reply_part *part, bool is_kept, bool is_hot);
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part);
 static size_t reply_len(const struct kw_reply_part *first);
@@ -43,10 +48,18 @@ static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
 {
     struct kw_near *near = request->client->proxy->near;
+    uint64_t bucket = request->near_hash - KW_NEAR_COLD;
 
-    if (!part->is_first) {
-        return;
+    if (part->is_first &&
+        (bucket >= KW_NEAR_WARM_BUCKETS || kw__warm_has(&near->shared->warm, (uint32_t)bucket))) {
+        reply_look(request, part); /* D1: else nothing is kept that it might contradict (warm.c) */
     }
+}
+
+static KW_APART void reply_look(struct kw_request *request, const struct kw_reply_part *part)
+{
+    struct kw_near *near = request->client->proxy->near;
+
     (void)kw__near_awake(near);
     switch (kw__near_role(near, request->command)) {
     case KW_NEAR_ROLE_GET:
@@ -89,18 +102,35 @@ void kw__near_seen(struct kw_near *near, uint16_t slot)
 static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part)
 {
-    const struct kw_config *config = near->proxy->config;
     uint64_t hash = request->near_hash;
+    bool is_due = hash == KW_NEAR_DUE || kw_hot_is_due(near->hot);
+
+    if (hash < KW_NEAR_CODES) {
+        struct kw_bytes name =
+            kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
+        hash = kw_cache_key(near->worker, name, kw_bytes_of("", 0)).hash;
+    }
+    bool is_kept = kw_cache_may_have(near->worker, hash);
+    bool is_hot = is_due && reply_is_hot(near, hash, part);
+    if (is_kept || is_hot) {
+        key_heed(near, request, part, is_kept, is_hot);
+    }
+}
+
+static bool reply_is_hot(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part)
+{
+    size_t len = reply_len(part);
+
+    return part->type != '-' && len <= near->proxy->config->near_cache_max_item_bytes &&
+           kw_hot_read(near->hot, hash, len);
+}
+
+static KW_APART void key_heed(struct kw_near *near, struct kw_request *request,
+                              const struct kw_reply_part *part, bool is_kept, bool is_hot)
+{
     struct kw_bytes argv[KW_NEAR_ARGS_MAX];
     struct kw_near_key key;
 
-    bool is_kept = kw_cache_may_have(near->worker, hash);
-    size_t len = reply_len(part);
-    bool is_small = len <= config->near_cache_max_item_bytes;
-    bool is_hot = is_small && part->type != '-' && kw_hot_read(near->hot, hash, len);
-    if (!is_kept && !is_hot) {
-        return;
-    }
     struct kw_bytes wire = kw_call_bytes(&request->call);
     struct kw_near_read read = {.command = request->command,
                                 .role = kw__near_role(near, request->command),
@@ -146,6 +176,7 @@ static size_t reply_len(const struct kw_reply_part *first)
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part)
 {
+    bool is_due = request->near_hash == KW_NEAR_DUE;
     struct kw_near_walk keys = kw__walk_begin(kw_call_bytes(&request->call));
     struct kw_bytes wire[2] = {KW_BYTES("*2\r\n$3\r\nGET\r\n")};
     struct kw_near_key key;
@@ -166,7 +197,7 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
         if (kw_cache_may_have(near->worker, key.key.hash)) {
             near_witness(near, &get, &key, reply);
         }
-        if (reply.len <= near->proxy->config->near_cache_max_item_bytes &&
+        if (is_due && reply.len <= near->proxy->config->near_cache_max_item_bytes &&
             kw_hot_read(near->hot, key.key.hash, reply.len) && near_wants(near, name, get.slot)) {
             kw__fill_start(near, &get, &key, wire, 2);
         }

@@ -34,6 +34,7 @@ struct kw_near_shared *kw_near_shared_new(unsigned workers_count)
     atomic_init(&made->all_writes, 1); /* H1 */
     pthread_mutex_init(&made->lock, NULL);
     kw_list_init(&made->origins);
+    kw__warm_init(&made->warm, workers_count);
     return made;
 }
 
@@ -45,6 +46,7 @@ void kw_near_shared_free(struct kw_near_shared **shared)
         KW_ASSERT(kw_list_is_empty(&ending->origins));
         KW_ASSERT(ending->opened_count == 0 && ending->cache == NULL);
         pthread_mutex_destroy(&ending->lock);
+        kw__warm_deinit(&ending->warm);
         kw_free(ending);
         *shared = NULL;
     }

@@ -5,6 +5,7 @@
  *               slots                    the same for slots, what was seen of them elsewhere (R3),
  *                                        and their generations, which are part of each key: a slot
  *                                        that moved, or was written to as a whole, is forgotten
+ *               warm                     which keys anything may be kept of
  *               heard_us                 how far each domain's node has told of changes (R4)
  *   near      one worker's access to the cache, the origins it owns, its detector of hot keys
  *
@@ -20,6 +21,7 @@
 #include "cache/cache.h"
 #include "cache/hot.h"
 #include "proxy/internal.h"
+#include "proxy/near/warm.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -57,7 +59,8 @@ enum kw_near_mark {
     KW_NEAR_MARK_LIST, /* near_hash is the address of a list of hashes: writes.c */
     KW_NEAR_MARK_SLOT,
     KW_NEAR_MARK_ALL,
-    KW_NEAR_MARK_POP /* blocked: nothing was held back, its keys are forgotten when it ends */
+    KW_NEAR_MARK_COLD, /* its key was cold: counted in the worker's row, near_hash is the bucket */
+    KW_NEAR_MARK_POP   /* blocked: nothing was held back, its keys are forgotten when it ends */
 };
 
 /* kw_cache_value.kind */
@@ -82,6 +85,7 @@ struct kw_near_shared {
     _Atomic uint32_t all_writes;
     _Atomic bool is_any_blind;    /* some node can't, or couldn't, tell of changes */
     _Atomic uint64_t all_seen_us; /* kw_near_slot.seen_us of all slots */
+    struct kw_near_warm warm;
     struct kw_near_slot slots[KW_SLOTS_COUNT];
     _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
     _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
@@ -132,6 +136,8 @@ struct kw_near {
         enum kw_near_derived derived;
     } derived[KW_NEAR_DERIVED_MAX]; /* set once */
     uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
+    size_t roles_count;
+    struct kw_cold_writes *cold_writes; /* this worker's */
     struct kw_list origins;
     struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */
     uint64_t now_us;        /* of the last look at the cache */
@@ -159,12 +165,13 @@ struct kw_near {
  */
 struct kw_cache_worker *kw__near_awake(struct kw_near *near);
 
-/* True when a fill of a key of HASH in SLOT may bring what a write under way makes stale. */
-static inline bool kw__near_is_written(const struct kw_near_shared *shared, uint64_t hash,
-                                       uint16_t slot)
+/* True when a fill of KEY in SLOT, which is warm, may bring what a write under way makes stale. */
+static inline bool kw__near_is_written(const struct kw_near_shared *shared,
+                                       const struct kw_cache_key *key, uint16_t slot)
 {
-    return atomic_load(&shared->key_writes[hash % KW_NEAR_BUCKETS]) != 0 ||
-           atomic_load(&shared->slots[slot].writes) != 0 || atomic_load(&shared->all_writes) != 0;
+    return atomic_load(&shared->key_writes[key->hash % KW_NEAR_BUCKETS]) != 0 ||
+           atomic_load(&shared->slots[slot].writes) != 0 || atomic_load(&shared->all_writes) != 0 ||
+           kw__warm_is_written(&shared->warm, kw__warm_bucket(key->name, slot));
 }
 
 /* SLOT is on its way to another node, which has some of its keys: neither's word is enough (R6). */
@@ -192,7 +199,16 @@ static inline bool kw__near_may_touch(const struct kw_request *request, uint16_t
     return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
 }
 
-enum kw_near_role kw__near_role(const struct kw_near *near, const struct kw_command *command);
+/* The role of a command that the nodes have told of. */
+enum kw_near_role kw__near_role_learned(const struct kw_command *command);
+
+static inline enum kw_near_role kw__near_role(const struct kw_near *near,
+                                              const struct kw_command *command)
+{
+    return __builtin_expect(command->id < near->roles_count, 1)
+               ? (enum kw_near_role)near->roles[command->id]
+               : kw__near_role_learned(command);
+}
 
 /* What is kept of SLOT may be behind what somebody was told: it counts again when its node has been
  * heard of since. KW_SLOT_NONE: of all slots.

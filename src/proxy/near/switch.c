@@ -119,8 +119,6 @@ static void requests_count(struct kw_proxy *proxy)
 
 static void request_count(struct kw_near *near, struct kw_request *request)
 {
-    struct kw_bytes argv[8];
-
     KW_ASSERT(request->near == KW_NEAR_MARK_NONE && request->near_hash == 0); /* S2 */
     if (request->command == NULL || request->call.chunk == NULL) {
         return;
@@ -130,10 +128,7 @@ static void request_count(struct kw_near *near, struct kw_request *request)
         kw_near_on_begin(request);
         return;
     }
-    uint32_t single = kw_keys_single(request->command);
-    KW_ASSERT(single < sizeof argv / sizeof argv[0]);
-    (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
-    request->near_hash = kw_cache_key(near->worker, argv[single], kw_bytes_of("", 0)).hash;
+    request->near_hash = KW_NEAR_HEEDED;
 }
 
 static void requests_forget(struct kw_proxy *proxy)

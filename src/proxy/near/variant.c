@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "command/keys.h"
+#include "resp/short_length.h"
 
 #include <stdio.h>
 
@@ -161,6 +162,27 @@ struct kw_bytes kw__walk_next(struct kw_near_walk *walk, struct kw_bytes *whole)
     walk->at = at + 2 + len + 2;
     *whole = kw_bytes_of(start, (size_t)(walk->at - start));
     return kw_bytes_of(at + 2, len);
+}
+
+struct kw_bytes kw__variant_argument(struct kw_bytes command, uint32_t number)
+{
+    const char *at = memchr(command.data, '\n', command.len);
+    size_t len = 0;
+
+    for (uint32_t i = 0; at != NULL; i++) {
+        at = kw__short_length(at + 2, &len); /* behind the line's end and '$' */
+        if (at != NULL && i == number) {
+            return kw_bytes_of(at, len);
+        }
+        at = at == NULL ? NULL : at + len + 1;
+    }
+    struct kw_near_walk walk = kw__walk_begin(command); /* an argument of 1000 bytes or more */
+    struct kw_bytes argument = {NULL, 0};
+    struct kw_bytes whole;
+    for (uint32_t i = 0; i <= number; i++) {
+        argument = kw__walk_next(&walk, &whole);
+    }
+    return argument;
 }
 
 size_t kw__variant_cut(struct kw_bytes command, struct kw_bytes *argv, size_t max)

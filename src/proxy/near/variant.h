@@ -64,6 +64,9 @@ struct kw_near_walk kw__walk_begin(struct kw_bytes bytes);
 /* The next one; data is NULL for a null. *WHOLE: with its head. */
 struct kw_bytes kw__walk_next(struct kw_near_walk *walk, struct kw_bytes *whole);
 
+/* Argument NUMBER of COMMAND, which has it: mostly its key. */
+struct kw_bytes kw__variant_argument(struct kw_bytes command, uint32_t number);
+
 /* Cut COMMAND into at most MAX arguments. How many it has. */
 size_t kw__variant_cut(struct kw_bytes command, struct kw_bytes *argv, size_t max);
 

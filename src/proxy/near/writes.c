@@ -8,6 +8,7 @@
  * Whichever of the two comes first, the other one sees it: no fill that may have been executed
  * before the write outlives its beginning.
  *
+ *   a cold key    nothing is kept of it: counted in a row of the worker's own (warm.h)
  *   a key         counted in a bucket of its hash; its entries are removed by name
  *   a list        the same for several: of a command, of all that a transaction has queued, of what
  *                 PROXY NODE sends
@@ -41,10 +42,14 @@ struct list {
     uint64_t hashes[];
 };
 
+static inline bool cold_begin(struct kw_near *near, struct kw_request *request, uint32_t bucket);
+static void cold_look(struct kw_near *near, const struct kw_request *request);
+static struct kw_bytes single_name(const struct kw_request *request);
+static void begin(struct kw_near *near, struct kw_request *request, uint64_t hint);
+static void end(struct kw_near *near, struct kw_request *request);
 static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request);
 static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role);
 static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request);
-static struct kw_bytes single_name(const struct kw_request *request);
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request);
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
 static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request);
@@ -57,19 +62,80 @@ void kw_near_on_begin(struct kw_request *request)
 {
     struct kw_near *near = request->client->proxy->near;
 
+    uint64_t hint = request->near_hash;
+
+    request->near_hash = 0;
     if (request->command == NULL || request->call.chunk == NULL) {
         return; /* it sends nothing itself */
     }
+#ifndef KW_KNOCKOUT_WRITE_THROUGH
+    if (hint != 0 && kw__near_role(near, request->command) == KW_NEAR_ROLE_WRITE_KEY &&
+        cold_begin(near, request, (uint32_t)(hint - KW_NEAR_HINT))) {
+        return;
+    }
+#endif
+    begin(near, request, hint);
+}
+
+void kw_near_on_end(struct kw_request *request)
+{
+    struct kw_near *near = request->client->proxy->near;
+
+    if (request->near == KW_NEAR_MARK_COLD) { /* W1 */
+        kw__cold_write_end(near->cold_writes, (uint32_t)request->near_hash);
+        request->near = KW_NEAR_MARK_NONE;
+        request->near_hash = 0;
+        return;
+    }
+    end(near, request);
+}
+
+/* A write of one key, of BUCKET. False: it is warm. */
+static inline bool cold_begin(struct kw_near *near, struct kw_request *request, uint32_t bucket)
+{
+    if (request->is_special ||
+        !kw__cold_write_begin(&near->shared->warm, near->cold_writes, bucket)) {
+        return false;
+    }
+    request->near = KW_NEAR_MARK_COLD;
+    request->near_hash = bucket;
+    KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
+    if (kw_hot_is_due(near->hot)) {
+        cold_look(near, request);
+    }
+    return true;
+}
+
+static KW_APART void cold_look(struct kw_near *near, const struct kw_request *request)
+{
+    kw_hot_write(near->hot,
+                 kw_cache_key(near->worker, single_name(request), kw_bytes_of("", 0)).hash);
+}
+
+/* The key of a request that has one. */
+static struct kw_bytes single_name(const struct kw_request *request)
+{
+    return kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
+}
+
+static KW_APART void begin(struct kw_near *near, struct kw_request *request, uint64_t hint)
+{
     enum kw_near_role role = role_of(near, request);
+
+    if (role == KW_NEAR_ROLE_READ_KEY && hint != 0) {
+        request->near_hash = hint - KW_NEAR_HINT + KW_NEAR_COLD;
+        return;
+    }
     if (role >= KW_NEAR_ROLE_MGET && role <= KW_NEAR_ROLE_READ_SLOT) {
-        request->near_hash = 1; /* read.c looks at the reply */
+        bool is_due = role == KW_NEAR_ROLE_MGET && kw_hot_is_due(near->hot);
+        request->near_hash = is_due ? KW_NEAR_DUE : KW_NEAR_HEEDED; /* read.c looks at the reply */
     }
 #ifdef KW_KNOCKOUT_WRITE_THROUGH
     role = KW_NEAR_ROLE_NONE;
 #endif
     enum kw_near_mark mark = mark_of(request, role);
     if (role == KW_NEAR_ROLE_EXEC && mark == KW_NEAR_MARK_NONE) {
-        request->near_hash = 1; /* it only reads */
+        request->near_hash = KW_NEAR_HEEDED; /* it only reads */
     }
     if (mark == KW_NEAR_MARK_KEY) {
         mark = key_begin(near, request);
@@ -84,13 +150,13 @@ void kw_near_on_begin(struct kw_request *request)
     }
 }
 
-void kw_near_on_end(struct kw_request *request)
+static KW_APART void end(struct kw_near *near, struct kw_request *request)
 {
-    struct kw_near *near = request->client->proxy->near;
     struct kw_near_shared *shared = near->shared;
 
     switch ((enum kw_near_mark)request->near) { /* W1 */
     case KW_NEAR_MARK_NONE:
+    case KW_NEAR_MARK_COLD:
         return;
     case KW_NEAR_MARK_KEY:
         hash_end(near, request->near_hash);
@@ -165,17 +231,6 @@ static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *requ
     return is_worth ? KW_NEAR_MARK_HOT : KW_NEAR_MARK_KEY;
 }
 
-/* The key of a request that has one. */
-static struct kw_bytes single_name(const struct kw_request *request)
-{
-    struct kw_bytes argv[8];
-    uint32_t single = kw_keys_single(request->command);
-
-    KW_ASSERT(single < sizeof argv / sizeof argv[0]);
-    (void)kw__variant_cut(kw_call_bytes(&request->call), argv, sizeof argv / sizeof argv[0]);
-    return argv[single];
-}
-
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request)
 {
     bool is_of_slot = request->slot != KW_SLOT_NONE && !kw_route_is_plain(near->proxy);
@@ -210,7 +265,9 @@ static uint64_t name_begin(struct kw_near *near, struct kw_bytes name)
     if (kw_cache_may_have(worker, key.hash)) {
         (void)kw_cache_invalidate(worker, &key);
     }
-    kw_hot_write(near->hot, key.hash);
+    if (kw_hot_is_due(near->hot)) {
+        kw_hot_write(near->hot, key.hash);
+    }
     return key.hash;
 }
 
