@@ -122,3 +122,42 @@ def what_an_operator_writes_at_one_node_is_seen(t):
         read_until_kept(one, t, "GET", "near:node")
         assert one.call("PROXY", "NODE", "key:near:node", "SET", "near:node", number) == b"OK"
         assert other.call("GET", "near:node") == b"%d" % number
+
+
+@test(cluster=NONE, keyway=False)
+def nobody_reads_from_memory_what_keyway_may_not_read(t):
+    """All clients are one user to the nodes: keyway's. What it may not read is neither answered nor
+    kept, and clients can't become another user, who might read what others have loaded."""
+    port = free_port()
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--save", "", "--dir", t.folder, "--user", "kw", "on",
+         ">secret", "~open:*", "~keyway:near:*", "+@all", "--user", "alice", "on", ">pw", "~*", "+@all"],
+        stdout=subprocess.DEVNULL)
+    t.closing.callback(server.wait)
+    t.closing.callback(server.terminate)
+    direct = []
+
+    def answers():
+        try:
+            direct[:] = [t.direct(port)]
+            return direct[0].call("PING") == b"PONG"
+        except OSError:
+            return False
+    until(answers, 10 * t.patience, "the server answers")
+    direct[0].pipeline([("SET", "open:k", "v"), ("SET", "closed:k", "secret")])
+    t.start_keyway(seeds=["127.0.0.1:%d" % port], is_waited_for=False, arguments=ON + [
+        "--cluster-auth-user", "kw", "--cluster-auth-pass", "secret"])
+    t.keyway.wait_until_it_answers()
+    one, other = t.client(), t.client()
+    until(lambda: one.call("GET", "open:k") == b"v", 10 * t.patience, "keyway knows its server")
+    for client, words in ((one, ("AUTH", "alice", "pw")), (other, ("AUTH", "bob", "pw")),
+                          (other, ("HELLO", "3", "AUTH", "alice", "pw"))):
+        assert client.call(*words).code == "WRONGPASS", words
+    assert read_until_kept(one, t, "GET", "open:k") == b"v"
+    before = hits(one)
+    for _ in range(20):
+        for client in (one, other):
+            for words in (("GET", "closed:k"), ("STRLEN", "closed:k"), ("EXISTS", "closed:k"),
+                          ("MGET", "closed:k"), ("MGET", "open:k", "closed:k")):
+                assert client.call(*words).code == "NOPERM", words
+    assert hits(one) == before
