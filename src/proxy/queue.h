@@ -52,7 +52,7 @@ struct kw_request {
     bool needs_script : 1;  /* its script goes in front of it when it is sent again */
     bool is_push : 1;       /* no request: it holds what is pushed behind the oldest one's reply */
     bool is_gathered : 1;   /* gather is in use: it is a part, or what the parts answer */
-    bool is_lead : 1;       /* others may wait for its reply: near/coalesce.h */
+    bool is_lead : 1;       /* others may wait for its reply: coalesce.h */
     bool is_follower : 1;   /* it waits for that of another one */
     bool is_told : 1;       /* ... of whoever follows: kw_coalesce_tell() knows of its reply */
     bool is_bunch : 1;      /* a part that is several commands, of a slot each: bunch.c */

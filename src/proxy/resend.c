@@ -9,9 +9,9 @@
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "proxy/coalesce.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
-#include "proxy/near/coalesce.h"
 #include "proxy/reply.h"
 #include "proxy/session/leased.h"
 

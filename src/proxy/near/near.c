@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "cache/cache_extra.h"
 #include "net/timer.h"
-#include "proxy/near/coalesce.h"
+#include "proxy/coalesce.h"
 #include "proxy/near/origin.h"
 #include "proxy/near/refill.h"
 #include "proxy/near/touch.h"

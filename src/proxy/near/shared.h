@@ -13,7 +13,7 @@
  * write that nobody has counted. Until then it is as if a write of everything were under way.
  *
  * Thread: shared: all fields but those set once are atomic, or behind `lock`; near: the worker's.
- * Memory: shared is the server's, a near its proxy's. For the files of this chapter only.
+ * Memory: shared is the server's, a near its proxy's. For this chapter, and coalesce.c, only.
  */
 #ifndef KW_PROXY_NEAR_SHARED_H
 #define KW_PROXY_NEAR_SHARED_H

@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "command/keys.h"
 #include "net/timer.h"
-#include "proxy/near/coalesce.h"
+#include "proxy/coalesce.h"
 #include "proxy/near/loans.h"
 #include "proxy/near/near.h"
 #include "proxy/near/origin.h"

@@ -29,7 +29,7 @@
  * C3  a lead is in the table only as long as it is in flight and answered by nobody.
  * C4  leads are followed only while all workers count what they tell.
  */
-#include "proxy/near/coalesce.h"
+#include "proxy/coalesce.h"
 
 #include "base/hash.h"
 #include "base/mem.h"

@@ -7,8 +7,8 @@
  * its lead's bytes. proxy->coalesce is the proxy's, NULL unless the near cache is on and shares.
  * See also: coalesce.c (when a reply is fresh enough), request.c and reply.c, who call these.
  */
-#ifndef KW_PROXY_NEAR_COALESCE_H
-#define KW_PROXY_NEAR_COALESCE_H
+#ifndef KW_PROXY_COALESCE_H
+#define KW_PROXY_COALESCE_H
 
 #include "base/apart.h"
 #include "proxy/internal.h"
