@@ -1,7 +1,7 @@
 /* cache.c - the cache alone: miss ratios of its policies, and what a hit costs.
  *
  *     make bench-cache                    everything, about two minutes
- *     build/bench-cache miss|speed        one half of it;  --quick: a fifth of the requests;
+ *     build/bench-cache miss|speed|pages  a part of it;  --quick: a fifth of the requests;
  *                                         --row=1.0-4-mixed, --row=-16- ...: only such rows
  *
  * `miss` replays generated traces (Zipf, seeds fixed, so that every run prints the same figures up
@@ -14,6 +14,9 @@
  * `speed` measures hits: cost of one, two workers on one key, many keys, huge pages. CPU time of
  * each thread is counted in bursts, and the best burst is taken: the machine may be shared.
  *
+ * `pages` fills 320 MiB in small, huge and locked pages: what hits and overwrites of random keys
+ * cost then, what starting and filling take, what is resident.
+ *
  * Exit status 1 when a target is missed.
  */
 #include "base/clock.h"
@@ -25,7 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     KEYS = 200000,
@@ -36,7 +41,9 @@ enum {
     INDEX_BYTES = 10,
     TICK_EVERY = 16,
     BURSTS = 10,
-    BURST_HITS = 300000
+    BURST_HITS = 300000,
+    PAGES_KEYS = 1 << 21, /* of 160 bytes as the allocator counts */
+    PAGES_SIZE = 100
 };
 
 struct trace {
@@ -131,17 +138,20 @@ static uint32_t room_of(const struct trace *trace, uint32_t id)
 
 /* ---- the cache itself ------------------------------------------------------------------------ */
 
-static struct kw_cache *cache_open(size_t memory_bytes, enum kw_cache_policy policy, bool has_huge)
+static struct kw_cache *cache_open(size_t memory_bytes, enum kw_cache_policy policy, bool has_huge,
+                                   bool is_locked)
 {
     struct kw_cache_options options = {.memory_max_bytes = memory_bytes,
                                        .policy = policy,
                                        .seed = 1,
                                        .workers_max = 2,
-                                       .has_huge_pages = has_huge};
+                                       .has_huge_pages = has_huge,
+                                       .is_locked = is_locked};
     struct kw_cache *cache = NULL;
 
     if (kw_cache_new(&options, &cache) != KW_OK) {
-        fprintf(stderr, "bench-cache: no cache of %zu bytes\n", memory_bytes);
+        fprintf(stderr, "bench-cache: no cache of %zu bytes%s\n", memory_bytes,
+                is_locked ? " in locked pages: ulimit -l" : "");
         exit(1);
     }
     return cache;
@@ -171,7 +181,7 @@ static bool cache_ask(struct kw_cache_worker *worker, uint32_t id, uint32_t size
 static double replay_cache(const struct trace *trace, size_t memory_bytes,
                            enum kw_cache_policy policy, size_t *live)
 {
-    struct kw_cache *cache = cache_open(memory_bytes, policy, false);
+    struct kw_cache *cache = cache_open(memory_bytes, policy, false, false);
     struct kw_cache_worker *worker = kw_cache_join(cache, 1);
     struct kw_cache_figures figures;
     size_t misses = 0;
@@ -458,6 +468,7 @@ struct burst {
     uint32_t keys;        /* hit these at random, a power of two */
     uint32_t size;
     size_t hits;
+    bool is_put;    /* overwrite instead */
     double seconds; /* of CPU */
 };
 
@@ -489,11 +500,15 @@ static void *burst_run(void *argument)
         const char *name = names[(uint32_t)(state >> 40) & (burst->keys - 1)];
         struct kw_cache_key key = kw_cache_key(worker, kw_bytes_of(name, 12), kw_bytes_of(NULL, 0));
         struct kw_cache_found found;
-        if (!kw_cache_get(worker, &key, &found)) {
+        struct kw_cache_value value = {.bytes = {value_bytes, burst->size}};
+        if (burst->is_put ? kw_cache_put(worker, &key, &value) != KW_OK
+                          : !kw_cache_get(worker, &key, &found)) {
             abort();
         }
-        memcpy(copy, found.value.data, found.value.len);
-        __asm__ volatile("" : : "r"(copy) : "memory");
+        if (!burst->is_put) {
+            memcpy(copy, found.value.data, found.value.len);
+            __asm__ volatile("" : : "r"(copy) : "memory");
+        }
         if (i % 64 == 0) {
             kw_cache_tick(worker, 1);
         }
@@ -504,8 +519,8 @@ static void *burst_run(void *argument)
     return NULL;
 }
 
-/* The best burst: nanoseconds of CPU a hit, with THREADS at once. */
-static double hit_ns(struct kw_cache *cache, int threads, uint32_t keys, uint32_t size)
+/* The best burst: nanoseconds of CPU a hit, or an overwrite, with THREADS at once. */
+static double hit_ns(struct kw_cache *cache, int threads, uint32_t keys, uint32_t size, bool is_put)
 {
     double best = 1e9;
 
@@ -515,7 +530,7 @@ static double hit_ns(struct kw_cache *cache, int threads, uint32_t keys, uint32_
         _Atomic int waiting = threads;
         double sum = 0;
         for (int j = 0; j < threads; j++) {
-            bursts[j] = (struct burst){cache, &waiting, keys, size, BURST_HITS, 0};
+            bursts[j] = (struct burst){cache, &waiting, keys, size, BURST_HITS, is_put, 0};
             pthread_create(&ids[j], NULL, burst_run, &bursts[j]);
         }
         for (int j = 0; j < threads; j++) {
@@ -541,14 +556,14 @@ static int speed(void)
         "\nHits with a copy of the value, ns of CPU each.\n\n"
         "| keys | value | pages | 1 worker | 2 workers | 2 over 1 |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct kw_cache *cache = cache_open((size_t)128 * MIB, KW_CACHE_BALANCED, rows[i].has_huge);
+        struct kw_cache *cache = cache_open((size_t)128 * MIB, KW_CACHE_BALANCED, rows[i].has_huge, false);
         struct kw_cache_worker *worker = kw_cache_join(cache, 1);
         for (uint32_t id = 0; id < rows[i].keys; id++) {
             cache_ask(worker, id, rows[i].size, 1);
         }
         kw_cache_leave(&worker);
-        double one = hit_ns(cache, 1, rows[i].keys, rows[i].size);
-        double two = hit_ns(cache, 2, rows[i].keys, rows[i].size);
+        double one = hit_ns(cache, 1, rows[i].keys, rows[i].size, false);
+        double two = hit_ns(cache, 2, rows[i].keys, rows[i].size, false);
         printf("| %u | %u B | %s | %.1f | %.1f | %.2f x |%s\n", rows[i].keys, rows[i].size,
                rows[i].has_huge ? "huge" : "4 KiB", one, two, 2 * one / two,
                rows[i].keys == 1 && 2 * one / two < 1.8 ? " MISS" : "");
@@ -558,20 +573,83 @@ static int speed(void)
     return failed;
 }
 
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+static double resident_mib(void)
+{
+    unsigned long count = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file == NULL || fscanf(file, "%*u %lu", &count) != 1) {
+        count = 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (double)count * (double)sysconf(_SC_PAGESIZE) / MIB;
+}
+
+static void pages_row(bool has_huge, bool is_locked)
+{
+    double before = resident_mib();
+    uint64_t start_us = kw_clock_us();
+    struct kw_cache *cache =
+        cache_open((size_t)512 * MIB, KW_CACHE_BALANCED, has_huge, is_locked);
+    double open_ms = (double)(kw_clock_us() - start_us) / 1000;
+    double open_mib = resident_mib() - before;
+    struct kw_cache_worker *worker = kw_cache_join(cache, 1);
+    double fill_s = cpu_seconds();
+
+    for (uint32_t id = 0; id < PAGES_KEYS; id++) {
+        cache_ask(worker, id, PAGES_SIZE, 1);
+    }
+    fill_s = cpu_seconds() - fill_s;
+    kw_cache_leave(&worker);
+    double hit = hit_ns(cache, 1, PAGES_KEYS, PAGES_SIZE, false);
+    double put = hit_ns(cache, 1, PAGES_KEYS, PAGES_SIZE, true);
+    printf("| %s | %s | %.1f | %.0f | %.2f | %.0f | %.0f | %.0f |\n", has_huge ? "huge" : "4 KiB",
+           is_locked ? "yes" : "no", open_ms, open_mib, fill_s, resident_mib() - before, hit, put);
+    fflush(stdout);
+    kw_cache_free(&cache);
+}
+
+static void pages(void)
+{
+    printf("\n%d keys of %d B in a cache of 512 MiB, by its pages; CPU of one worker, random keys.\n\n"
+           "| pages | locked | start ms | MiB then | fill s | MiB filled | ns a hit | ns an "
+           "overwrite |\n|---|---|---|---|---|---|---|---|\n",
+           PAGES_KEYS, PAGES_SIZE);
+    pages_row(false, false);
+    pages_row(true, false);
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        printf("\nPages can't be locked here: ulimit -l\n");
+        return;
+    }
+    pages_row(false, true);
+    pages_row(true, true);
+}
+
 int main(int argc, char **argv)
 {
     bool is_miss = true;
     bool is_speed = true;
+    bool is_pages = true;
     size_t requests = REQUESTS;
     const char *only = NULL;
 
     for (int i = 1; i < argc; i++) {
-        is_miss = is_miss && strcmp(argv[i], "speed") != 0;
-        is_speed = is_speed && strcmp(argv[i], "miss") != 0;
+        bool is_part = argv[i][0] != '-';
+        is_miss = is_miss && (!is_part || strcmp(argv[i], "miss") == 0);
+        is_speed = is_speed && (!is_part || strcmp(argv[i], "speed") == 0);
+        is_pages = is_pages && (!is_part || strcmp(argv[i], "pages") == 0);
         requests = strcmp(argv[i], "--quick") == 0 ? REQUESTS / 5 : requests;
         only = strncmp(argv[i], "--row=", 6) == 0 ? argv[i] + 6 : only;
     }
     int failed = is_miss ? misses(requests, only) : 0;
     failed |= is_speed ? speed() : 0;
+    if (is_pages) {
+        pages();
+    }
     return failed;
 }
