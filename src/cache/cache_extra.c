@@ -233,6 +233,10 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
         live += atomic_load_explicit(&worker->live_change, memory_order_relaxed);
     }
     figures->live_bytes = live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
+    figures->live_most_bytes = atomic_load_explicit(&cache->live_most_bytes, memory_order_relaxed);
+    if (figures->live_most_bytes < figures->live_bytes) {
+        figures->live_most_bytes = figures->live_bytes;
+    }
 }
 
 static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count)

@@ -9,10 +9,11 @@
 
 struct kw_cache_figures {
     uint64_t entries_count;
-    uint64_t timed_count;    /* of these, those with a deadline */
-    uint64_t live_bytes;     /* entries, index, blocks: as the allocator rounds them */
-    uint64_t index_bytes;    /* of these, the index */
-    uint64_t resident_bytes; /* pages in use, bookkeeping and fixed tables included */
+    uint64_t timed_count;     /* of these, those with a deadline */
+    uint64_t live_bytes;      /* entries, index, blocks: as the allocator rounds them */
+    uint64_t live_most_bytes; /* at a time, to some KiB */
+    uint64_t index_bytes;     /* of live_bytes, the index */
+    uint64_t resident_bytes;  /* pages in use, bookkeeping and fixed tables included */
     uint64_t memory_max_bytes;
     uint64_t memory_reserved_bytes;
     uint64_t budget_bytes; /* what live_bytes are held to at this moment */

@@ -85,6 +85,7 @@ struct kw_cache {
     _Alignas(KW_LINE_BYTES) _Atomic uint64_t epoch;    /* grace.c */
     _Atomic unsigned joined_max;                       /* workers behind it never joined */
     _Alignas(KW_LINE_BYTES) _Atomic size_t live_bytes; /* but for the workers' live_change */
+    _Atomic size_t live_most_bytes;                    /* that there were at a time */
     _Atomic size_t index_bytes;                        /* of live_bytes */
     /* written seldom, read with every command */
     _Alignas(KW_LINE_BYTES) _Atomic size_t budget_bytes; /* for the others: room.c */

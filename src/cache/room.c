@@ -49,8 +49,15 @@ void kw__live_fold(struct kw_cache_worker *worker)
     int64_t change = atomic_load_explicit(&worker->live_change, memory_order_relaxed);
 
     if (change != 0) {
+        struct kw_cache *cache = worker->cache;
         atomic_store_explicit(&worker->live_change, 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&worker->cache->live_bytes, (size_t)change, memory_order_relaxed);
+        size_t live = (size_t)change + atomic_fetch_add_explicit(&cache->live_bytes, (size_t)change,
+                                                                 memory_order_relaxed);
+        /* Two at once may leave the lower one: it is a figure for people. */
+        if ((int64_t)live > 0 &&
+            live > atomic_load_explicit(&cache->live_most_bytes, memory_order_relaxed)) {
+            atomic_store_explicit(&cache->live_most_bytes, live, memory_order_relaxed);
+        }
     }
 }
 

@@ -13,6 +13,8 @@
 
 enum { ADDRESS_TEXT_MAX = 128, ARGUMENTS_SEEN_MAX = 64 };
 
+static void account_slow(const struct kw_client *client, const struct kw_command *command,
+                         uint64_t took_us, const struct kw_bytes *arguments, size_t count);
 static size_t wire_split(struct kw_bytes wire, struct kw_bytes *arguments);
 static bool wire_number(struct kw_bytes *wire, char type, int64_t *number);
 
@@ -100,43 +102,26 @@ void kw_account_written(struct kw_proxy *proxy, const struct kw_buf *buf, size_t
 
 void kw__account_slow(const struct kw_request *request, uint64_t took_us)
 {
-    const struct kw_client *client = request->client;
-    struct kw_proxy *proxy = client->proxy;
-    const struct kw_config *config = proxy->config;
-    const uint32_t not_slow = KW_COMMAND_BLOCKING | KW_COMMAND_SKIP_SLOWLOG;
     struct kw_bytes arguments[ARGUMENTS_SEEN_MAX];
-    char address[ADDRESS_TEXT_MAX] = "";
     size_t count = 0;
 
-    if ((request->command->flags & not_slow) != 0) {
-        return; /* waiting is what it is for */
-    }
-    if (config->latency_threshold_ms > 0 && proxy->hub->latency != NULL &&
-        took_us >= (uint64_t)config->latency_threshold_ms * 1000) {
-        kw_latency_add(proxy->hub->latency, "command", took_us / 1000);
-    }
-    if (proxy->hub->slowlog == NULL || config->slowlog_slower_than_us < 0 ||
-        took_us < (uint64_t)config->slowlog_slower_than_us) {
-        return;
-    }
     /* What an operator tells a node (PROXY NODE) may hold passwords. */
     if (request->call.chunk != NULL && request->command->route != KW_ROUTE_LOCAL) {
         count = wire_split(kw_call_bytes(&request->call), arguments);
     }
-    if (count == 0) {
-        arguments[count++] = kw_bytes_of(request->command->name, request->command->name_len);
+    account_slow(request->client, request->command, took_us, arguments, count);
+}
+
+void kw_account_took(struct kw_client *client, const struct kw_command *command, uint64_t took_us)
+{
+    const struct kw_proxy *proxy = client->proxy;
+    const struct kw_argv *argv = &proxy->argv;
+
+    kw_tally_time(&proxy->tally_rows[command->id], took_us);
+    if (took_us >= proxy->slow_us) {
+        bool is_shown = command->route != KW_ROUTE_LOCAL; /* CONFIG SET may hold passwords */
+        account_slow(client, command, took_us, argv->items, is_shown ? argv->count : 0);
     }
-    if (!client->is_gone) {
-        kw_client_address(client, false, address, sizeof address);
-    }
-    struct kw_slowlog_request slow = {
-        .took_us = took_us,
-        .arguments = arguments,
-        .arguments_count = count,
-        .address = address,
-        .name = client->name != NULL ? client->name : "",
-    };
-    kw_slowlog_add(proxy->hub->slowlog, &slow, config->slowlog_max_len);
 }
 
 void kw_account_second(struct kw_proxy *proxy)
@@ -167,6 +152,40 @@ void kw_account_tick(struct kw_proxy *proxy)
     if (took_ms >= threshold_ms && proxy->hub->latency != NULL) {
         kw_latency_add(proxy->hub->latency, "tick", took_ms);
     }
+}
+
+/* COMMAND was slow; COUNT of its ARGUMENTS may be shown. */
+static void account_slow(const struct kw_client *client, const struct kw_command *command,
+                         uint64_t took_us, const struct kw_bytes *arguments, size_t count)
+{
+    struct kw_proxy *proxy = client->proxy;
+    const struct kw_config *config = proxy->config;
+    const uint32_t not_slow = KW_COMMAND_BLOCKING | KW_COMMAND_SKIP_SLOWLOG;
+    struct kw_bytes name = kw_bytes_of(command->name, command->name_len);
+    char address[ADDRESS_TEXT_MAX] = "";
+
+    if ((command->flags & not_slow) != 0) {
+        return; /* waiting is what it is for */
+    }
+    if (config->latency_threshold_ms > 0 && proxy->hub->latency != NULL &&
+        took_us >= (uint64_t)config->latency_threshold_ms * 1000) {
+        kw_latency_add(proxy->hub->latency, "command", took_us / 1000);
+    }
+    if (proxy->hub->slowlog == NULL || config->slowlog_slower_than_us < 0 ||
+        took_us < (uint64_t)config->slowlog_slower_than_us) {
+        return;
+    }
+    if (!client->is_gone) {
+        kw_client_address(client, false, address, sizeof address);
+    }
+    struct kw_slowlog_request slow = {
+        .took_us = took_us,
+        .arguments = count > 0 ? arguments : &name,
+        .arguments_count = count > 0 ? count : 1,
+        .address = address,
+        .name = client->name != NULL ? client->name : "",
+    };
+    kw_slowlog_add(proxy->hub->slowlog, &slow, config->slowlog_max_len);
 }
 
 /* The arguments of a multibulk command, as many as are of interest. */

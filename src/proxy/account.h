@@ -30,6 +30,9 @@ void kw_account_written(struct kw_proxy *proxy, const struct kw_buf *buf, size_t
 /* For kw_account_end(): REQUEST took TOOK_US. */
 void kw__account_slow(const struct kw_request *request, uint64_t took_us);
 
+/* COMMAND, in proxy->argv, took TOOK_US here, without a call. */
+void kw_account_took(struct kw_client *client, const struct kw_command *command, uint64_t took_us);
+
 /* COMMAND began. */
 static inline void kw_account_begin(struct kw_proxy *proxy, const struct kw_command *command)
 {

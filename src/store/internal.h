@@ -97,6 +97,7 @@ struct kw_store_worker {
     bool tells_new; /* kw_store_tell() */
     bool tells_missed;
     bool is_reading; /* while it tells of missed ones: what this command does not find is one */
+    _Atomic uint64_t changes_count; /* of keys, read by others; last: stays when it leaves */
 };
 
 struct kw_store {
@@ -107,6 +108,7 @@ struct kw_store {
     struct kw_store_row *rows;       /* by command id; one more for the learned */
     struct kw_store_worker *workers;
     /* shared */
+    _Atomic uint64_t saved_changes; /* of all workers, when the last snapshot began */
     _Atomic uint64_t spilled_bytes; /* of objects, on the process's heap */
     _Atomic bool is_lfu;            /* the policy is, now: asked without the lock */
     pthread_mutex_t tickets_lock;
@@ -151,6 +153,9 @@ void kw__discard_some(struct kw_store_worker *worker, size_t steps);
 void kw__due_init(struct kw_due *due);
 void kw__due_deinit(struct kw_due *due);
 void kw__due_add(struct kw_due *due, struct kw_bytes name, uint64_t due_ms);
+
+/* Of all workers: how often keys have changed. */
+uint64_t kw__changes_count(const struct kw_store *store);
 
 /* What has come due by now goes. */
 void kw__due_sweep(struct kw_store_worker *worker);

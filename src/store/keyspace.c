@@ -233,6 +233,9 @@ static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *
 {
     const struct kw_store_watcher *watcher = &worker->watcher;
 
+    atomic_store_explicit(&worker->changes_count,
+                          atomic_load_explicit(&worker->changes_count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     kw__tickets_break(worker, key);
     if (__builtin_expect(watcher->on_changed != NULL, 0)) {
         watcher->on_changed(watcher->user, key->name);

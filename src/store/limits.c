@@ -1,5 +1,6 @@
 /* limits.c - how much memory keys may take, and what happens then. */
 #include "store/internal.h"
+#include "store/snapshot/snapshot.h"
 
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *f
     *figures = (struct kw_store_figures){.keys_count = cache.entries_count,
                                          .timed_count = cache.timed_count,
                                          .used_bytes = cache.live_bytes,
+                                         .used_most_bytes = cache.live_most_bytes,
                                          .resident_bytes = cache.resident_bytes + spilled,
                                          .spilled_bytes = spilled,
                                          .memory_max_bytes = cache.memory_max_bytes,
@@ -82,6 +84,21 @@ void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *f
                                          .misses_count = cache.misses_count,
                                          .evicted_count = cache.evicted_count,
                                          .expired_count = cache.expired_count};
+    figures->changes_count = kw__changes_count(store) -
+                             atomic_load_explicit(&store->saved_changes, memory_order_relaxed);
+    if (store->snapshot != NULL) {
+        kw__snapshot_figures(store->snapshot, figures);
+    }
+}
+
+uint64_t kw__changes_count(const struct kw_store *store)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < store->options.workers_max; i++) {
+        count += atomic_load_explicit(&store->workers[i].changes_count, memory_order_relaxed);
+    }
+    return count;
 }
 
 static uint64_t machine_bytes(void)

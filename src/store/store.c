@@ -115,7 +115,10 @@ struct kw_store_worker *kw_store_join(struct kw_store *store,
     for (unsigned i = 0; i < store->options.workers_max && worker == NULL; i++) {
         if (!store->workers[i].is_joined) {
             worker = &store->workers[i];
-            *worker = (struct kw_store_worker){.store = store, .now_ms = now_ms, .is_joined = true};
+            memset(worker, 0, offsetof(struct kw_store_worker, changes_count));
+            worker->store = store;
+            worker->now_ms = now_ms;
+            worker->is_joined = true;
         }
     }
     pthread_mutex_unlock(&store->workers_lock);

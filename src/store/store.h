@@ -119,19 +119,27 @@ bool kw_store_ticket_holds(struct kw_store_worker *worker, const struct kw_store
 void kw_store_ticket_put(struct kw_store_worker *worker, struct kw_store_ticket **ticket);
 
 struct kw_store_figures {
-    uint64_t keys_count;     /* those included that are over and not yet swept */
-    uint64_t timed_count;    /* those that end */
-    uint64_t used_bytes;     /* of keys, values and what finds them */
-    uint64_t resident_bytes; /* pages that they lie on */
-    uint64_t spilled_bytes;  /* of used_bytes: above the ceiling for a moment, on the heap */
+    uint64_t keys_count;      /* those included that are over and not yet swept */
+    uint64_t timed_count;     /* those that end */
+    uint64_t used_bytes;      /* of keys, values and what finds them */
+    uint64_t used_most_bytes; /* at a time */
+    uint64_t resident_bytes;  /* pages that they lie on */
+    uint64_t spilled_bytes;   /* of used_bytes: above the ceiling for a moment, on the heap */
     uint64_t memory_max_bytes;
     uint64_t hits_count;
     uint64_t misses_count;
     uint64_t evicted_count;
     uint64_t expired_count;
+    uint64_t changes_count; /* of keys, since the last snapshot began, or the start */
+    /* snapshots: all 0 and false without snapshot-file */
+    uint64_t saved_ms; /* when the last one was whole; the start, before there is one */
+    uint64_t saves_count;
+    uint64_t save_began_ms; /* of the one under way; 0: there is none */
+    uint64_t save_took_ms;  /* the last one */
+    bool has_save_failed;   /* the last one */
 };
 
-/* Sums over all workers; some microseconds. */
+/* Sums over all workers; some microseconds. Times are the wall clock's. */
 void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *figures);
 
 /* Another maxmemory (at most what the machine had at the start) and maxmemory-policy; keys that are

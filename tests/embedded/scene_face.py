@@ -1,5 +1,6 @@
 """What the embedded store says of itself, and of what it lacks."""
 
+import os
 import shutil
 import tempfile
 
@@ -91,4 +92,61 @@ ASKED = ["MEMORY DOCTOR", "MEMORY PURGE", "MEMORY NOPE", "MODULE LIST", "SCRIPT 
 KINDS = ["string", "integer", "double", "bignum", "null", "array", "set", "map", "attrib", "verbatim",
          "true", "false", "nope", "push"]
 
-SCENES = [it_speaks_of_itself_as_a_server_does, options_of_servers_are_unknown, it_lists_what_it_has, it_names_the_proxy_for_what_it_lacks, info_counts_keys]
+def fields(connection, section):
+    lines = connection.ask("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def info_says_what_memory_was_used_at_most(start):
+    connection = Connection(start().port)
+    connection.ask("SET", "large", "x" * 1000000)
+    full = int(fields(connection, "memory")["used_memory"])
+    assert full >= 1000000
+    connection.ask("DEL", "large")
+    memory = fields(connection, "memory")
+    assert int(memory["used_memory"]) < 900000
+    assert 1000000 <= int(memory["used_memory_peak"]) <= full + 100000
+    assert int(memory["used_memory_dataset"]) <= int(memory["used_memory"])
+
+
+def info_counts_changes_until_they_are_saved(start):
+    with tempfile.TemporaryDirectory() as folder:
+        connection = Connection(start("--snapshot-file", os.path.join(folder, "keys")).port)
+        connection.send(["SET", "a", "1"], ["GET", "a"], ["SADD", "s", "m"], ["DEL", "none"])
+        for _ in range(4):
+            connection.read()
+        before = fields(connection, "persistence")
+        assert before["rdb_changes_since_last_save"] == "2" and before["rdb_saves"] == "0"
+        assert before["rdb_last_bgsave_time_sec"] == "-1" and before["loading"] == "0"
+        assert connection.ask("SAVE") == b"OK"
+        after = fields(connection, "persistence")
+        assert after["rdb_changes_since_last_save"] == "0" and after["rdb_saves"] == "1"
+        assert after["rdb_last_bgsave_status"] == "ok" and after["rdb_bgsave_in_progress"] == "0"
+        assert int(after["rdb_last_save_time"]) >= int(before["rdb_last_save_time"])
+        assert int(after["rdb_last_bgsave_time_sec"]) >= 0
+
+
+def slow_commands_are_told_of(start):
+    keyway = start("--slowlog-log-slower-than", "0", "--latency-monitor-threshold", "1")
+    connection = Connection(keyway.port)
+    members = ["%d" % number for number in range(20000)]
+    connection.ask("SADD", "set", *members)
+    connection.ask("SORT", "set", "ALPHA", "LIMIT", "0", "1")
+    connection.ask("GET", "a")
+    entries = connection.ask("SLOWLOG", "GET", "10")
+    words = [entry[3] for entry in entries]
+    assert [b"SORT", b"set", b"ALPHA", b"LIMIT", b"0", b"1"] in words, words
+    assert [b"GET", b"a"] in words and any(word[:2] == [b"SADD", b"set"] for word in words)
+    took = next(entry[2] for entry in entries if entry[3][0] == b"SORT")
+    assert took > 0
+    stats = fields(connection, "commandstats")
+    assert stats["cmdstat_sort"].startswith("calls=1,usec=%d,usec_per_call=%d.00," % (took, took))
+    assert "latency_percentiles_usec_sort" in fields(connection, "latencystats")
+    assert connection.ask("LATENCY", "HISTOGRAM", "sort")[0] == b"sort"
+    if took >= 1000:
+        assert b"command" in [row[0] for row in connection.ask("LATENCY", "LATEST")]
+
+
+SCENES = [it_speaks_of_itself_as_a_server_does, options_of_servers_are_unknown, it_lists_what_it_has, it_names_the_proxy_for_what_it_lacks, info_counts_keys,
+          info_says_what_memory_was_used_at_most, info_counts_changes_until_they_are_saved,
+          slow_commands_are_told_of]

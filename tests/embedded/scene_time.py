@@ -86,9 +86,10 @@ def who_has_nothing_to_do_sleeps(start):
     def wakes():
         count = 0
         for task in os.listdir("/proc/%d/task" % keyway.process.pid):
-            with open("/proc/%d/task/%s/status" % (keyway.process.pid, task)) as lines:
-                count += sum(int(line.split()[1]) for line in lines
-                             if line.startswith("voluntary_ctxt_switches"))
+            with open("/proc/%d/task/%s/status" % (keyway.process.pid, task)) as file:
+                lines = dict(line.split(":", 1) for line in file)
+            if lines["Name"].strip().startswith("worker"):
+                count += int(lines["voluntary_ctxt_switches"])
         return count
 
     # Each thread has a look once a second; the thread sanitizer has one of its own, ten times.

@@ -556,7 +556,8 @@ static int speed(void)
         "\nHits with a copy of the value, ns of CPU each.\n\n"
         "| keys | value | pages | 1 worker | 2 workers | 2 over 1 |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct kw_cache *cache = cache_open((size_t)128 * MIB, KW_CACHE_BALANCED, rows[i].has_huge, false);
+        struct kw_cache *cache =
+            cache_open((size_t)128 * MIB, KW_CACHE_BALANCED, rows[i].has_huge, false);
         struct kw_cache_worker *worker = kw_cache_join(cache, 1);
         for (uint32_t id = 0; id < rows[i].keys; id++) {
             cache_ask(worker, id, rows[i].size, 1);
@@ -593,8 +594,7 @@ static void pages_row(bool has_huge, bool is_locked)
 {
     double before = resident_mib();
     uint64_t start_us = kw_clock_us();
-    struct kw_cache *cache =
-        cache_open((size_t)512 * MIB, KW_CACHE_BALANCED, has_huge, is_locked);
+    struct kw_cache *cache = cache_open((size_t)512 * MIB, KW_CACHE_BALANCED, has_huge, is_locked);
     double open_ms = (double)(kw_clock_us() - start_us) / 1000;
     double open_mib = resident_mib() - before;
     struct kw_cache_worker *worker = kw_cache_join(cache, 1);
@@ -615,10 +615,11 @@ static void pages_row(bool has_huge, bool is_locked)
 
 static void pages(void)
 {
-    printf("\n%d keys of %d B in a cache of 512 MiB, by its pages; CPU of one worker, random keys.\n\n"
-           "| pages | locked | start ms | MiB then | fill s | MiB filled | ns a hit | ns an "
-           "overwrite |\n|---|---|---|---|---|---|---|---|\n",
-           PAGES_KEYS, PAGES_SIZE);
+    printf(
+        "\n%d keys of %d B in a cache of 512 MiB, by its pages; CPU of one worker, random keys.\n\n"
+        "| pages | locked | start ms | MiB then | fill s | MiB filled | ns a hit | ns an "
+        "overwrite |\n|---|---|---|---|---|---|---|---|\n",
+        PAGES_KEYS, PAGES_SIZE);
     pages_row(false, false);
     pages_row(true, false);
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};

@@ -15,6 +15,7 @@ struct kw_embedded {
     struct kw_timer *timer;
     uint64_t now_ms; /* that the store knows */
     bool is_awake;
+    bool has_timed;         /* a command of this tick */
     bool is_kept_up;        /* the timer fires within UPKEEP_MS */
     bool is_telling;        /* kw_events_tell() is at it */
     unsigned event_classes; /* bits of enum kw_store_class that are to be notified, and two more */

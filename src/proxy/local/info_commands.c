@@ -1,7 +1,9 @@
 /* info_commands.c - INFO commandstats, errorstats, latencystats.
  *
  * usec of commandstats is the time from a request's arrival to the end of its reply, the nodes'
- * time included; what keyway answers itself counts as calls without time.
+ * time included; what a proxy answers itself counts as calls without time. The embedded store times
+ * each command that may take long, and of the others the first of a tick: what these took stands for
+ * the rest.
  */
 #include "proxy/local/info.h"
 
@@ -20,12 +22,13 @@ void kw__info_commandstats(struct kw_info *info)
         if (sum.calls == 0 && sum.failed == 0 && sum.rejected == 0) {
             continue;
         }
+        uint64_t timed = info->proxy->embedded != NULL ? sum.timed : sum.calls;
+        double per_call = timed > 0 ? (double)sum.usec / (double)timed : 0;
         kw_blob_print(&info->text,
                       "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                       "failed_calls=%llu\r\n",
                       kw_command_at(i)->name, (unsigned long long)sum.calls,
-                      (unsigned long long)sum.usec,
-                      sum.calls > 0 ? (double)sum.usec / (double)sum.calls : 0.0,
+                      (unsigned long long)((double)sum.calls * per_call), per_call,
                       (unsigned long long)sum.rejected, (unsigned long long)sum.failed);
     }
 }

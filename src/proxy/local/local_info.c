@@ -187,7 +187,11 @@ static void info_memory(struct kw_info *info)
 
     memory_line(info, "used_memory", used);
     memory_line(info, "used_memory_rss", resident);
-    memory_line(info, "used_memory_peak", resident > used ? resident : used);
+    unsigned long long most = resident > used ? resident : used;
+    if (is_embedded) {
+        most = used - info->store.used_bytes + info->store.used_most_bytes;
+    }
+    memory_line(info, "used_memory_peak", most);
     line(info, "used_memory_buffers:%llu", sum(info, KW_METRIC_buffers_bytes));
     line(info, "used_memory_dataset:%llu", (unsigned long long)info->store.used_bytes);
     memory_line(info, "total_system_memory", system);
@@ -224,19 +228,24 @@ static void memory_line(struct kw_info *info, const char *name, unsigned long lo
     line(info, "%s_human:%.*f%c", name, unit == 0 ? 0 : 2, shown, units[unit]);
 }
 
-/* keyway keeps nothing on disk; who waits for the end of loading need not. */
+/* Only the embedded store keeps keys, in snapshots; clients come in when these are loaded. */
 static void info_persistence(struct kw_info *info)
 {
     line(info, "loading:0");
     line(info, "async_loading:0");
-    line(info, "rdb_changes_since_last_save:0");
-    line(info, "rdb_bgsave_in_progress:0");
+    const struct kw_store_figures *store = &info->store;
+    uint64_t now_s = kw_clock_wall_us() / 1000000;
+    uint64_t start_s = now_s - (kw_clock_ms() - info->proxy->hub->started_ms) / 1000;
+    line(info, "rdb_changes_since_last_save:%llu", (unsigned long long)store->changes_count);
+    line(info, "rdb_bgsave_in_progress:%d", store->save_began_ms != 0 ? 1 : 0);
     line(info, "rdb_last_save_time:%llu",
-         (unsigned long long)(kw_clock_wall_us() / 1000000 -
-                              (kw_clock_ms() - info->proxy->hub->started_ms) / 1000));
-    line(info, "rdb_last_bgsave_status:ok");
-    line(info, "rdb_last_bgsave_time_sec:-1");
-    line(info, "rdb_current_bgsave_time_sec:-1");
+         (unsigned long long)(store->saved_ms != 0 ? store->saved_ms / 1000 : start_s));
+    line(info, "rdb_last_bgsave_status:%s", store->has_save_failed ? "err" : "ok");
+    line(info, "rdb_last_bgsave_time_sec:%lld",
+         store->saves_count > 0 ? (long long)(store->save_took_ms / 1000) : -1LL);
+    line(info, "rdb_current_bgsave_time_sec:%lld",
+         store->save_began_ms != 0 ? (long long)(now_s - store->save_began_ms / 1000) : -1LL);
+    line(info, "rdb_saves:%llu", (unsigned long long)store->saves_count);
     line(info, "aof_enabled:0");
     line(info, "aof_rewrite_in_progress:0");
     line(info, "aof_rewrite_scheduled:0");

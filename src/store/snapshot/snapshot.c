@@ -26,6 +26,8 @@ struct kw_snapshot {
     bool is_ending;
     uint64_t saves_count; /* that have ended */
     uint64_t last_ms;
+    uint64_t began_ms;     /* the one under way, or the last one */
+    uint64_t took_ms;      /* the last one */
     enum kw_status status; /* of the last one */
 };
 
@@ -99,6 +101,17 @@ uint64_t kw__snapshot_last_ms(struct kw_snapshot *snapshot)
     return last_ms;
 }
 
+void kw__snapshot_figures(struct kw_snapshot *snapshot, struct kw_store_figures *figures)
+{
+    pthread_mutex_lock(&snapshot->lock);
+    figures->saved_ms = snapshot->last_ms;
+    figures->saves_count = snapshot->saves_count;
+    figures->save_began_ms = snapshot->is_saving ? snapshot->began_ms : 0;
+    figures->save_took_ms = snapshot->took_ms;
+    figures->has_save_failed = snapshot->status != KW_OK;
+    pthread_mutex_unlock(&snapshot->lock);
+}
+
 static void *snapshot_thread(void *arg)
 {
     struct kw_snapshot *snapshot = arg;
@@ -114,13 +127,20 @@ static void *snapshot_thread(void *arg)
         }
         snapshot->is_wanted = false;
         snapshot->is_saving = true;
+        snapshot->began_ms = kw_clock_wall_ms();
         pthread_mutex_unlock(&snapshot->lock);
+        uint64_t changes = kw__changes_count(snapshot->store); /* later ones may not be in it */
         enum kw_status status = snapshot_save(snapshot);
         pthread_mutex_lock(&snapshot->lock);
         snapshot->is_saving = false;
         snapshot->saves_count++;
         snapshot->status = status;
-        snapshot->last_ms = status == KW_OK ? kw_clock_wall_ms() : snapshot->last_ms;
+        uint64_t now_ms = kw_clock_wall_ms();
+        snapshot->took_ms = now_ms > snapshot->began_ms ? now_ms - snapshot->began_ms : 0;
+        if (status == KW_OK) {
+            snapshot->last_ms = now_ms;
+            atomic_store_explicit(&snapshot->store->saved_changes, changes, memory_order_relaxed);
+        }
         next_ms = kw_clock_ms() + snapshot->interval_ms;
         pthread_cond_broadcast(&snapshot->changed);
     }

@@ -46,6 +46,9 @@ void kw_snapshot_close(struct kw_snapshot **snapshot);
  */
 bool kw__snapshot_ask(struct kw_snapshot *snapshot, bool is_awaited, enum kw_status *status);
 
+/* What FIGURES has about snapshots. */
+void kw__snapshot_figures(struct kw_snapshot *snapshot, struct kw_store_figures *figures);
+
 /* When it was saved last, or opened. */
 uint64_t kw__snapshot_last_ms(struct kw_snapshot *snapshot);
 
