@@ -67,9 +67,8 @@ void kw__warm_up(struct kw_near_warm *warm, uint32_t bucket)
     pthread_mutex_lock(&warm->lock);
     bool was_warm = kw__warm_has(warm, bucket);
     uint32_t at = bucket / KW_WARM_PAIRS;
-    atomic_fetch_or_explicit(&warm->words[at / 64], 1ull << at % 64, memory_order_relaxed);
-    atomic_fetch_or_explicit(&warm->bits[at], 1ull << 2 * (bucket % KW_WARM_PAIRS),
-                             memory_order_relaxed);
+    atomic_fetch_or(&warm->bits[at], 1ull << 2 * (bucket % KW_WARM_PAIRS));
+    atomic_fetch_or(&warm->words[at / 64], 1ull << at % 64);
     if (!was_warm) {
         barrier_heavy(warm); /* M1 */
     }
@@ -78,7 +77,6 @@ void kw__warm_up(struct kw_near_warm *warm, uint32_t bucket)
 
 static void barrier_heavy(const struct kw_near_warm *warm)
 {
-    atomic_thread_fence(memory_order_seq_cst);
     if (!warm->is_fenced) {
         long result = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         KW_ASSERT(result == 0); /* it fails for those who have not registered only */

@@ -97,7 +97,7 @@ static inline bool kw__cold_write_begin(const struct kw_near_warm *warm,
     atomic_store_explicit(place, (uint8_t)(count + 1), memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* the light barrier: warm.c M1 */
     if (__builtin_expect(warm->is_fenced, 0)) {
-        atomic_thread_fence(memory_order_seq_cst);
+        atomic_fetch_add(place, 0); /* a fence that all tools understand */
     }
     if (__builtin_expect(kw__warm_has(warm, bucket), 0)) {
         atomic_store_explicit(place, count, memory_order_release);
