@@ -1,9 +1,9 @@
 /* info_commands.c - INFO commandstats, errorstats, latencystats.
  *
  * usec of commandstats is the time from a request's arrival to the end of its reply, the nodes'
- * time included; what a proxy answers itself counts as calls without time. The embedded store times
- * each command that may take long, and of the others the first of a tick: what these took stands for
- * the rest.
+ * time included; what a proxy answers itself counts as calls without time. The embedded store
+ * times each command that may take long, and of the others the first of a tick: what these took
+ * stands for the rest.
  */
 #include "proxy/local/info.h"
 

@@ -10,19 +10,27 @@
  * read by a node in one step: so when all are found they are looked up once more, and must be the
  * same entries. All of them were there at the moment between.
  *
+ * Large values leave by reference: their entries are lent until the client has read them. One that
+ * was evicted, invalidated or flushed meanwhile keeps its memory until then. The cache's ceiling
+ * stands, others find less room: so what is lent is bounded, a share of the cache for each worker,
+ * and above it values are copied as small ones are.
+ *
  * INVARIANTS
  * A1  a client in any mode, of another database, between WATCH and EXEC, or that has asked for
  *     it, is never answered from memory (R6).
  * A2  nor is a read that would overtake a request of its own client that may touch its key (R5).
+ * A3  lent_bytes is the sum of what is in near->loans.
  */
 #include "proxy/near/near.h"
 
 #include "proxy/near/derived.h"
 #include "proxy/near/fill.h"
-#include "proxy/near/loans.h"
 #include "proxy/reply.h"
 
-enum { LOOK_MAX = 64 /* requests in the queue: behind more, a reply from memory gains nothing */ };
+enum {
+    LOOK_MAX = 64,  /* requests in the queue: behind more, a reply from memory gains nothing */
+    LENT_SHARE = 4, /* a quarter of the cache, for all workers together */
+};
 
 static bool key_is_warm(struct kw_client *client, const struct kw_command *command,
                         enum kw_near_role role, struct kw_target *target);
@@ -36,6 +44,9 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
 static bool near_may_answer(const struct kw_client *client, uint16_t slot);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
+static void found_append(struct kw_near *near, struct kw_buf *buf,
+                         const struct kw_cache_found *found);
+static void loan_on_return(struct kw_loan *loan);
 static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto);
 
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
@@ -138,7 +149,7 @@ static void answer_found(struct kw_client *client, const struct kw_cache_found *
         kw_reply_whole(client, found_reply(found, client->proto));
         return;
     }
-    kw__loans_append(client->proxy->near, kw_reply_begin(client), found);
+    found_append(client->proxy->near, kw_reply_begin(client), found);
     kw_reply_end(client);
 }
 
@@ -169,7 +180,7 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
     for (size_t i = 1; i < read->argc && read->role == KW_NEAR_ROLE_MGET; i++) {
         const struct kw_cache_found *found = &near->found[i];
         if (found->value.len > KW_CACHE_COPY_MAX_BYTES) {
-            kw__loans_append(near, buf, found);
+            found_append(near, buf, found);
         } else {
             kw_buf_append_bytes(buf, found_reply(found, client->proto));
         }
@@ -264,4 +275,40 @@ static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto
         return proto == 3 ? KW_BYTES("_\r\n") : KW_BYTES("$-1\r\n");
     }
     return found->value;
+}
+
+/* By reference when it is worth it. */
+static void found_append(struct kw_near *near, struct kw_buf *buf,
+                         const struct kw_cache_found *found)
+{
+    size_t lent_max =
+        near->proxy->config->cache_max_memory_bytes / LENT_SHARE / near->shared->workers_count;
+
+    if (near->lent_bytes + found->value.len > lent_max || !kw_cache_hold(near->worker, found)) {
+        kw_buf_append_bytes(buf, found->value);
+        return;
+    }
+    struct kw_loan *loan = kw_buf_append_loan(buf, found->value, loan_on_return);
+    loan->lender = near;
+    loan->item = found->entry;
+    kw_list_append(&near->loans, &loan->all);
+    near->lent_bytes += found->value.len; /* A3 */
+}
+
+void kw__near_recall_loans(struct kw_near *near)
+{
+    while (!kw_list_is_empty(&near->loans)) {
+        kw_loan_copy(KW_LIST_ENTRY(near->loans.next, struct kw_loan, all));
+    }
+    KW_ASSERT(near->lent_bytes == 0); /* A3 */
+}
+
+static void loan_on_return(struct kw_loan *loan)
+{
+    struct kw_near *near = loan->lender;
+
+    KW_ASSERT(near->lent_bytes >= loan->chunk->cap); /* A3 */
+    near->lent_bytes -= loan->chunk->cap;
+    kw_list_remove(&loan->all);
+    kw_cache_release(near->worker, loan->item);
 }

@@ -151,7 +151,7 @@ struct kw_near {
     size_t skips_count;
     struct kw_cache_found found[KW_NEAR_ARGS_MAX]; /* while an MGET is looked up */
     struct kw_near_touch_room touch_room;          /* owned */
-    struct kw_list loans;                          /* values that clients are reading: loans.c */
+    struct kw_list loans;                          /* values that clients are reading: answer.c */
     size_t lent_bytes;                             /* their sum */
     /* refill.c: */
     struct kw_list refills;       /* names to be fetched in the next tick ... */
@@ -235,6 +235,9 @@ void kw__shared_set_eviction(struct kw_near_shared *shared, struct kw_cache_work
 /* What near.c has for switch.c. */
 struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker);
 void kw__near_free(struct kw_near **near);
+
+/* In answer.c. Nothing of the cache is lent any more: who is reading goes on with copies. */
+void kw__near_recall_loans(struct kw_near *near);
 void kw__near_tune(struct kw_near *near);
 
 #endif

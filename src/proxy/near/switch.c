@@ -20,7 +20,6 @@
 #include "command/keys.h"
 #include "net/timer.h"
 #include "proxy/coalesce.h"
-#include "proxy/near/loans.h"
 #include "proxy/near/near.h"
 #include "proxy/near/origin.h"
 
@@ -96,7 +95,7 @@ static void near_close(struct kw_proxy *proxy)
     (void)kw__near_awake(near);
     kw__shared_unready(near->shared, near->worker);
     requests_forget(proxy);
-    kw__loans_recall(near);
+    kw__near_recall_loans(near);
     kw_near_stop(proxy);
     (void)kw__near_awake(near);
     kw__shared_leave(near->shared, &near->worker);
