@@ -14,6 +14,7 @@ BAD = {
     "empty": b"", "short": b"123456789", "sum": OLD["list"][:-1] + b"x", "newer": payload(b"\x00\x01v", 11),
     "no type": payload(b""), "no such type": payload(b"\x08\x01v"), "cut": payload(b"\x00\x25v"),
     "empty list": payload(b"\x01\x00"), "empty set": payload(b"\x02\x00"), "empty hash": payload(b"\x04\x00"),
+    "empty zset": payload(b"\x05\x00"),
     "member twice": payload(b"\x02\x02" + text("m") + text("m")),
     "no length": payload(b"\x01\xc0\x01"), "long length": payload(b"\x00\x80\xff\xff\xff\xff"),
     "no form": payload(b"\x00\xc4\x00"), "packed": payload(b"\x00\xc3\x02\x05ab"),

@@ -69,7 +69,7 @@ double kw__rdb_double_text(struct kw_rdb *rdb)
         return len == TEXT_INFINITE ? INFINITY : -INFINITY;
     }
     const char *text = len == TEXT_NAN ? NULL : kw__rdb_take(rdb, len);
-    if (text == NULL || kw_text_scan_double(kw_bytes_of(text, len), &value) != KW_OK) {
+    if (text == NULL || kw_text_to_double(kw_bytes_of(text, len), &value) != KW_OK) {
         rdb->is_damaged = true;
     }
     return value;

@@ -167,6 +167,7 @@ static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_ty
     uint64_t count = kw__rdb_length(rdb);
     struct kw_rdb_text member;
 
+    kw_zset_spread(build->worker, build->object); /* a flat one has no -0, as in redis */
     for (uint64_t i = 0; i < count && !rdb->is_damaged && !build->is_damaged; i++) {
         kw__rdb_text(rdb, &member);
         double score = type == KW_RDB_ZSET ? kw__rdb_double(rdb) : kw__rdb_double_text(rdb);
@@ -175,6 +176,7 @@ static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_ty
         }
         kw__rdb_text_deinit(&member);
     }
+    kw_zset_flatten(build->worker, build->object);
 }
 
 static void build_nodes(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type)
@@ -245,7 +247,7 @@ static void add_pair(struct build *build, struct kw_bytes first, struct kw_bytes
 
     if (build->kind == KW_KIND_HASH) {
         build->is_damaged = !kw__hash_set(build->worker, build->object, first, second, false);
-    } else if (kw_text_scan_double(second, &score) == KW_OK) {
+    } else if (kw_text_to_double(second, &score) == KW_OK) {
         add_scored(build, first, score);
     } else {
         build->is_damaged = true;
