@@ -56,7 +56,8 @@ struct kw_request {
     bool is_follower : 1;   /* it waits for that of another one */
     bool is_told : 1;       /* ... of whoever follows: kw_coalesce_tell() knows of its reply */
     bool is_bunch : 1;      /* a part that is several commands, of a slot each: bunch.c */
-    bool is_barrier;        /* has several keys: see kw_turn_must_wait(); counted in the client */
+    bool is_barrier : 1;    /* has several keys: see kw_turn_must_wait(); counted in the client */
+    bool is_behind : 1;     /* in flight, and an older one of its slot is sent again: resend.h */
     bool is_redirecting;    /* holds back younger ones of the same slot; counted in the client */
     bool is_streaming;      /* part of its reply has reached the client's output */
     bool is_muted;          /* its reply is dropped: CLIENT REPLY OFF or SKIP */

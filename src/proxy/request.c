@@ -34,13 +34,13 @@
  * O2  requests of one client for one slot reach the servers in order. A client has one link per
  *     node, so it holds by itself until a request is redirected. From then until it is answered,
  *     is_redirecting holds back the younger ones of its slot: redirected ones queue here, new ones
- *     are not parsed (client.c). What was in flight behind it and ran first: reads are sent again;
- *     writes can't be undone, they are counted (order_races). So that it does not come to that, a
- *     slot that was redirected, or that a refresh gave to another node, counts as unstable for some
- *     seconds, during which a client has one request of it in flight at a time; and a command with
- *     several keys is a barrier at all times: in a slot that moves it gets TRYAGAIN while commands
- *     with one key still run, so what must not overtake it (writes; behind a write also reads) is
- *     not sent before it is answered.
+ *     are not parsed (client.c). What was in flight behind it and ran first, or will (is_behind):
+ *     reads are sent again; writes can't be undone, they are counted (order_races). So that it
+ *     does not come to that, a slot that was redirected, or that a refresh gave to another node,
+ *     counts as unstable for some seconds, during which a client has one request of it in flight
+ *     at a time; and a command with several keys is a barrier at all times: in a slot that moves
+ *     it gets TRYAGAIN while commands with one key still run, so what must not overtake it
+ *     (writes; behind a write also reads) is not sent before it is answered.
  * R2  sent again is only what was never written, what the server said it did not execute, or
  *     a read.
  */
@@ -295,10 +295,11 @@ bool kw_request_redirected(struct kw_request *request, struct kw_node *from, str
     if (proxy->near != NULL) {
         kw_near_redirected(proxy, request->slot, redirect.kind == KW_REDIRECT_MOVED);
     }
+    if (redirect.kind == KW_REDIRECT_LATER && may_be_made_up && !kw_redirect_is_servers_own(line)) {
+        return false;
+    }
+    kw_resend_mark_behind(request);
     if (redirect.kind == KW_REDIRECT_LATER) {
-        if (may_be_made_up && !kw_redirect_is_servers_own(line)) {
-            return false;
-        }
         kw__slot_set_unstable(proxy, request->slot);
         kw_backend_want_topology(proxy->backend);
         bool is_scattered = request->command->route == KW_ROUTE_SPLIT && request->leased == NULL &&
@@ -363,6 +364,7 @@ static bool request_lacks_script(struct kw_request *request, struct kw_bytes lin
         !kw_script_is_missing(request, line)) {
         return false;
     }
+    kw_resend_mark_behind(request);
     kw_resend_hold(request);
     if (kw_resend_is_held(request)) {
         request->state = KW_REQUEST_QUEUED;
@@ -372,24 +374,33 @@ static bool request_lacks_script(struct kw_request *request, struct kw_bytes lin
     return true;
 }
 
-/* An answer came while an earlier request of the slot is still on its way: it ran out of turn. A
- * read is asked again when its turn has come; True then.
+/* An answer that is out of turn: an earlier request of the slot is still on its way, or was sent
+ * again when this one was in flight. A read is asked again, when its turn has come; True then.
  */
 static KW_APART bool request_overtook(struct kw_request *request, const struct kw_reply_part *part)
 {
     struct kw_proxy *proxy = request->client->proxy;
+    bool may_retry = kw_command_may_retry(request->command);
 
-    if (request->is_streaming || !part->is_last || !kw_resend_is_held(request)) {
+    if (request->is_behind && may_retry && !part->is_last) {
+        return true; /* the rest will be out of turn, too */
+    }
+    if (request->is_streaming || !part->is_last ||
+        (!request->is_behind && !kw_resend_is_held(request))) {
         return false;
     }
-    if (!kw_command_may_retry(request->command)) {
+    if (!may_retry) {
         KW_STAT_ADD(proxy->stats, order_races, 1);
         return false;
     }
     KW_STAT_ADD(proxy->stats, reads_reissued, 1);
     kw__request_drop_parked(request);
     kw_resend_hold(request);
-    request->state = KW_REQUEST_QUEUED;
+    if (kw_resend_is_held(request)) {
+        request->state = KW_REQUEST_QUEUED;
+    } else {
+        kw_resend_now(request);
+    }
     return true;
 }
 

@@ -3,7 +3,10 @@
  * INVARIANTS
  * I1  is_redirecting is set from the first redirection until the answer; the client counts them.
  * I2  of the requests of one client and slot that are redirecting, only the oldest is in flight or
- *     put aside; the others are QUEUED.
+ *     put aside; the others are QUEUED, or have been in flight since before (I3).
+ * I3  is_behind is set on what was in flight when an older one of its slot was redirected: it runs
+ *     out of turn. It is redirecting from then on, whatever becomes of the older one; so nothing
+ *     younger is sent, and its answer is not believed.
  */
 #include "proxy/resend.h"
 
@@ -12,6 +15,7 @@
 #include "proxy/coalesce.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
+#include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/session/leased.h"
 
@@ -33,6 +37,40 @@ void kw_resend_hold(struct kw_request *request)
         request->is_special = true;
         request->client->redirecting_count++;
     }
+}
+
+void kw_resend_mark_behind(const struct kw_request *request)
+{
+    if (request->is_redirecting || request->slot == KW_SLOT_NONE) {
+        return; /* nothing younger has been sent since */
+    }
+    for (struct kw_request *at = request->next; at != NULL; at = at->next) {
+        bool is_sibling = request->is_part && at->is_part && at->gather == request->gather;
+        bool is_same = at->slot == request->slot && !at->is_redirecting;
+        if (is_sibling || at->state == KW_REQUEST_DONE) {
+            continue;
+        }
+        if (at->is_bunch) {
+            bool has_other = at->is_behind && at->gather->behind_slot != request->slot;
+            at->gather->behind_slot = has_other ? KW_SLOT_NONE : request->slot;
+            at->is_behind = true; /* its parts will be */
+        } else if (is_same && at->is_follower) {
+            kw_coalesce_leave(at);
+            kw__request_drop_parked(at);
+            kw_resend_mark(at);
+            at->state = KW_REQUEST_QUEUED;
+        } else if (is_same && at->state == KW_REQUEST_INFLIGHT && at->leased == NULL) {
+            kw_resend_mark(at);
+        }
+    }
+}
+
+void kw_resend_mark(struct kw_request *request)
+{
+    request->is_behind = true;
+    request->is_redirecting = true;
+    request->is_special = true;
+    request->client->redirecting_count++;
 }
 
 bool kw_resend_is_held(const struct kw_request *request)
@@ -61,6 +99,7 @@ void kw_resend_now(struct kw_request *request)
                                : kw_backend_node_of_slot(backend, request->slot);
 
     KW_ASSERT(request->is_redirecting && request->call.link == NULL);
+    request->is_behind = false;
     if (request->leased != NULL && kw_leased_is_over(request)) {
         return;
     }

@@ -14,6 +14,14 @@
 /* From now until it is answered REQUEST holds back what is younger. */
 void kw_resend_hold(struct kw_request *request);
 
+/* REQUEST will be sent again: what is in flight behind it, for its slot, has run before it, or
+ * will. Its answer may come when REQUEST's second one is there already, and is out of turn all the same.
+ */
+void kw_resend_mark_behind(const struct kw_request *request);
+
+/* For those who divide a request that is marked so: the same for REQUEST, in flight. */
+void kw_resend_mark(struct kw_request *request);
+
 /* True when an earlier one of the same client and slot is on its way again. O(older requests), but
  * O(1) while nothing is.
  */

@@ -53,7 +53,7 @@ DIALOGUES = [
      "CLIENT GETNAME"],
     ["MULTI", "CLIENT SETNAME me", "DISCARD", "CLIENT GETNAME"],
     ["MULTI", "HELLO x", "HELLO 9", "AUTH x", "AUTH a b", "EXEC"],
-    ["MULTI", "CONFIG GET maxmemory", "ACL WHOAMI", "SLOWLOG LEN", "ROLE", "READONLY", "EXEC"],
+    ["MULTI", "CONFIG GET maxmemory", "ACL WHOAMI", "SLOWLOG LEN", "ROLE", "EXEC"],
     ["MULTI", "CLIENT NO-EVICT on", "CLIENT NO-EVICT x", "COMMAND GETKEYS get k",
      "INCR a", "EXEC"],
     ["WATCH a", "MULTI", "CLIENT SETNAME w", "GET a", "CLIENT GETNAME", "EXEC"],

@@ -26,6 +26,7 @@
 #include "base/assert.h"
 #include "proxy/client.h"
 #include "proxy/reply.h"
+#include "proxy/resend.h"
 
 enum {
     BUNCHES_MAX = 16, /* of one window, by the node's index */
@@ -199,7 +200,9 @@ static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *par
     struct kw_client *client = bunch->client;
     bool is_whole = part->is_first && part->is_last;
 
-    if (__builtin_expect(part->type != '*' || !is_whole || client->redirecting_count > 0, 0)) {
+    if (__builtin_expect(part->type != '*' || !is_whole || client->redirecting_count > 0 ||
+                             bunch->is_behind,
+                         0)) {
         bunch_break(bunch, part);
         return;
     }
@@ -296,6 +299,10 @@ static struct kw_request *bunch_divide(struct kw_request *bunch, uint32_t left)
             part->call.len = cut.consumed;
             part->call.next = NULL;
             kw_reply_expect_behind(part, before);
+            if (bunch->is_behind &&
+                (gather->behind_slot == part->slot || gather->behind_slot == KW_SLOT_NONE)) {
+                kw_resend_mark(part);
+            }
             if (first == NULL) {
                 first = part;
             } else {

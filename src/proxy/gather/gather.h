@@ -32,6 +32,7 @@ struct kw_gather {
     struct kw_chunk *keys_chunk;   /* where these two are; NULL: in few */
     struct kw_chunk *script_chunk; /* the command's bytes, while script.c needs them */
     struct kw_scan_step scan;      /* of SCAN */
+    uint16_t behind_slot; /* of bunches that are is_behind: which keys; KW_SLOT_NONE: all */
     bool is_complete;
     uint32_t few[2 * KW_GATHER_FEW_KEYS];
 };

@@ -3,6 +3,8 @@ import time
 
 from language.slots import slot_of
 
+NODES_PATIENCE_S = 20
+
 
 def masters_of(cluster):
     """[(node, [(first, last), ...])] of the masters that serve slots, as a live node says."""
@@ -81,8 +83,7 @@ class Mover:
             keys = old.call("CLUSTER", "GETKEYSINSLOT", slot, batch)
             if not keys:
                 break
-            _ok(old.call("MIGRATE", "127.0.0.1", target["port"], "", 0, 5000, "REPLACE", "KEYS",
-                         *keys))
+            self._migrate(old, target, keys)
             time.sleep(pause_s)       # holds the slot half moved: that is what is tested
         _ok(new.call("CLUSTER", "SETSLOT", slot, "NODE", target["id"]))
         _ok(old.call("CLUSTER", "SETSLOT", slot, "NODE", target["id"]))
@@ -90,6 +91,17 @@ class Mover:
             if port not in (source["port"], target["port"]):
                 _ok(client.call("CLUSTER", "SETSLOT", slot, "NODE", target["id"]))
         self.moves += 1
+
+
+    def _migrate(self, old, target, keys):
+        """A node that was starved for seconds takes the cluster for down, and soon sees it is not."""
+        give_up = time.monotonic() + NODES_PATIENCE_S
+        while True:
+            reply = old.call("MIGRATE", "127.0.0.1", target["port"], "", 0, 5000, "REPLACE",
+                             "KEYS", *keys)
+            if "CLUSTERDOWN" not in repr(reply) or time.monotonic() > give_up:
+                return _ok(reply)
+            time.sleep(0.1)
 
 
 def rounds(count):
