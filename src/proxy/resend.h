@@ -15,7 +15,8 @@
 void kw_resend_hold(struct kw_request *request);
 
 /* REQUEST will be sent again: what is in flight behind it, for its slot, has run before it, or
- * will. Its answer may come when REQUEST's second one is there already, and is out of turn all the same.
+ * will. Its answer may come when REQUEST's second one is there already, and is out of turn all the
+ * same.
  */
 void kw_resend_mark_behind(const struct kw_request *request);
 
