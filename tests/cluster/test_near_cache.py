@@ -56,7 +56,8 @@ def read_until_kept(client, t, *words):
         before = hits(client)
         reply[:] = [client.call(*words)]
         return hits(client) > before
-    until(is_hit, 10 * t.patience, "%r is answered from memory" % (words,))
+    # A fill that got lost holds its key for ten seconds.
+    until(is_hit, 30 * t.patience, "%r is answered from memory" % (words,))
     return reply[0]
 
 

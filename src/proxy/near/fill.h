@@ -19,7 +19,8 @@ struct kw_fill {
     uint64_t cache_number;                        /* that TOKEN is of */
     uint64_t token;
     uint64_t hash;
-    uint64_t sent_us; /* before it was */
+    uint64_t sent_us; /* before it was; of the clock, as a loop's time may be older than what was
+                         seen, or wished, elsewhere */
     enum kw_near_role role;
     uint8_t proto;     /* of the clients that it is for, 2 or 3: WHOLE only */
     bool is_of_fields; /* of a hash, whose fields may be over on their own */

@@ -22,6 +22,7 @@
  */
 #include "proxy/near/origin.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -133,7 +134,7 @@ void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill)
 {
     struct kw_bytes pttl[] = {{"PTTL", 4}, kw__fill_name(fill)};
 
-    fill->sent_us = origin->near->now_us;
+    fill->sent_us = kw_clock_us();
     fill->domain = origin->domain;
     fill->is_blind = origin->is_blind;
     kw_list_append(&origin->sent, &fill->sent);
@@ -154,7 +155,7 @@ void kw__origin_sign(struct kw_origin *origin)
     struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
     struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
     sign->is_sign = true;
-    sign->sent_us = near->now_us;
+    sign->sent_us = kw_clock_us();
     sign->domain = origin->domain;
     kw_list_init(&sign->sent);
     kw_list_append(&origin->sent, &sign->sent);

@@ -146,7 +146,13 @@ static KW_APART void key_heed(struct kw_near *near, struct kw_request *request,
     if (is_kept && part->is_last) {
         near_witness(near, &read, &key, part->bytes);
     } else if (is_kept) {
-        kw__near_seen(near, request->slot); /* it passes in parts: too large to be compared */
+        /* It passes in parts, too large to be compared. Were the next read the one to wish for a
+         * sign, its own reply would come behind that, and so on. */
+        struct kw_cache_found found;
+        kw__near_seen(near, request->slot);
+        if (kw_cache_get(near->worker, &key.key, &found)) {
+            kw__fill_wish(near, request->slot, found.domain);
+        }
     }
     if (is_hot && near_wants(near, key.key.name, request->slot)) {
         kw__fill_start(near, &read, &key, &wire, 1);
