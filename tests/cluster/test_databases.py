@@ -1,36 +1,16 @@
 """SELECT in front of a plain server: every class of commands stays in its database."""
-import subprocess
 import threading
 import time
 
-from language.keyway import free_port
 from support.testing import NONE, test
 from support.wait import until
 
 LOST = "ERR keyway: no database is selected since the last SELECT failed; SELECT one first"
 
 
-def start_server(t, *words):
-    """A plain redis-server; its port."""
-    port = free_port()
-    server = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", t.folder]
-                              + list(words), stdout=subprocess.DEVNULL)
-    t.closing.callback(server.wait)
-    t.closing.callback(server.terminate)
-
-    def answers():
-        try:
-            with t.direct(port) as client:
-                return client.call("PING") == b"PONG"
-        except OSError:
-            return False
-    until(answers, 5, "the server answers")
-    return port
-
-
 @test(cluster=NONE, keyway=False)
 def a_plain_server_tells_how_many_databases_it_has(t):
-    port = start_server(t, "--databases", "5")
+    port = t.start_server("--databases", "5")
     t.start_keyway(seeds=["127.0.0.1:%d" % port])
     client = t.client()
     until(lambda: client.call("CONFIG", "GET", "databases") == [b"databases", b"5"], 5,
@@ -46,7 +26,7 @@ def a_plain_server_tells_how_many_databases_it_has(t):
 
 @test(cluster=NONE, keyway=False)
 def every_class_of_commands_stays_in_its_database(t):
-    port = start_server(t)
+    port = t.start_server()
     t.start_keyway(seeds=["127.0.0.1:%d" % port])
     for version in (2, 3):
         client, direct = t.client(), t.direct(port)
@@ -112,7 +92,7 @@ def a_failed_select_lets_nothing_reach_database_0(t):
 @test(cluster=NONE, keyway=False)
 def keys_of_a_plain_server_need_not_share_a_slot(t):
     """It has all of them: what it can do at once it does at once, also through keyway."""
-    other, port = start_server(t), start_server(t)
+    other, port = t.start_server(), t.start_server()
     t.start_keyway(seeds=["127.0.0.1:%d" % port])
     commands = [
         ("MSET", "a", 1, "b", 2, "c", 3), ("MGET", "a", "b", "c"), ("RENAME", "a", "z"),

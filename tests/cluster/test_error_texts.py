@@ -7,7 +7,6 @@ import socket
 
 from support.client import encode
 from support.testing import test
-from test_databases import start_server
 
 # To a plain server and to keyway's standalone personality.
 PLAIN = [
@@ -48,7 +47,7 @@ PROTOCOL = [
 
 @test()
 def errors_that_clients_match_on_are_those_of_redis(t):
-    plain = start_server(t)
+    plain = t.start_server()
     differences = []
     for version in ("2", "3"):
         for scene in PLAIN:
@@ -64,7 +63,7 @@ def errors_that_clients_match_on_are_those_of_redis(t):
 
 @test()
 def protocol_errors_are_those_of_redis_and_close(t):
-    plain = start_server(t)
+    plain = t.start_server()
     differences = []
     for data in PROTOCOL:
         theirs, ours = until_closed(plain, data), until_closed(t.keyway.port, data)

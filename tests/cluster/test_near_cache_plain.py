@@ -1,7 +1,4 @@
 """The near cache before a plain server: a write takes what it touches, and nothing else."""
-import subprocess
-
-from language.keyway import free_port
 from support.testing import NONE, test
 from support.wait import until
 from test_near_cache import ON, all_nodes_track, figures, hits, read_until_kept
@@ -9,19 +6,7 @@ from test_near_cache import ON, all_nodes_track, figures, hits, read_until_kept
 
 def start(t):
     """A plain redis-server, and keyway before it."""
-    port = free_port()
-    server = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", t.folder],
-                              stdout=subprocess.DEVNULL)
-    t.closing.callback(server.wait)
-    t.closing.callback(server.terminate)
-
-    def answers():
-        try:
-            with t.direct(port) as client:
-                return client.call("PING") == b"PONG"
-        except OSError:
-            return False
-    until(answers, 10 * t.patience, "the server answers")
+    port = t.start_server()
     t.start_keyway(seeds=["127.0.0.1:%d" % port], arguments=ON)
     all_nodes_track(t, 1)
     return port
@@ -128,23 +113,9 @@ def what_an_operator_writes_at_one_node_is_seen(t):
 def nobody_reads_from_memory_what_keyway_may_not_read(t):
     """All clients are one user to the nodes: keyway's. What it may not read is neither answered nor
     kept, and clients can't become another user, who might read what others have loaded."""
-    port = free_port()
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--save", "", "--dir", t.folder, "--user", "kw", "on",
-         ">secret", "~open:*", "~keyway:near:*", "+@all", "--user", "alice", "on", ">pw", "~*", "+@all"],
-        stdout=subprocess.DEVNULL)
-    t.closing.callback(server.wait)
-    t.closing.callback(server.terminate)
-    direct = []
-
-    def answers():
-        try:
-            direct[:] = [t.direct(port)]
-            return direct[0].call("PING") == b"PONG"
-        except OSError:
-            return False
-    until(answers, 10 * t.patience, "the server answers")
-    direct[0].pipeline([("SET", "open:k", "v"), ("SET", "closed:k", "secret")])
+    port = t.start_server("--user", "kw", "on", ">secret", "~open:*", "~keyway:near:*", "+@all",
+                          "--user", "alice", "on", ">pw", "~*", "+@all")
+    t.direct(port).pipeline([("SET", "open:k", "v"), ("SET", "closed:k", "secret")])
     t.start_keyway(seeds=["127.0.0.1:%d" % port], is_waited_for=False, arguments=ON + [
         "--cluster-auth-user", "kw", "--cluster-auth-pass", "secret"])
     t.keyway.wait_until_it_answers()

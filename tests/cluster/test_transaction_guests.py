@@ -6,7 +6,6 @@ from support.client import Client, encode
 from support.single import single_redis
 from support.testing import NONE, test
 from support.wait import until
-from test_databases import start_server
 
 PATIENCE_S = 60
 MARK = b"here-all-of-it-has-come"
@@ -95,8 +94,8 @@ def dialogues_about_all_masters_and_other_clients_inside_multi_are_those_of_redi
 
 @test(cluster=NONE, keyway=False)
 def select_inside_multi_is_that_of_redis(t):
-    port = start_server(t, "--databases", "4")
-    other = start_server(t, "--databases", "4")
+    port = t.start_server("--databases", "4")
+    other = t.start_server("--databases", "4")
     t.start_keyway(seeds=["127.0.0.1:%d" % port])
     client = t.client()
     until(lambda: client.call("CONFIG", "GET", "databases") == [b"databases", b"4"], PATIENCE_S,

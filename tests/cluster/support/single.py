@@ -1,4 +1,4 @@
-"""One plain redis-server, without a cluster: what keyway's answers are compared with."""
+"""One plain redis-server, without a cluster: behind keyway, or what its answers are compared with."""
 import contextlib
 import random
 import shutil
@@ -12,13 +12,13 @@ from .wait import until
 
 
 @contextlib.contextmanager
-def single_redis():
-    """The port of a redis-server that lives as long as the block."""
+def single_redis(*words):
+    """The port of a redis-server, with WORDS among its arguments, that lives as long as the block."""
     folder = tempfile.mkdtemp(prefix="keyway-single-")
     port = random.choice([p for p in random.sample(PORTS, 50) if port_is_free(p)])
     server = subprocess.Popen(
         dies_with_us() + ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir",
-                          folder, "--save", "", "--appendonly", "no", "--logfile", "log"],
+                          folder, "--save", "", "--appendonly", "no", "--logfile", "log", *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def answers():

@@ -22,6 +22,7 @@ from language.machine import slowness
 from local_cluster import LocalCluster
 
 from .client import Client
+from .single import single_redis
 
 NONE, SHARED, FRESH = "none", "shared", "fresh"
 # Short enough that a failover fits into a test; long enough for a busy machine.
@@ -113,6 +114,10 @@ class Context:
             with self.client() as client:
                 return all(reply is None for reply in client.pipeline([("GET", k) for k in keys]))
         until(all_answer, timeout_s * self.patience, "keyway reaches every slot")
+
+    def start_server(self, *words):
+        """The port of a plain redis-server with WORDS among its arguments."""
+        return self.closing.enter_context(single_redis(*words))
 
     # -- clients --
 
