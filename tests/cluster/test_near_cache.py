@@ -56,8 +56,7 @@ def read_until_kept(client, t, *words):
         before = hits(client)
         reply[:] = [client.call(*words)]
         return hits(client) > before
-    # A fill that got lost holds its key for ten seconds.
-    until(is_hit, 30 * t.patience, "%r is answered from memory" % (words,))
+    until(is_hit, 10 * t.patience, "%r is answered from memory" % (words,))
     return reply[0]
 
 

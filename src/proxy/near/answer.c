@@ -259,8 +259,7 @@ static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain)
     }
 #endif
 #ifndef KW_KNOCKOUT_WITNESS
-    if (heard_us <= atomic_load_explicit(&shared->slots[slot].seen_us, memory_order_acquire) ||
-        heard_us <= atomic_load_explicit(&shared->all_seen_us, memory_order_acquire)) {
+    if (heard_us <= kw__near_seen_us(shared, slot)) {
         kw__fill_wish(near, slot, domain);
         return false;
     }

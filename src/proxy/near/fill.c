@@ -68,11 +68,16 @@ void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain)
 {
     struct kw_near_shared *shared = near->shared;
     const struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, slot);
+    uint64_t seen_us = kw__near_seen_us(shared, slot);
     uint64_t wished_us = atomic_load(&shared->wished_us[domain]);
 
-    if (node == NULL || wished_us > atomic_load(&shared->heard_us[domain]) ||
-        !atomic_compare_exchange_strong(&shared->wished_us[domain], &wished_us, near->now_us)) {
-        return; /* a sign that was sent at that time or later is on its way */
+    while (wished_us < seen_us &&
+           !atomic_compare_exchange_weak(&shared->wished_us[domain], &wished_us, seen_us)) {
+        /* another wish has come in between */
+    }
+    if (node == NULL || wished_us >= seen_us ||
+        wished_us >= atomic_load(&shared->heard_us[domain])) {
+        return; /* a sign was wished before, and has not come: whose end looks at ours (O5) */
     }
     struct kw_fill *wish = kw_alloc_zero(1, sizeof *wish);
     wish->errand.visit = fill_visit;

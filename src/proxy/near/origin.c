@@ -19,6 +19,8 @@
  * O3  the feed is always read: a node would collect what it pushes without limit.
  * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come
  *     or the connection is lost: also when all that was kept of the node goes (a null push).
+ * O5  while the node has not been heard of since what somebody wished, something newer than the wish
+ *     is under way to the node, or a wish to this worker (fill.c).
  */
 #include "proxy/near/origin.h"
 
@@ -382,12 +384,20 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
     kw__fill_end(origin->near, fill, value);
 }
 
-/* The node has answered what was sent with FILL (O2). */
+/* The node has answered what was sent with FILL (O2), which is no longer in origin->sent. */
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
 {
-    if (fill->domain == origin->domain && !fill->is_given_up) {
-        atomic_store_explicit(&origin->near->shared->heard_us[origin->domain], fill->sent_us,
-                              memory_order_release);
+    struct kw_near_shared *shared = origin->near->shared;
+
+    if (fill->domain != origin->domain || fill->is_given_up) {
+        return;
+    }
+    atomic_store(&shared->heard_us[origin->domain], fill->sent_us);
+    uint64_t wished_us = atomic_load(&shared->wished_us[origin->domain]); /* behind that: fill.c */
+    const struct kw_fill *last = KW_LIST_ENTRY(origin->sent.prev, struct kw_fill, sent);
+    if (wished_us >= fill->sent_us &&
+        (kw_list_is_empty(&origin->sent) || last->sent_us <= wished_us)) {
+        kw__origin_sign(origin); /* O5 */
     }
 }
 

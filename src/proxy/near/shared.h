@@ -97,7 +97,7 @@ struct kw_near_shared {
     _Atomic uint16_t publishing[KW_SLOTS_COUNT];
     _Atomic uint32_t tellers_count;
     /* By domain. When the last command was sent that its node has answered: what changed before is
-     * gone. And when somebody last wished that it were later.
+     * gone. And what somebody wished it were later than: a reply was seen then.
      */
     _Atomic uint64_t heard_us[KW_CACHE_DOMAINS];
     _Atomic uint64_t wished_us[KW_CACHE_DOMAINS];
@@ -214,6 +214,15 @@ static inline enum kw_near_role kw__near_role(const struct kw_near *near,
  * heard of since. KW_SLOT_NONE: of all slots.
  */
 void kw__near_seen(struct kw_near *near, uint16_t slot);
+
+/* When SLOT was seen last. */
+static inline uint64_t kw__near_seen_us(const struct kw_near_shared *shared, uint16_t slot)
+{
+    uint64_t slot_us = atomic_load_explicit(&shared->slots[slot].seen_us, memory_order_acquire);
+    uint64_t all_us = atomic_load_explicit(&shared->all_seen_us, memory_order_acquire);
+
+    return slot_us > all_us ? slot_us : all_us;
+}
 
 /* A worker joins the cache, which is made for CONFIG when there is none; NULL: it can't be now.
  * Then kw__shared_ready(): it counts its writes; leaving is the same in reverse.
