@@ -18,6 +18,7 @@ enum { NODE_PLAIN = 1, NODE_PACKED = 2 }; /* of KW_RDB_LIST_LISTPACKS: one eleme
 
 struct build {
     struct kw_store_worker *worker;
+    enum kw_rdb_type type;
     enum kw_kind kind;
     void *object;
     struct kw_bytes first; /* a field or member whose other half is not there yet */
@@ -25,100 +26,55 @@ struct build {
     bool is_damaged;
 };
 
-static enum kw_kind kind_of_type(enum kw_rdb_type type);
 static void *object_new(struct kw_store_worker *worker, enum kw_kind kind);
-static void build_plain(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type);
-static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type);
-static void build_nodes(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type);
-static void build_packed(struct build *build, struct kw_rdb *rdb, enum kw_packed_form form);
-static void add_packed(struct build *build, enum kw_packed_form form, struct kw_bytes bytes);
+static void build_plain(struct build *build, struct kw_rdb *rdb);
+static void build_scored(struct build *build, struct kw_rdb *rdb);
+static void build_nodes(struct build *build, struct kw_rdb *rdb);
+static void build_packed(struct build *build, struct kw_rdb *rdb);
+static void add_packed(struct build *build, struct kw_bytes bytes);
 static void add(struct build *build, struct kw_bytes text);
 static void add_pair(struct build *build, struct kw_bytes first, struct kw_bytes second);
 static void add_scored(struct build *build, struct kw_bytes member, double score);
 
+/* What a type becomes, and who reads it. */
+static const struct rdb_row {
+    void (*build)(struct build *build, struct kw_rdb *rdb); /* NULL: this store has no such kind */
+    enum kw_kind kind;
+    enum kw_packed_form packed; /* of build_packed() and build_nodes() */
+} rdb_rows[] = {
+    [KW_RDB_LIST] = {build_plain, KW_KIND_LIST, 0},
+    [KW_RDB_SET] = {build_plain, KW_KIND_SET, 0},
+    [KW_RDB_ZSET_TEXT] = {build_scored, KW_KIND_ZSET, 0},
+    [KW_RDB_HASH] = {build_plain, KW_KIND_HASH, 0},
+    [KW_RDB_ZSET] = {build_scored, KW_KIND_ZSET, 0},
+    [KW_RDB_HASH_ZIPMAP] = {build_packed, KW_KIND_HASH, KW_PACKED_ZIPMAP},
+    [KW_RDB_LIST_ZIPLIST] = {build_packed, KW_KIND_LIST, KW_PACKED_ZIPLIST},
+    [KW_RDB_SET_INTSET] = {build_packed, KW_KIND_SET, KW_PACKED_INTSET},
+    [KW_RDB_ZSET_ZIPLIST] = {build_packed, KW_KIND_ZSET, KW_PACKED_ZIPLIST},
+    [KW_RDB_HASH_ZIPLIST] = {build_packed, KW_KIND_HASH, KW_PACKED_ZIPLIST},
+    [KW_RDB_LIST_ZIPLISTS] = {build_nodes, KW_KIND_LIST, KW_PACKED_ZIPLIST},
+    [KW_RDB_HASH_LISTPACK] = {build_packed, KW_KIND_HASH, KW_PACKED_LISTPACK},
+    [KW_RDB_ZSET_LISTPACK] = {build_packed, KW_KIND_ZSET, KW_PACKED_LISTPACK},
+    [KW_RDB_LIST_LISTPACKS] = {build_nodes, KW_KIND_LIST, KW_PACKED_LISTPACK},
+};
+
 void *kw__rdb_object(struct kw_store_worker *worker, struct kw_rdb *rdb, enum kw_rdb_type type,
                      enum kw_kind *kind)
 {
-    struct build build = {.worker = worker, .kind = kind_of_type(type)};
-
-    *kind = build.kind;
-    if (build.kind == KW_KIND_COUNT) {
+    if ((size_t)type >= sizeof rdb_rows / sizeof *rdb_rows || rdb_rows[type].build == NULL) {
+        *kind = KW_KIND_COUNT;
         return NULL;
     }
+    struct build build = {.worker = worker, .type = type, .kind = rdb_rows[type].kind};
+    *kind = build.kind;
     build.object = object_new(worker, build.kind);
-    switch (type) {
-    case KW_RDB_ZSET_TEXT:
-    case KW_RDB_ZSET:
-        build_scored(&build, rdb, type);
-        break;
-    case KW_RDB_LIST_ZIPLISTS:
-    case KW_RDB_LIST_LISTPACKS:
-        build_nodes(&build, rdb, type);
-        break;
-    case KW_RDB_HASH_ZIPMAP:
-        build_packed(&build, rdb, KW_PACKED_ZIPMAP);
-        break;
-    case KW_RDB_SET_INTSET:
-        build_packed(&build, rdb, KW_PACKED_INTSET);
-        break;
-    case KW_RDB_LIST_ZIPLIST:
-    case KW_RDB_ZSET_ZIPLIST:
-    case KW_RDB_HASH_ZIPLIST:
-        build_packed(&build, rdb, KW_PACKED_ZIPLIST);
-        break;
-    case KW_RDB_HASH_LISTPACK:
-    case KW_RDB_ZSET_LISTPACK:
-        build_packed(&build, rdb, KW_PACKED_LISTPACK);
-        break;
-    case KW_RDB_STRING:
-    case KW_RDB_LIST:
-    case KW_RDB_SET:
-    case KW_RDB_HASH:
-    case KW_RDB_MODULE_FIRST:
-    case KW_RDB_MODULE_LAST:
-    case KW_RDB_STREAM:
-    case KW_RDB_STREAM_2:
-    default:
-        build_plain(&build, rdb, type);
-    }
+    rdb_rows[type].build(&build, rdb);
     const struct kw_object_kind *row = kw_object_kind(build.kind);
     if (rdb->is_damaged || build.is_damaged || build.has_first || row->count(build.object) == 0) {
         row->free(worker, build.object);
         return NULL;
     }
     return build.object;
-}
-
-/* KW_KIND_COUNT: it is none that this store has. */
-static enum kw_kind kind_of_type(enum kw_rdb_type type)
-{
-    switch (type) {
-    case KW_RDB_LIST:
-    case KW_RDB_LIST_ZIPLIST:
-    case KW_RDB_LIST_ZIPLISTS:
-    case KW_RDB_LIST_LISTPACKS:
-        return KW_KIND_LIST;
-    case KW_RDB_SET:
-    case KW_RDB_SET_INTSET:
-        return KW_KIND_SET;
-    case KW_RDB_ZSET_TEXT:
-    case KW_RDB_ZSET:
-    case KW_RDB_ZSET_ZIPLIST:
-    case KW_RDB_ZSET_LISTPACK:
-        return KW_KIND_ZSET;
-    case KW_RDB_HASH:
-    case KW_RDB_HASH_ZIPMAP:
-    case KW_RDB_HASH_ZIPLIST:
-    case KW_RDB_HASH_LISTPACK:
-        return KW_KIND_HASH;
-    case KW_RDB_STRING:
-    case KW_RDB_MODULE_FIRST:
-    case KW_RDB_MODULE_LAST:
-    case KW_RDB_STREAM:
-    case KW_RDB_STREAM_2:
-    default:
-        return KW_KIND_COUNT;
-    }
 }
 
 static void *object_new(struct kw_store_worker *worker, enum kw_kind kind)
@@ -139,30 +95,31 @@ static void *object_new(struct kw_store_worker *worker, enum kw_kind kind)
 }
 
 /* A count, and as many texts, or pairs of them. */
-static void build_plain(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type)
+static void build_plain(struct build *build, struct kw_rdb *rdb)
 {
+    bool has_pairs = build->kind == KW_KIND_HASH;
     uint64_t count = kw__rdb_length(rdb);
     struct kw_rdb_text first;
     struct kw_rdb_text second;
 
     for (uint64_t i = 0; i < count && !rdb->is_damaged && !build->is_damaged; i++) {
         kw__rdb_text(rdb, &first);
-        if (type == KW_RDB_HASH) {
+        if (has_pairs) {
             kw__rdb_text(rdb, &second);
         }
-        if (!rdb->is_damaged && type == KW_RDB_HASH) {
+        if (!rdb->is_damaged && has_pairs) {
             add_pair(build, first.bytes, second.bytes);
         } else if (!rdb->is_damaged) {
             add(build, first.bytes);
         }
         kw__rdb_text_deinit(&first);
-        if (type == KW_RDB_HASH) {
+        if (has_pairs) {
             kw__rdb_text_deinit(&second);
         }
     }
 }
 
-static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type)
+static void build_scored(struct build *build, struct kw_rdb *rdb)
 {
     uint64_t count = kw__rdb_length(rdb);
     struct kw_rdb_text member;
@@ -170,7 +127,7 @@ static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_ty
     kw_zset_spread(build->worker, build->object); /* a flat one has no -0, as in redis */
     for (uint64_t i = 0; i < count && !rdb->is_damaged && !build->is_damaged; i++) {
         kw__rdb_text(rdb, &member);
-        double score = type == KW_RDB_ZSET ? kw__rdb_double(rdb) : kw__rdb_double_text(rdb);
+        double score = build->type == KW_RDB_ZSET ? kw__rdb_double(rdb) : kw__rdb_double_text(rdb);
         if (!rdb->is_damaged) {
             add_scored(build, member.bytes, score);
         }
@@ -179,15 +136,15 @@ static void build_scored(struct build *build, struct kw_rdb *rdb, enum kw_rdb_ty
     kw_zset_flatten(build->worker, build->object);
 }
 
-static void build_nodes(struct build *build, struct kw_rdb *rdb, enum kw_rdb_type type)
+static void build_nodes(struct build *build, struct kw_rdb *rdb)
 {
-    bool is_new = type == KW_RDB_LIST_LISTPACKS;
+    bool has_forms = build->type == KW_RDB_LIST_LISTPACKS;
     uint64_t count = kw__rdb_length(rdb);
 
     for (uint64_t i = 0; i < count && !rdb->is_damaged && !build->is_damaged; i++) {
-        uint64_t form = is_new ? kw__rdb_length(rdb) : NODE_PACKED;
+        uint64_t form = has_forms ? kw__rdb_length(rdb) : NODE_PACKED;
         if (form == NODE_PACKED) {
-            build_packed(build, rdb, is_new ? KW_PACKED_LISTPACK : KW_PACKED_ZIPLIST);
+            build_packed(build, rdb);
             continue;
         }
         struct kw_rdb_text text;
@@ -200,24 +157,24 @@ static void build_nodes(struct build *build, struct kw_rdb *rdb, enum kw_rdb_typ
     }
 }
 
-static void build_packed(struct build *build, struct kw_rdb *rdb, enum kw_packed_form form)
+static void build_packed(struct build *build, struct kw_rdb *rdb)
 {
     struct kw_rdb_text text;
 
     kw__rdb_text(rdb, &text);
     if (!rdb->is_damaged) {
-        add_packed(build, form, text.bytes);
+        add_packed(build, text.bytes);
     }
     kw__rdb_text_deinit(&text);
 }
 
-static void add_packed(struct build *build, enum kw_packed_form form, struct kw_bytes bytes)
+static void add_packed(struct build *build, struct kw_bytes bytes)
 {
     bool has_pairs = build->kind == KW_KIND_HASH || build->kind == KW_KIND_ZSET;
     struct kw_packed packed;
     struct kw_bytes text;
 
-    kw__packed_begin(&packed, form, bytes);
+    kw__packed_begin(&packed, rdb_rows[build->type].packed, bytes);
     while (!build->is_damaged && kw__packed_next(&packed, &text)) {
         if (!has_pairs) {
             add(build, text);
