@@ -11,6 +11,8 @@
  */
 #include "store/dump/packed.h"
 
+#include "base/number.h"
+
 enum {
     LISTPACK_HEADER_BYTES = 6,
     ZIPLIST_HEADER_BYTES = 10,
@@ -28,7 +30,6 @@ static bool take_number(struct kw_packed *packed, size_t header, size_t width,
                         struct kw_bytes *text);
 static bool give_number(struct kw_packed *packed, int64_t number, struct kw_bytes *text);
 static bool skip(struct kw_packed *packed, size_t len);
-static uint64_t number_at(const char *at, size_t len);
 
 void kw__packed_begin(struct kw_packed *packed, enum kw_packed_form form, struct kw_bytes bytes)
 {
@@ -44,11 +45,11 @@ void kw__packed_begin(struct kw_packed *packed, enum kw_packed_form form, struct
     if (!skip(packed, headers[form])) {
         return;
     }
-    uint64_t first = form == KW_PACKED_ZIPMAP ? 0 : number_at(bytes.data, 4);
+    uint64_t first = form == KW_PACKED_ZIPMAP ? 0 : kw_number_at(bytes.data, 4);
     if (form == KW_PACKED_INTSET) {
         packed->width = (unsigned)first;
         packed->is_damaged = (first != 2 && first != 4 && first != 8) ||
-                             packed->rest.len != number_at(bytes.data + 4, 4) * first;
+                             packed->rest.len != kw_number_at(bytes.data + 4, 4) * first;
         return;
     }
     bool has_end = packed->rest.len > 0 && (unsigned char)bytes.data[bytes.len - 1] == PACKED_END;
@@ -99,7 +100,7 @@ static bool next_of_listpack(struct kw_packed *packed, struct kw_bytes *text)
     } else if (first < 0xf0) {
         is_there = take_text(packed, 2, (first & 0x0f) << 8 | second, text);
     } else if (first == 0xf0) {
-        is_there = packed->rest.len > 5 && take_text(packed, 5, number_at(begin + 1, 4), text);
+        is_there = packed->rest.len > 5 && take_text(packed, 5, kw_number_at(begin + 1, 4), text);
     } else if (first <= 0xf4) {
         is_there = take_number(packed, 1, first == 0xf4 ? 8 : first - 0xef, text);
     }
@@ -126,7 +127,7 @@ static bool next_of_ziplist(struct kw_packed *packed, struct kw_bytes *text)
     } else if (first < 0x80) {
         is_there = take_text(packed, 2, (first & 0x3f) << 8 | second, text);
     } else if (first == 0x80) { /* the highest byte first */
-        uint64_t len = packed->rest.len > 5 ? number_at(packed->rest.data + 1, 4) : UINT32_MAX;
+        uint64_t len = packed->rest.len > 5 ? kw_number_at(packed->rest.data + 1, 4) : UINT32_MAX;
         is_there = take_text(packed, 5, __builtin_bswap32((uint32_t)len), text);
     } else if (first > 0xf0 && first < 0xfe) {
         is_there = skip(packed, 1) && give_number(packed, (int64_t)first - 0xf1, text);
@@ -163,7 +164,7 @@ static bool take_long_length(struct kw_packed *packed, size_t *len)
     if (*len != LONG_LENGTH) {
         return *len < LONG_LENGTH && skip(packed, 1);
     }
-    *len = packed->rest.len > 5 ? number_at(packed->rest.data + 1, 4) : 0;
+    *len = packed->rest.len > 5 ? kw_number_at(packed->rest.data + 1, 4) : 0;
     return packed->rest.len > 5 && skip(packed, 5);
 }
 
@@ -187,8 +188,7 @@ static bool take_number(struct kw_packed *packed, size_t header, size_t width,
     if (!skip(packed, width)) {
         return false;
     }
-    unsigned unused = (unsigned)(64 - 8 * width);
-    return give_number(packed, (int64_t)(number_at(at, width) << unused) >> unused, text);
+    return give_number(packed, kw_number_signed_at(at, width), text);
 }
 
 static bool give_number(struct kw_packed *packed, int64_t number, struct kw_bytes *text)
@@ -209,14 +209,4 @@ static bool skip(struct kw_packed *packed, size_t len)
     packed->rest.data += len;
     packed->rest.len -= len;
     return true;
-}
-
-static uint64_t number_at(const char *at, size_t len)
-{
-    uint64_t number = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        number |= (uint64_t)(unsigned char)at[i] << (8 * i);
-    }
-    return number;
 }

@@ -7,6 +7,7 @@
  *     11000011 length length ...   no length: a text of the second length, compressed to the first
  */
 #include "base/mem.h"
+#include "base/number.h"
 #include "store/dump/rdb.h"
 
 #include <isa-l/crc64.h>
@@ -27,18 +28,16 @@ static void read_compressed(struct kw_rdb *rdb, struct kw_rdb_text *text);
 
 bool kw__rdb_is_sound(struct kw_bytes payload)
 {
-    uint64_t sum = 0;
-
     if (payload.len < KW_RDB_FOOTER_BYTES) {
         return false;
     }
     const char *footer = payload.data + payload.len - KW_RDB_FOOTER_BYTES;
-    unsigned version = (unsigned char)footer[0] | (unsigned)(unsigned char)footer[1] << 8;
-    memcpy(&sum, footer + 2, sizeof sum);
+    uint64_t version = kw_number_at(footer, 2);
+    uint64_t sum = kw_number_at(footer + 2, sizeof sum);
     /* The library inverts the sum before and behind: redis does not. */
     uint64_t inverted =
         crc64_jones_refl(UINT64_MAX, (const unsigned char *)payload.data, payload.len - sizeof sum);
-    return version <= KW_RDB_VERSION && le64toh(sum) == ~inverted;
+    return version <= KW_RDB_VERSION && sum == ~inverted;
 }
 
 uint64_t kw__rdb_length(struct kw_rdb *rdb)
@@ -145,13 +144,8 @@ static uint64_t read_highest_first(struct kw_rdb *rdb, size_t len)
 static int64_t read_lowest_first(struct kw_rdb *rdb, size_t len)
 {
     const char *bytes = kw__rdb_take(rdb, len);
-    uint64_t number = 0;
 
-    for (size_t i = 0; bytes != NULL && i < len; i++) {
-        number |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    }
-    unsigned unused = (unsigned)(64 - 8 * len);
-    return (int64_t)(number << unused) >> unused;
+    return bytes == NULL ? 0 : kw_number_signed_at(bytes, len);
 }
 
 static void read_compressed(struct kw_rdb *rdb, struct kw_rdb_text *text)

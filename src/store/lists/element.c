@@ -20,6 +20,7 @@
 #include "store/lists/element.h"
 
 #include "base/assert.h"
+#include "base/number.h"
 
 enum {
     HEAD_SHORT_TEXT = 0x80,
@@ -191,17 +192,6 @@ static size_t element_pack_tail(size_t size, char *tail)
     return bytes;
 }
 
-/* BYTES bytes at AT, the lowest first. */
-static uint64_t element_take(const char *at, size_t bytes)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < bytes; i++) {
-        value |= (uint64_t)(unsigned char)at[i] << (8 * i);
-    }
-    return value;
-}
-
 static void element_shape(const char *at, struct element_shape *shape)
 {
     static const uint8_t number_bytes[] = {0, 2, 3, 4, 8};
@@ -222,17 +212,11 @@ static void element_shape(const char *at, struct element_shape *shape)
         shape->text_bytes = (head & 15) << 8 | (unsigned char)at[1];
     } else if (head == HEAD_LONG_TEXT) {
         shape->head_bytes = 5;
-        shape->text_bytes = element_take(at + 1, 4);
+        shape->text_bytes = kw_number_at(at + 1, 4);
     } else {
         shape->head_bytes = 1 + (size_t)number_bytes[head - HEAD_LONG_TEXT];
         shape->is_number = true;
     }
-}
-
-/* VALUE of BITS bits with its sign. */
-static int64_t element_signed(uint64_t value, unsigned bits)
-{
-    return (int64_t)(value << (64 - bits)) >> (64 - bits);
 }
 
 static int64_t element_number(const char *at)
@@ -244,14 +228,14 @@ static int64_t element_number(const char *at)
     }
     switch (head) {
     case HEAD_INT_16:
-        return element_signed(element_take(at + 1, 2), 16);
+        return kw_number_signed_at(at + 1, 2);
     case HEAD_INT_24:
-        return element_signed(element_take(at + 1, 3), 24);
+        return kw_number_signed_at(at + 1, 3);
     case HEAD_INT_32:
-        return element_signed(element_take(at + 1, 4), 32);
+        return kw_number_signed_at(at + 1, 4);
     case HEAD_INT_64:
-        return (int64_t)element_take(at + 1, 8);
+        return kw_number_signed_at(at + 1, 8);
     default:
-        return element_signed((head & 31) << 8 | (unsigned char)at[1], 13);
+        return kw_number_signed((head & 31) << 8 | (unsigned char)at[1], 13);
     }
 }
