@@ -272,6 +272,29 @@ bool kw_text_glob(struct kw_bytes pattern, struct kw_bytes text, bool is_nocase)
     return p == pattern.len;
 }
 
+bool kw_text_places(size_t len, int64_t *first, int64_t *last)
+{
+    int64_t count = (int64_t)len;
+
+    *first = *first < 0 ? *first + count : *first;
+    *last = *last < 0 ? *last + count : *last;
+    *first = *first < 0 ? 0 : *first;
+    *last = *last < 0 ? 0 : *last;
+    *last = *last >= count ? count - 1 : *last;
+    return *first <= *last;
+}
+
+struct kw_bytes kw_text_range(struct kw_bytes text, int64_t first, int64_t last)
+{
+    /* Both before the beginning would else be the first byte. */
+    bool is_backwards = first < 0 && last < 0 && first > last;
+
+    if (is_backwards || !kw_text_places(text.len, &first, &last)) {
+        return KW_BYTES("");
+    }
+    return kw_bytes_of(text.data + first, (size_t)(last - first) + 1);
+}
+
 size_t kw_text_printable(struct kw_bytes bytes, char *out, size_t out_size)
 {
     size_t len = bytes.len < out_size - 1 ? bytes.len : out_size - 1;

@@ -49,6 +49,14 @@ KW_CHECK enum kw_status kw_text_to_size(struct kw_bytes text, uint64_t *size_byt
  */
 bool kw_text_glob(struct kw_bytes pattern, struct kw_bytes text, bool is_nocase);
 
+/* As redis counts in LEN places: FIRST and LAST from the end when they are negative; what lies
+ * outside is left out. False when nothing lies between.
+ */
+bool kw_text_places(size_t len, int64_t *first, int64_t *last);
+
+/* What of TEXT lies from FIRST to LAST, as GETRANGE cuts it. */
+struct kw_bytes kw_text_range(struct kw_bytes text, int64_t first, int64_t last);
+
 /* Copy BYTES to OUT (size OUT_SIZE >= 1) as printable ASCII: anything else, quotes and backslashes
  * become '?'. NUL-terminated and cut to fit. Returns the length written.
  */

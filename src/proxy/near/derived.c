@@ -71,10 +71,8 @@ static struct kw_bytes found_string(const struct kw_cache_found *found)
     return kw_bytes_of(start, (size_t)(reply.data + reply.len - start) - 2);
 }
 
-/* As a node does it: places from the end are negative, and what lies outside is left out. */
 static bool cut_range(const struct kw_near_read *read, struct kw_bytes *string)
 {
-    int64_t len = (int64_t)string->len;
     int64_t first = 0;
     int64_t last = 0;
 
@@ -82,16 +80,6 @@ static bool cut_range(const struct kw_near_read *read, struct kw_bytes *string)
         kw_text_to_int(read->argv[3], &last) != KW_OK) {
         return false;
     }
-    bool is_backwards = first < 0 && last < 0 && first > last;
-    first = first < 0 ? len + first : first;
-    last = last < 0 ? len + last : last;
-    first = first < 0 ? 0 : first;
-    last = last < 0 ? 0 : last;
-    last = last >= len ? len - 1 : last;
-    if (is_backwards || first > last || len == 0) {
-        *string = kw_bytes_of("", 0);
-    } else {
-        *string = kw_bytes_of(string->data + first, (size_t)(last - first) + 1);
-    }
+    *string = kw_text_range(*string, first, last);
     return true;
 }

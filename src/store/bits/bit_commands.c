@@ -163,13 +163,7 @@ static bool bit_range(struct kw_exec *exec, struct kw_bytes value, size_t first_
         (has_last && first_at == 3 && !kw_exec_int(exec, exec->argv[first_at + 1], &last))) {
         return false;
     }
-    int64_t len = (int64_t)value.len * (is_bits ? 8 : 1);
-    first = first < 0 ? first + len : first;
-    last = last < 0 ? last + len : last;
-    first = first < 0 ? 0 : first;
-    last = last < 0 ? 0 : last;
-    last = last >= len ? len - 1 : last;
-    if (first > last) {
+    if (!kw_text_places(value.len * (is_bits ? 8 : 1), &first, &last)) {
         *range = (struct kw_bit_range){0, -1};
     } else {
         *range = is_bits ? (struct kw_bit_range){first, last}

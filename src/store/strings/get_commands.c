@@ -1,4 +1,5 @@
 /* get_commands.c - strings that are read: GET and its kin. */
+#include "base/text.h"
 #include "store/internal.h"
 #include "store/strings/options.h"
 
@@ -82,18 +83,7 @@ void kw__do_getrange(struct kw_exec *exec)
         kw_key_string(exec, exec->argv[1], &value) == KW_FOUND_OTHER) {
         return;
     }
-    int64_t len = (int64_t)value.len;
-    bool is_backwards = first < 0 && last < 0 && first > last;
-    first = first < 0 ? first + len : first;
-    last = last < 0 ? last + len : last;
-    first = first < 0 ? 0 : first;
-    last = last < 0 ? 0 : last;
-    last = last >= len ? len - 1 : last;
-    if (is_backwards || first > last || len == 0) {
-        kw_reply_bulk(exec->out, KW_BYTES(""));
-    } else {
-        kw_reply_bulk(exec->out, kw_bytes_of(value.data + first, (size_t)(last - first) + 1));
-    }
+    kw_reply_bulk(exec->out, kw_text_range(value, first, last));
 }
 
 /* The string under argument 1; false: null or an error is written. */

@@ -217,6 +217,28 @@ KW_TEST(text_hostile_globs_take_bounded_time)
                 5000000); /* a recursive one takes longer than the universe */
 }
 
+KW_TEST(text_ranges_are_cut_as_getrange_cuts_them)
+{
+    static const struct {
+        int64_t first;
+        int64_t last;
+        const char *cut;
+    } cases[] = {
+        {0, -1, "hello"},  {0, 0, "h"},    {1, 2, "el"},     {-3, -2, "ll"},
+        {-99, 1, "he"},    {3, 99, "lo"},  {-99, 99, "hello"}, {-99, -98, "h"},
+        {-98, -99, ""},    {2, 1, ""},     {5, 9, ""},       {-1, -2, ""},
+        {0, -5, "h"},      {0, -6, "h"},   {1, -6, ""},
+        {INT64_MIN, INT64_MAX, "hello"},   {INT64_MAX, INT64_MIN, ""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct kw_bytes cut = kw_text_range(KW_BYTES("hello"), cases[i].first, cases[i].last);
+        assert_int_equal(cut.len, strlen(cases[i].cut));
+        assert_memory_equal(cut.data, cases[i].cut, cut.len);
+        assert_int_equal(kw_text_range(KW_BYTES(""), cases[i].first, cases[i].last).len, 0);
+    }
+}
+
 KW_TEST(text_printable_escapes_what_could_forge_a_line_and_fits)
 {
     char out[8];
