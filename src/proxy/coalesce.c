@@ -269,7 +269,7 @@ static bool client_may_follow(const struct kw_client *client, const struct kw_re
         if (!kw__near_may_touch(request, lead->slot, is_plain)) {
             continue;
         }
-        const struct kw_call *call = request->is_follower ? &request->lead->call : &request->call;
+        const struct kw_call *call = kw__request_call(request);
         if (call->link != lead->call.link || call->position > lead->call.position) {
             return false;
         }

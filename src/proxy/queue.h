@@ -82,4 +82,10 @@ struct kw_request {
 
 _Static_assert(offsetof(struct kw_request, gather) <= 128, "two lines of the cache");
 
+/* The call that brings REQUEST's reply: its own, or that of the one it follows. */
+static inline const struct kw_call *kw__request_call(const struct kw_request *request)
+{
+    return request->is_follower ? &request->lead->call : &request->call;
+}
+
 #endif

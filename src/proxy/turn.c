@@ -33,8 +33,7 @@ static KW_APART bool turn_is_held(const struct kw_client *client, const struct k
     bool is_read = kw_command_may_retry(command);
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
-        const struct kw_link *link =
-            request->is_follower ? request->lead->call.link : request->call.link;
+        const struct kw_link *link = kw__request_call(request)->link;
         bool is_same = request->state != KW_REQUEST_DONE &&
                        (request->slot == target->slot || request->is_bunch);
         bool is_behind_barrier =

@@ -136,7 +136,7 @@ static enum kw_verdict start_split(struct kw_client *client, const struct kw_com
     return verdict;
 }
 
-/* As request_must_wait() in request.c, for all parts in one walk over the queue. Also true while a
+/* As kw_turn_must_wait() in turn.c, for all parts in one walk over the queue. Also true while a
  * node can't be given anything yet.
  */
 static bool split_must_wait(struct kw_client *client, const struct kw_split *split)
@@ -166,7 +166,7 @@ static bool split_must_wait(struct kw_client *client, const struct kw_split *spl
     }
     for (const struct kw_request *request = client->oldest; request != NULL;
          request = request->next) {
-        const struct kw_link *link = request->call.link;
+        const struct kw_link *link = kw__request_call(request)->link;
         bool is_behind_barrier =
             request->is_barrier && !(is_read && kw_command_may_retry(request->command));
         bool is_same = request->state != KW_REQUEST_DONE && kw_split_has_slot(split, request->slot);
