@@ -24,6 +24,7 @@ enum {
     OWNER_STEPS = 50    /* a refresh of the topology takes less */
 };
 
+static void request_hold_back(struct kw_request *request);
 static bool resend_has_moved(struct kw_request *request);
 static enum kw_status resend_put(struct kw_request *request, struct kw_node *node);
 
@@ -33,9 +34,7 @@ void kw_resend_hold(struct kw_request *request)
         kw_coalesce_leave(request);
     }
     if (!request->is_redirecting) {
-        request->is_redirecting = true;
-        request->is_special = true;
-        request->client->redirecting_count++;
+        request_hold_back(request);
     }
 }
 
@@ -68,9 +67,7 @@ void kw_resend_mark_behind(const struct kw_request *request)
 void kw_resend_mark(struct kw_request *request)
 {
     request->is_behind = true;
-    request->is_redirecting = true;
-    request->is_special = true;
-    request->client->redirecting_count++;
+    request_hold_back(request);
 }
 
 bool kw_resend_is_held(const struct kw_request *request)
@@ -208,6 +205,14 @@ void kw_resend_due(struct kw_proxy *proxy, uint64_t now_ms)
             kw_resend_now(request);
         }
     }
+}
+
+/* I1. */
+static void request_hold_back(struct kw_request *request)
+{
+    request->is_redirecting = true;
+    request->is_special = true;
+    request->client->redirecting_count++;
 }
 
 /* Has the slot got another owner? If not, REQUEST waits on, or is answered. */
