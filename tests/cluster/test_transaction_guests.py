@@ -195,18 +195,33 @@ class Voices:
 
 def hear_to_mark(client):
     """All that comes in front of the answer to a PING, or to the end of the connection."""
-    heard = b""
     try:
         client.sock.sendall(encode([b"PING", MARK]))
-        while MARK not in heard:
+    except ConnectionError:
+        return b"<end>"
+    heard = hear_until(client, lambda heard: MARK + b"\r\n" in heard)
+    if heard.endswith(b"<end>"):
+        return heard
+    before, mark, _ = heard.partition(MARK)
+    assert mark == MARK, "no answer to a PING: %r" % heard
+    return re.sub(rb"(\*2\r\n\$4\r\npong\r\n)?\$\d+\r\n$", b"", before)
+
+
+def hear_until(client, is_all):
+    """Bytes until IS_ALL() of them, for PATIENCE_S at the most, or to the end of the connection."""
+    heard = b""
+    end = time.monotonic() + PATIENCE_S
+    try:
+        while not is_all(heard) and time.monotonic() < end:
             piece = client.sock.recv(65536)
             if not piece:
                 return heard + b"<end>"
             heard += piece
     except ConnectionError:
         return heard + b"<end>"
-    heard = heard[:heard.index(MARK)]
-    return re.sub(rb"(\*2\r\n\$4\r\npong\r\n)?\$\d+\r\n$", b"", heard)
+    except TimeoutError:
+        pass
+    return heard
 
 
 def play_on_server(port, hello, steps):
@@ -230,8 +245,10 @@ def play_on_keyway(port, hello, steps, expected):
             voices.say(step)
             parts = []
             for name, client in sorted(voices.clients.items()):
+                # What there is besides is heard later.
                 length = len(wanted_of(wanted, name))
-                parts.append(b"%s:%s" % (name.encode(), hear_bytes(client, length)))
+                said = hear_until(client, lambda heard, n=length: len(masked(heard)) >= n)
+                parts.append(b"%s:%s" % (name.encode(), said))
             heard.append(b"|".join(parts))
         last = {name: hear_to_mark(client) for name, client in voices.clients.items()}
         if any(said not in (b"", b"<end>") for said in last.values()):
@@ -244,23 +261,6 @@ def wanted_of(wanted, name):
         if part.startswith(name.encode() + b":"):
             return part[2:]
     return b""
-
-
-def hear_bytes(client, length):
-    """As many bytes as a server says, its masked ones too; what is there besides is heard later."""
-    heard = b""
-    end = time.monotonic() + PATIENCE_S
-    try:
-        while len(masked(heard)) < length and time.monotonic() < end:
-            piece = client.sock.recv(65536)
-            if not piece:
-                return heard + b"<end>"
-            heard += piece
-    except ConnectionError:
-        return heard + b"<end>"
-    except TimeoutError:
-        pass
-    return heard
 
 
 def masked(heard):

@@ -59,11 +59,9 @@ def stop_master(scene, rng):
 
 def stop_master_until_it_is_replaced(scene, rng):
     """It comes back with an old truth, and with connections that never noticed."""
-    node = rng.choice(scene.masters())
-    replica = replica_of_now(scene.cluster, node)
+    node, replica, tags = a_master(scene, rng)
     if replica is None:
         return
-    tags = scene.tags_of(node)
     scene.checker.tell("off %d" % node["port"])
     with loss(scene, rng, node, tags):
         scene.cluster.kill(node["port"], signal.SIGSTOP)
@@ -77,16 +75,20 @@ def stop_master_until_it_is_replaced(scene, rng):
 
 def kill_master(scene, rng):
     """With all that it had not sent to its replica yet."""
-    node = rng.choice(scene.masters())
-    replica = replica_of_now(scene.cluster, node)
+    node, replica, tags = a_master(scene, rng)
     if replica is None:
         return
-    tags = scene.tags_of(node)
     with loss(scene, rng, node, tags):
         scene.cluster.kill(node["port"])
         wait_until_master(scene, replica, tags)
     scene.cluster.restart(node["port"])
     settle(scene, tags)
+
+
+def a_master(scene, rng):
+    """One, with its replica, or None, and the tags of what it holds."""
+    node = rng.choice(scene.masters())
+    return node, replica_of_now(scene.cluster, node), scene.tags_of(node)
 
 
 def loss(scene, rng, node, tags):
@@ -138,11 +140,9 @@ def fail_over_by_force(scene, rng):
 
 
 def change_places(scene, rng, kind, danger):
-    node = rng.choice(scene.masters())
-    replica = replica_of_now(scene.cluster, node)
+    node, replica, tags = a_master(scene, rng)
     if replica is None:
         return
-    tags = scene.tags_of(node)
     with danger(scene, rng, node, tags):
         until(lambda: is_asked_to_take_over(scene, replica, kind), 30, "they change places")
         wait_until_replica(scene, node)
