@@ -224,11 +224,23 @@ KW_TEST(text_ranges_are_cut_as_getrange_cuts_them)
         int64_t last;
         const char *cut;
     } cases[] = {
-        {0, -1, "hello"},  {0, 0, "h"},    {1, 2, "el"},     {-3, -2, "ll"},
-        {-99, 1, "he"},    {3, 99, "lo"},  {-99, 99, "hello"}, {-99, -98, "h"},
-        {-98, -99, ""},    {2, 1, ""},     {5, 9, ""},       {-1, -2, ""},
-        {0, -5, "h"},      {0, -6, "h"},   {1, -6, ""},
-        {INT64_MIN, INT64_MAX, "hello"},   {INT64_MAX, INT64_MIN, ""},
+        {0, -1, "hello"},
+        {0, 0, "h"},
+        {1, 2, "el"},
+        {-3, -2, "ll"},
+        {-99, 1, "he"},
+        {3, 99, "lo"},
+        {-99, 99, "hello"},
+        {-99, -98, "h"},
+        {-98, -99, ""},
+        {2, 1, ""},
+        {5, 9, ""},
+        {-1, -2, ""},
+        {0, -5, "h"},
+        {0, -6, "h"},
+        {1, -6, ""},
+        {INT64_MIN, INT64_MAX, "hello"},
+        {INT64_MAX, INT64_MIN, ""},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
