@@ -19,8 +19,8 @@
  * O3  the feed is always read: a node would collect what it pushes without limit.
  * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come
  *     or the connection is lost: also when all that was kept of the node goes (a null push).
- * O5  while the node has not been heard of since what somebody wished, something newer than the wish
- *     is under way to the node, or a wish to this worker (fill.c).
+ * O5  while the node has not been heard of since what somebody wished, something newer than the
+ *     wish is under way to the node, or a wish to this worker (fill.c).
  */
 #include "proxy/near/origin.h"
 

@@ -211,11 +211,9 @@ static inline enum kw_near_role kw__near_role(const struct kw_near *near,
 }
 
 /* What is kept of SLOT may be behind what somebody was told: it counts again when its node has been
- * heard of since. KW_SLOT_NONE: of all slots.
+ * heard of since. KW_SLOT_NONE: of all slots. And when that was so last, of one.
  */
 void kw__near_seen(struct kw_near *near, uint16_t slot);
-
-/* When SLOT was seen last. */
 static inline uint64_t kw__near_seen_us(const struct kw_near_shared *shared, uint16_t slot)
 {
     uint64_t slot_us = atomic_load_explicit(&shared->slots[slot].seen_us, memory_order_acquire);
@@ -244,9 +242,9 @@ void kw__shared_set_eviction(struct kw_near_shared *shared, struct kw_cache_work
 /* What near.c has for switch.c. */
 struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker);
 void kw__near_free(struct kw_near **near);
+void kw__near_tune(struct kw_near *near);
 
 /* In answer.c. Nothing of the cache is lent any more: who is reading goes on with copies. */
 void kw__near_recall_loans(struct kw_near *near);
-void kw__near_tune(struct kw_near *near);
 
 #endif
