@@ -130,6 +130,12 @@ TRACKING = [
     ("3b", "CLIENT", "TRACKING", "OFF"), ("3b", 1),
     ("3", "CLIENT", "TRACKING", "ON", "OPTIN"), ("3", "GET", "k"), ("3", "CLIENT", "CACHING", "YES"),
     ("3", "GET", "j"), ("3", 4), ("a", "MSET", "k", "1", "j", "1"), ("a", 1), ("3", 1),
+    # What MULTI queues is read by EXEC, and a key is told of once.
+    ("3e", "CLIENT", "TRACKING", "ON"), ("3e", "GET", "k"), ("3e", "MULTI"), ("3e", "GET", "j"),
+    ("3e", 4), ("a", "SET", "j", "1"), ("a", "SET", "k", "1"), ("a", "SET", "k", "2"), ("a", 3),
+    ("3e", "EXEC"), ("3e", "PING"), ("3e", 3), ("a", "SET", "k", "3"), ("a", "SET", "j", "2"),
+    ("a", 2), ("3e", 1), ("3e", "MULTI"), ("3e", "CLIENT", "TRACKING", "OFF"), ("3e", "EXEC"),
+    ("3e", 3),
     ("r", "SUBSCRIBE", "__redis__:invalidate"), ("r", 1),
     ("b", "CLIENT", "TRACKING", "ON", "REDIRECT", "$r"), ("b", "GET", "k"), ("b", 2),
     ("a", "SET", "k", "9"), ("a", 1), ("r", 1),

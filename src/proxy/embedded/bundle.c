@@ -4,38 +4,70 @@
  *   EXEC                  all keys of all commands -> one batch of the store -> are the tickets of
  *                         WATCH whole? -> each command, its reply behind the one before
  *
- * The replies go to the client's queue one by one, so a command whose answer takes a way round the
- * workers (PUBLISH, CLIENT LIST) has its place among them. What happens to keys is told when the
- * batch has ended.
+ * Nearly everything is answered in its place, inside the batch: also what changes the connection
+ * (HELLO, SUBSCRIBE, CLIENT TRACKING). What takes a way round the workers (PUBLISH, CLIENT LIST)
+ * can't be waited for while stripes are held: from the first such command on only the store's are
+ * executed in the batch, and their replies kept; the others are guests, which session/finale.c
+ * starts one after the other when the batch has ended. What happens to keys is told then, too.
+ *
+ * INVARIANTS
+ * B1  pushes never stand inside of EXEC's array: inside the batch nothing is told, in the finale
+ *     they wait. For the same reason EXEC waits for what was asked before it, if it has guests.
+ * B2  a kept reply is written in the protocol version that a guest HELLO in front of it leads to.
  */
 #include "proxy/embedded/bundle.h"
 
 #include "base/mem.h"
 #include "proxy/account.h"
+#include "proxy/admit.h"
 #include "proxy/embedded/embedded.h"
 #include "proxy/embedded/shared.h"
+#include "proxy/embedded/steward.h"
+#include "proxy/face/cluster_face.h"
 #include "proxy/local/local.h"
+#include "proxy/pubsub/tracker.h"
 #include "proxy/reply.h"
+#include "proxy/session/finale.h"
 
+/* What is left for the finale. */
+struct late {
+    struct kw_guests *guests; /* NULL: nothing yet */
+    int proto;                /* B2 */
+};
+
+static enum kw_guest_kind guest_kind(struct kw_client *client, const struct kw_command *command);
+static bool names_redirect(const struct kw_argv *argv);
 static const struct kw_command *next_command(struct kw_proxy *proxy, struct kw_bytes *rest,
                                              struct kw_bytes *wire);
 static bool tickets_hold(const struct kw_client *client, const struct kw_transaction *transaction);
 static void execute(struct kw_client *client, struct kw_transaction *transaction);
+static struct kw_guests *late_begin(const struct kw_transaction *transaction, uint32_t index);
+static void put_off(struct kw_client *client, struct late *late, const struct kw_guest *guest,
+                    struct kw_bytes wire);
+static void keep(struct kw_client *client, struct late *late, const struct kw_command *command);
+static void answer(struct kw_client *client, const struct kw_command *command,
+                   struct kw_bytes wire);
+static bool is_denied(const struct kw_command *command);
 
 enum kw_verdict kw_bundle_check(struct kw_client *client, const struct kw_command *command)
 {
-    bool may_run = kw_store_offers(command) || command->session == KW_SESSION_PUBLISH ||
-                   command->session == KW_SESSION_WATCH || command->session == KW_SESSION_WAIT ||
-                   kw_bytes_start_with(kw_bytes_of_text(command->name), KW_BYTES("pubsub|")) ||
-                   (command->route == KW_ROUTE_LOCAL && command->local != KW_LOCAL_NONE &&
-                    !kw_local_changes_links(command));
-
-    if (may_run) {
+    if (kw_store_offers(command)) {
         return KW_NEXT;
     }
-    return command->session == KW_SESSION_NONE
-               ? kw_embedded_lacks(client, command)
-               : kw_reply_refuse(client, KW_ERROR_MULTI_REFUSED, command->name, NULL);
+    if ((command->flags & KW_COMMAND_CONTAINER) != 0 || command->group == KW_GROUP_SENTINEL) {
+        enum kw_verdict verdict = kw_admit(client, command); /* nobody's command, most likely */
+        if (verdict != KW_NEXT) {
+            return verdict;
+        }
+    }
+    if (!kw_cluster_face_is_hidden(client, command) && !kw_embedded_offers(command)) {
+        return kw_embedded_lacks(client, command);
+    }
+    bool has_order =
+        command->session == KW_SESSION_SUBSCRIBE || command->session == KW_SESSION_SUBSCRIBE_SLOT ||
+        command->session == KW_SESSION_TRACKING || guest_kind(client, command) != KW_GUEST_NONE;
+    client->transaction->has_order |= has_order;
+    return kw_steward_check(client, command);
 }
 
 enum kw_verdict kw_bundle_exec(struct kw_client *client, struct kw_transaction *transaction)
@@ -46,6 +78,9 @@ enum kw_verdict kw_bundle_exec(struct kw_client *client, struct kw_transaction *
     struct kw_bytes rest = kw_bytes_of(transaction->run->data, transaction->run->end);
     struct kw_bytes wire;
 
+    if (transaction->has_order && client->oldest != NULL) {
+        return KW_WAITING; /* B1 */
+    }
     proxy->argv = embedded->argv;            /* what answers commands looks for them there */
     (void)next_command(proxy, &rest, &wire); /* MULTI */
     for (const struct kw_command *command; (command = next_command(proxy, &rest, &wire)) != NULL;) {
@@ -106,6 +141,48 @@ void kw_bundle_release(struct kw_client *client, struct kw_transaction *transact
     kw_blob_deinit(&transaction->tickets);
 }
 
+/* What COMMAND, in proxy->argv, is in the finale, if it can't be answered inside the batch. */
+static enum kw_guest_kind guest_kind(struct kw_client *client, const struct kw_command *command)
+{
+    switch (command->session) {
+    case KW_SESSION_PUBLISH:
+        return KW_GUEST_SHARED;
+    case KW_SESSION_TRACKING: /* somebody must look for the client that it names */
+        return names_redirect(&client->proxy->argv) ? KW_GUEST_ACTING : KW_GUEST_NONE;
+    case KW_SESSION_NONE:
+    case KW_SESSION_SUBSCRIBE:
+    case KW_SESSION_SUBSCRIBE_SLOT:
+    case KW_SESSION_BLOCK:
+    case KW_SESSION_BLOCK_OPTION:
+    case KW_SESSION_TRANSACTION:
+    case KW_SESSION_WATCH:
+    case KW_SESSION_WAIT:
+    case KW_SESSION_CURSOR:
+    case KW_SESSION_STATE:
+    default:
+        break;
+    }
+    if (command->route != KW_ROUTE_LOCAL || kw_local_is_written(command) ||
+        command->local == KW_LOCAL_MONITOR) {
+        return KW_GUEST_NONE;
+    }
+    bool is_for_others =
+        command->local == KW_LOCAL_CLIENT_KILL || command->local == KW_LOCAL_CLIENT_UNBLOCK ||
+        command->local == KW_LOCAL_CLIENT_PAUSE || command->local == KW_LOCAL_CLIENT_UNPAUSE ||
+        command->local == KW_LOCAL_CONFIG_SET;
+    return is_for_others ? KW_GUEST_SHARED : KW_GUEST_ACTING;
+}
+
+static bool names_redirect(const struct kw_argv *argv)
+{
+    for (size_t i = 3; i < argv->count; i++) {
+        if (kw_bytes_equal_nocase(argv->items[i], KW_BYTES("redirect"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Cut the first command of REST into proxy->argv; NULL: there is none left. */
 static const struct kw_command *next_command(struct kw_proxy *proxy, struct kw_bytes *rest,
                                              struct kw_bytes *wire)
@@ -139,12 +216,95 @@ static void execute(struct kw_client *client, struct kw_transaction *transaction
 {
     struct kw_proxy *proxy = client->proxy;
     struct kw_bytes rest = kw_bytes_of(transaction->run->data, transaction->run->end);
+    struct kw_guest guest = {.index = 0};
+    struct late late = {NULL, client->proto};
     struct kw_bytes wire;
 
     (void)next_command(proxy, &rest, &wire); /* MULTI */
-    for (const struct kw_command *command; (command = next_command(proxy, &rest, &wire)) != NULL;) {
-        enum kw_verdict verdict = kw_embedded_answer(client, command, wire);
-        KW_ASSERT(verdict != KW_WAITING && verdict != KW_NEXT); /* see kw_bundle_check() */
-        kw_account_begin(proxy, command);
+    for (; (guest.command = next_command(proxy, &rest, &wire)) != NULL; guest.index++) {
+        guest.kind = (uint8_t)guest_kind(client, guest.command);
+        if (late.guests == NULL && guest.kind != KW_GUEST_NONE) {
+            late.guests = late_begin(transaction, guest.index);
+        }
+        if (late.guests == NULL) {
+            answer(client, guest.command, wire);
+        } else if (kw_store_offers(guest.command)) {
+            keep(client, &late, guest.command);
+        } else {
+            put_off(client, &late, &guest, wire);
+        }
+        kw_account_begin(proxy, guest.command);
     }
+    if (late.guests != NULL) {
+        kw_finale_begin_here(client, late.guests);
+    }
+}
+
+static struct kw_guests *late_begin(const struct kw_transaction *transaction, uint32_t index)
+{
+    struct kw_guests *guests = kw_alloc_zero(1, sizeof *guests);
+
+    guests->count = transaction->count;
+    guests->index = index;
+    guests->proto = 3; /* what RESP2 writes is read, too */
+    return guests;
+}
+
+static void put_off(struct kw_client *client, struct late *late, const struct kw_guest *guest,
+                    struct kw_bytes wire)
+{
+    const struct kw_command *command = guest->command;
+    struct kw_guest added = *guest;
+
+    if (is_denied(command)) {
+        added.kind = KW_GUEST_WRITTEN;
+    } else if (guest->kind == KW_GUEST_NONE) {
+        added.kind = KW_GUEST_ACTING;
+    }
+    added.wire_len = wire.len;
+    kw_blob_add(&late->guests->places, kw_bytes_of((const char *)&added, sizeof added));
+    kw_blob_add(&late->guests->wires, wire);
+    if (command->local == KW_LOCAL_HELLO) {
+        late->proto = kw_local_hello_proto(&client->proxy->argv, late->proto); /* B2 */
+    }
+    kw_tracker_foresee(client, command);
+}
+
+/* A command of the store, behind a guest. */
+static void keep(struct kw_client *client, struct late *late, const struct kw_command *command)
+{
+    struct kw_proxy *proxy = client->proxy;
+    struct kw_buf buf;
+
+    kw_buf_init(&buf, proxy->chunks);
+    kw_tracker_note(client, command);
+    enum kw_store_outcome outcome =
+        kw_store_run(proxy->embedded->store, command, &proxy->argv, late->proto, &buf);
+    KW_ASSERT(outcome == KW_STORE_DONE || outcome == KW_STORE_FAILED); /* in a batch none blocks */
+    if (outcome == KW_STORE_FAILED) {
+        kw_account_written(proxy, &buf, 0);
+    }
+    for (const struct kw_chunk *chunk = buf.head; chunk != NULL; chunk = chunk->next) {
+        kw_blob_add(&late->guests->rest,
+                    kw_bytes_of(chunk->data + chunk->start, chunk->end - chunk->start));
+    }
+    kw_buf_reset(&buf);
+}
+
+static void answer(struct kw_client *client, const struct kw_command *command, struct kw_bytes wire)
+{
+    if (is_denied(command)) {
+        kw__guests_write(client, command, kw_reply_begin(client));
+        kw_reply_end(client);
+        return;
+    }
+    kw_tracker_note(client, command);
+    enum kw_verdict verdict = kw_embedded_answer(client, command, wire);
+    KW_ASSERT(verdict != KW_WAITING && verdict != KW_NEXT); /* see kw_bundle_check() */
+}
+
+/* Refused inside of EXEC, as a server does. */
+static bool is_denied(const struct kw_command *command)
+{
+    return command->local == KW_LOCAL_MONITOR || strcmp(command->name, "ssubscribe") == 0;
 }

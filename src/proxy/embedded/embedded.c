@@ -112,6 +112,15 @@ enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_com
     return verdict == KW_NEXT ? embedded_other(client, command, wire) : verdict;
 }
 
+enum kw_verdict kw_embedded_perform(struct kw_client *client, const struct kw_command *command,
+                                    struct kw_bytes wire)
+{
+    embedded_wake(client->proxy);
+    enum kw_verdict verdict = kw_embedded_answer(client, command, wire);
+    kw_events_tell(client->proxy);
+    return verdict;
+}
+
 bool kw_embedded_offers(const struct kw_command *command)
 {
     if (command->local == KW_LOCAL_HELP) { /* where there is something to help with */

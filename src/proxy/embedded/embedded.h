@@ -27,6 +27,10 @@ enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_comm
 enum kw_verdict kw_embedded_answer(struct kw_client *client, const struct kw_command *command,
                                    struct kw_bytes wire);
 
+/* For finale.c: the same behind the transaction that COMMAND is a part of. */
+enum kw_verdict kw_embedded_perform(struct kw_client *client, const struct kw_command *command,
+                                    struct kw_bytes wire);
+
 /* True for commands that are answered without a cluster. */
 bool kw_embedded_offers(const struct kw_command *command);
 

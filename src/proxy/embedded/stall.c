@@ -160,7 +160,7 @@ enum kw_verdict kw_stall_wait(struct kw_client *client, const struct kw_command 
     if (timeout < 0) {
         return kw_reply_refuse(client, KW_ERROR_TIMEOUT_NEGATIVE, NULL, NULL);
     }
-    if (replicas <= 0 || (client->modes & KW_MODE_MULTI) != 0) {
+    if (replicas <= 0 || (client->modes & (KW_MODE_MULTI | KW_MODE_HOSTING)) != 0) {
         kw_reply_int(kw_reply_begin(client), 0);
         kw_reply_end(client);
         return KW_ANSWERED;

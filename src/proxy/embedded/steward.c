@@ -85,6 +85,15 @@ bool kw_steward_offers(const struct kw_command *command)
     return row_of(command) != NULL;
 }
 
+enum kw_verdict kw_steward_check(struct kw_client *client, const struct kw_command *command)
+{
+    const struct steward_row *row = row_of(command);
+
+    return row == NULL || row->answer != say_debug || may_debug(client)
+               ? KW_NEXT
+               : kw_reply_refuse(client, KW_ERROR_DEBUG_FORBIDDEN, NULL, NULL);
+}
+
 static const struct steward_row *row_of(const struct kw_command *command)
 {
     struct kw_bytes name = kw_bytes_of(command->name, command->name_len);

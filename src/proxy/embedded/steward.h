@@ -16,6 +16,9 @@ enum kw_verdict kw_steward_answer(struct kw_client *client, const struct kw_comm
 /* True when kw_steward_answer() has COMMAND. */
 bool kw_steward_offers(const struct kw_command *command);
 
+/* Refuse COMMAND if it is DEBUG, and that is not allowed; else NEXT. */
+enum kw_verdict kw_steward_check(struct kw_client *client, const struct kw_command *command);
+
 /* HELP of the container that COMMAND is in, as redis says it. NEXT: there is no text of it. */
 enum kw_verdict kw_steward_help(struct kw_client *client, const struct kw_command *command);
 

@@ -26,12 +26,20 @@
 #include "proxy/reply.h"
 #include "proxy/session/session.h"
 
+/* What a HELLO asks for. */
+struct hello {
+    int64_t proto;
+    const struct kw_bytes *name;   /* NULL: none */
+    const struct kw_bytes *option; /* the one that it was refused for */
+};
+
 static enum kw_verdict answer(struct kw_client *client, const struct kw_command *command,
                               struct kw_buf *buf);
 static void answer_describe(struct kw_client *client, const struct kw_command *command,
                             struct kw_buf *buf);
 static void answer_ping(struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf);
+static enum kw_error hello_read(const struct kw_argv *argv, int proto, struct hello *hello);
 static void hello_reply(const struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict answer_auth(struct kw_client *client, struct kw_buf *buf);
 static enum kw_verdict start_reset(struct kw_client *client, const struct kw_command *command);
@@ -123,6 +131,13 @@ enum kw_verdict kw_local_write(struct kw_client *client, const struct kw_command
         kw_account_written(client->proxy, buf, len);
     }
     return verdict;
+}
+
+int kw_local_hello_proto(const struct kw_argv *argv, int proto)
+{
+    struct hello hello;
+
+    return hello_read(argv, proto, &hello) == KW_ERROR_COUNT ? (int)hello.proto : proto;
 }
 
 bool kw_local_changes_links(const struct kw_command *command)
@@ -224,46 +239,54 @@ static void answer_ping(struct kw_client *client, struct kw_buf *buf)
 /* HELLO [2|3 [AUTH user password] [SETNAME name]]: nothing changes unless all of it is right. */
 static enum kw_verdict answer_hello(struct kw_client *client, struct kw_buf *buf)
 {
-    const struct kw_argv *argv = &client->proxy->argv;
-    int64_t proto = client->proto;
-    const struct kw_bytes *name = NULL;
+    struct hello hello;
+    char option[64] = "";
+    enum kw_error error = hello_read(&client->proxy->argv, client->proto, &hello);
+
+    if (error == KW_ERROR_HELLO_OPTION) {
+        kw_text_printable(*hello.option, option, sizeof option);
+    }
+    if (error != KW_ERROR_COUNT) {
+        kw_reply_error_text(buf, error, option, NULL);
+        return KW_REFUSED;
+    }
+    if (hello.name != NULL) {
+        (void)kw__client_set_text(&client->name, *hello.name);
+    }
+    client->proto = (uint8_t)hello.proto;
+    hello_reply(client, buf);
+    return KW_ANSWERED;
+}
+
+/* KW_ERROR_COUNT: all of it is right. */
+static enum kw_error hello_read(const struct kw_argv *argv, int proto, struct hello *hello)
+{
     size_t i = 2;
 
-    if (argv->count > 1) {
-        if (kw_text_to_int(argv->items[1], &proto) != KW_OK) {
-            kw_reply_error(buf, KW_ERROR_HELLO_VERSION);
-            return KW_REFUSED;
-        }
-        if (proto != 2 && proto != 3) {
-            kw_reply_error(buf, KW_ERROR_NOPROTO);
-            return KW_REFUSED;
-        }
+    *hello = (struct hello){.proto = proto};
+    if (argv->count > 1 && kw_text_to_int(argv->items[1], &hello->proto) != KW_OK) {
+        return KW_ERROR_HELLO_VERSION;
+    }
+    if (hello->proto != 2 && hello->proto != 3) {
+        return KW_ERROR_NOPROTO;
     }
     while (i < argv->count) {
         size_t left = argv->count - i - 1;
         if (left >= 2 && kw_bytes_equal_nocase(argv->items[i], KW_BYTES("AUTH"))) {
             if (!kw_bytes_equal(argv->items[i + 1], KW_BYTES("default"))) {
-                kw_reply_error(buf, KW_ERROR_WRONGPASS);
-                return KW_REFUSED;
+                return KW_ERROR_WRONGPASS;
             }
             i += 3;
         } else if (left >= 1 && kw_bytes_equal_nocase(argv->items[i], KW_BYTES("SETNAME"))) {
-            name = &argv->items[i + 1];
+            hello->name = &argv->items[i + 1];
             i += 2;
         } else {
-            char option[64];
-            kw_text_printable(argv->items[i], option, sizeof option);
-            kw_reply_error_text(buf, KW_ERROR_HELLO_OPTION, option, NULL);
-            return KW_REFUSED;
+            hello->option = &argv->items[i];
+            return KW_ERROR_HELLO_OPTION;
         }
     }
-    if (name != NULL && !kw__client_set_text(&client->name, *name)) {
-        kw_reply_error(buf, KW_ERROR_CLIENT_NAME);
-        return KW_REFUSED;
-    }
-    client->proto = (uint8_t)proto;
-    hello_reply(client, buf);
-    return KW_ANSWERED;
+    return hello->name == NULL || kw__client_text_is_allowed(*hello->name) ? KW_ERROR_COUNT
+                                                                           : KW_ERROR_CLIENT_NAME;
 }
 
 static void hello_reply(const struct kw_client *client, struct kw_buf *buf)

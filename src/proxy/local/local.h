@@ -20,6 +20,9 @@ bool kw_local_is_written(const struct kw_command *command);
 enum kw_verdict kw_local_write(struct kw_client *client, const struct kw_command *command,
                                struct kw_buf *buf);
 
+/* The protocol version that who speaks PROTO will speak behind the HELLO in ARGV. */
+int kw_local_hello_proto(const struct kw_argv *argv, int proto);
+
 /* True for commands after which the client's requests take other links: they wait until what is in
  * flight is answered, so that nothing overtakes it (O2).
  */
@@ -59,6 +62,8 @@ kw__local_writer kw__local_latency_doctor;
 kw__local_writer kw__local_latency_histogram;
 kw__local_writer kw__local_time;
 kw__local_writer kw__local_lolwut;
+
+bool kw__client_text_is_allowed(struct kw_bytes bytes);
 
 /* Set the client's name from BYTES. False when they are not allowed in one. */
 bool kw__client_set_text(char **text, struct kw_bytes bytes);

@@ -72,12 +72,20 @@ static enum kw_verdict set_flag(bool *flag, struct kw_bytes word, struct kw_buf 
     return KW_ANSWERED;
 }
 
-bool kw__client_set_text(char **text, struct kw_bytes bytes)
+bool kw__client_text_is_allowed(struct kw_bytes bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.data[i] < '!' || bytes.data[i] > '~') {
             return false;
         }
+    }
+    return true;
+}
+
+bool kw__client_set_text(char **text, struct kw_bytes bytes)
+{
+    if (!kw__client_text_is_allowed(bytes)) {
+        return false;
     }
     kw_free(*text);
     *text = bytes.len > 0 ? kw_text_copy_bytes(bytes) : NULL;

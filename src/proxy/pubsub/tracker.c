@@ -81,26 +81,17 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
                                  struct kw_bytes wire)
 {
     struct kw_tracker *tracker = client->tracker;
-    const struct kw_argv *argv = &client->proxy->argv;
 
     (void)wire;
     if (tracker == NULL || tracker->request != NULL) {
         return KW_WAITING; /* CLIENT TRACKING ON is under way */
     }
-    bool is_read = (command->flags & KW_COMMAND_READ) != 0 || command->group == KW_GROUP_SCRIPTING;
+    if (client->proxy->embedded != NULL && (client->modes & KW_MODE_MULTI) != 0) {
+        return KW_NEXT; /* bundle.c notes what is read when it is read */
+    }
+    kw_tracker_note(client, command);
     bool is_about_client =
         kw_bytes_start_with(kw_bytes_of_text(command->name), KW_BYTES("client|"));
-    struct kw_keys keys;
-    bool is_wanted = tracker->is_optin    ? tracker->is_caching
-                     : tracker->is_optout ? !tracker->is_caching
-                                          : !tracker->is_bcast;
-    if (is_read && is_wanted &&
-        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_NONE) {
-        for (uint32_t i = 0; i < keys.count; i++) {
-            kw_tracking_remember(client->proxy->tracking, tracker,
-                                 argv->items[kw_keys_at(&keys, i)]);
-        }
-    }
     /* It is about the next command, or transaction. */
     bool is_over = command->session == KW_SESSION_TRANSACTION
                        ? strcmp(command->name, "multi") != 0
@@ -111,13 +102,36 @@ enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_comma
     return KW_NEXT;
 }
 
-void kw_tracker_foresee(struct kw_client *client)
+void kw_tracker_note(struct kw_client *client, const struct kw_command *command)
 {
     struct kw_tracker *tracker = client->tracker;
-    struct kw_bytes word = client->proxy->argv.items[2];
+    const struct kw_argv *argv = &client->proxy->argv;
+    struct kw_keys keys;
 
-    if (tracker != NULL && strcmp(client->command->name, "client|caching") == 0 &&
-        kw_bytes_equal_nocase(word, tracker->is_optin ? KW_BYTES("yes") : KW_BYTES("no"))) {
+    if (tracker == NULL || tracker->request != NULL) {
+        return;
+    }
+    bool is_read = (command->flags & KW_COMMAND_READ) != 0 || command->group == KW_GROUP_SCRIPTING;
+    bool is_wanted = tracker->is_optin    ? tracker->is_caching
+                     : tracker->is_optout ? !tracker->is_caching
+                                          : !tracker->is_bcast;
+    if (is_read && is_wanted &&
+        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_NONE) {
+        for (uint32_t i = 0; i < keys.count; i++) {
+            kw_tracking_remember(client->proxy->tracking, tracker,
+                                 argv->items[kw_keys_at(&keys, i)]);
+        }
+    }
+}
+
+void kw_tracker_foresee(struct kw_client *client, const struct kw_command *command)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+    struct kw_tracker *tracker = client->tracker;
+
+    if (tracker != NULL && strcmp(command->name, "client|caching") == 0 &&
+        kw_bytes_equal_nocase(argv->items[2],
+                              tracker->is_optin ? KW_BYTES("yes") : KW_BYTES("no"))) {
         tracker->is_caching = true;
     }
 }

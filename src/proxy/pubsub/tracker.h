@@ -16,13 +16,16 @@ enum kw_verdict kw_tracker_start(struct kw_client *client, const struct kw_comma
 enum kw_verdict kw_tracker_check(struct kw_client *client, const struct kw_command *command,
                                  struct kw_bytes wire);
 
+/* CLIENT executes COMMAND, in proxy->argv, now, and may track: remember what it reads. */
+void kw_tracker_note(struct kw_client *client, const struct kw_command *command);
+
 /* CLIENT is closed, or RESET: it tracks no more. */
 void kw_tracker_drop(struct kw_client *client);
 
-/* CLIENT queues CLIENT CACHING, in proxy->argv, behind MULTI: what it is about are the reads queued
- * behind it, which are remembered now.
+/* COMMAND, in proxy->argv, may be CLIENT CACHING, and has its turn later than the reads behind it,
+ * which are remembered now: they are remembered as it says.
  */
-void kw_tracker_foresee(struct kw_client *client);
+void kw_tracker_foresee(struct kw_client *client, const struct kw_command *command);
 
 /* Where CLIENT's invalidations go: CLIENT GETREDIR, CLIENT LIST. -1: it tracks nothing. */
 int64_t kw_tracker_redirect(const struct kw_client *client);

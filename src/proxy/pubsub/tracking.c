@@ -255,13 +255,14 @@ static void tracker_tell(struct kw_tracking *tracking, struct kw_tracker *tracke
 }
 
 /* Is something on its way to its client that may have been read before now, or will it run later
- * what it has asked for already (MULTI)?
+ * what it has asked for already (MULTI)? The store of this process reads at once.
  */
 static bool tracker_must_remember(const struct kw_tracker *tracker)
 {
     const struct kw_client *client = tracker->client;
 
-    return client->oldest != NULL || client->is_waiting || (client->modes & KW_MODE_MULTI) != 0;
+    return client->proxy->embedded == NULL &&
+           (client->oldest != NULL || client->is_waiting || (client->modes & KW_MODE_MULTI) != 0);
 }
 
 static bool tracker_has_prefix_of(const struct kw_tracker *tracker, struct kw_bytes key)

@@ -11,6 +11,10 @@
  * A client that goes away takes its guests with it, except for what concerns all masters: the node
  * of the run has executed that already, so the others do, too.
  *
+ * Where the store is in this process, embedded/bundle.c has executed what is the store's: then the
+ * kept elements are those, guests have none of their own, and those that concern other clients
+ * (SHARED) are done without the client, too.
+ *
  * INVARIANTS
  * F1  while a client has a finale, pushes to it wait there: none stands inside of the array (O5).
  * F2  a guest starts when nothing of its client is in flight.
@@ -20,6 +24,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/client.h"
+#include "proxy/embedded/embedded.h"
 #include "proxy/gather/known.h"
 #include "proxy/local/local.h"
 #include "proxy/pubsub/tracker.h"
@@ -29,7 +34,7 @@
 
 struct kw_finale {
     struct kw_guests *guests; /* owned */
-    char *node_name;          /* who has executed the run; owned */
+    char *node_name;          /* who has executed the run, owned; NULL: this process */
     struct kw_buf pushes;     /* F1; counted in the client's parked_bytes */
     uint16_t slot;            /* of the run */
     bool was_closing;         /* before a guest could close it */
@@ -37,8 +42,9 @@ struct kw_finale {
     bool has_untracked;       /* the node's elements behind CLIENT TRACKING ON are not */
 };
 
+static struct kw_finale *finale_open(struct kw_client *client, struct kw_guests *taken_guests);
 static enum kw_verdict finale_step(struct kw_client *client, struct kw_finale *finale);
-static struct kw_bytes finale_element(const struct kw_guests *guests);
+static struct kw_bytes finale_element(const struct kw_finale *finale);
 static enum kw_verdict guest_start(struct kw_client *client, const struct kw_finale *finale,
                                    const struct kw_guest *guest, struct kw_bytes reply);
 static enum kw_verdict guest_perform(struct kw_client *client, const struct kw_command *command,
@@ -48,23 +54,21 @@ static void finale_end(struct kw_client *client);
 
 void kw_finale_begin(struct kw_request *request, const char *name)
 {
-    struct kw_client *client = request->client;
-    struct kw_finale *finale = kw_alloc_zero(1, sizeof *finale);
+    struct kw_finale *finale = finale_open(request->client, request->run->guests);
 
-    finale->guests = request->run->guests;
     request->run->guests = NULL;
     finale->node_name = kw_text_copy_bytes(kw_bytes_of_text(name));
     finale->slot = request->slot;
-    finale->was_closing = client->is_closing;
-    finale->was_tracking = client->tracker != NULL;
-    kw_buf_init(&finale->pushes, client->proxy->chunks);
-    client->finale = finale;
-    client->is_muted = request->is_muted;
-    client->is_waiting = true;
-    if (!client->is_gone) {
-        kw_stream_set_reading(&client->stream, false);
-    }
-    kw__client_resume_later(client);
+    request->client->is_muted = request->is_muted;
+}
+
+void kw_finale_begin_here(struct kw_client *client, struct kw_guests *taken_guests)
+{
+    struct kw_finale *finale = finale_open(client, taken_guests);
+
+    finale->slot = KW_SLOT_NONE;
+    client->modes |= KW_MODE_HOSTING;
+    client->parked_bytes += taken_guests->rest.len;
 }
 
 bool kw_finale_advance(struct kw_client *client)
@@ -111,12 +115,29 @@ void kw_finale_drop(struct kw_client *client)
     client->modes &= ~KW_MODE_HOSTING;
 }
 
+static struct kw_finale *finale_open(struct kw_client *client, struct kw_guests *taken_guests)
+{
+    struct kw_finale *finale = kw_alloc_zero(1, sizeof *finale);
+
+    finale->guests = taken_guests;
+    finale->was_closing = client->is_closing;
+    finale->was_tracking = client->tracker != NULL;
+    kw_buf_init(&finale->pushes, client->proxy->chunks);
+    client->finale = finale;
+    client->is_waiting = true;
+    if (!client->is_gone) {
+        kw_stream_set_reading(&client->stream, false);
+    }
+    kw__client_resume_later(client);
+    return finale;
+}
+
 /* One element. WAITING: nothing has happened, and it is tried again. */
 static enum kw_verdict finale_step(struct kw_client *client, struct kw_finale *finale)
 {
     struct kw_guests *guests = finale->guests;
     const struct kw_guest *guest = kw__guests_due(guests);
-    struct kw_bytes reply = finale_element(guests);
+    struct kw_bytes reply = finale_element(finale);
     enum kw_verdict verdict = KW_ANSWERED;
 
     if (client->is_gone || (client->is_closing && !finale->was_closing)) {
@@ -143,12 +164,16 @@ static enum kw_verdict finale_step(struct kw_client *client, struct kw_finale *f
 }
 
 /* The bytes of the node's element. All of them are there: the link has framed the whole. */
-static struct kw_bytes finale_element(const struct kw_guests *guests)
+static struct kw_bytes finale_element(const struct kw_finale *finale)
 {
+    const struct kw_guests *guests = finale->guests;
     struct kw_reply_parser parser = {0};
     const char *data = guests->rest.data + guests->rest_used;
     size_t len = 0;
 
+    if (finale->node_name == NULL && kw__guests_due(guests) != NULL) {
+        return kw_bytes_of(data, 0);
+    }
     enum kw_status status =
         kw_reply_scan(&parser, guests->proto, data, guests->rest.len - guests->rest_used, &len);
     KW_ASSERT(status == KW_OK);
@@ -161,10 +186,12 @@ static enum kw_verdict guest_start(struct kw_client *client, const struct kw_fin
     const struct kw_command *command = guest->command;
     struct kw_bytes wire = kw__guests_cut(finale->guests, client->proxy);
     struct kw_known known = {.slot = finale->slot, .node_name = finale->node_name, .reply = reply};
+    bool is_here = finale->node_name == NULL;
 
     switch ((enum kw_guest_kind)guest->kind) {
     case KW_GUEST_SHARED:
-        return kw_known_start(client, command, wire, &known);
+        return is_here ? kw_embedded_perform(client, command, wire)
+                       : kw_known_start(client, command, wire, &known);
     case KW_GUEST_SELECT:
         client_select(client, reply);
         return KW_ANSWERED;
@@ -175,7 +202,11 @@ static enum kw_verdict guest_start(struct kw_client *client, const struct kw_fin
         }
         return KW_ANSWERED;
     case KW_GUEST_ACTING:
-        return client->is_gone ? KW_ANSWERED : guest_perform(client, command, wire);
+        if (client->is_gone) {
+            return KW_ANSWERED;
+        }
+        return is_here ? kw_embedded_perform(client, command, wire)
+                       : guest_perform(client, command, wire);
     case KW_GUEST_NONE:
     default:
         KW_UNREACHABLE();

@@ -18,6 +18,11 @@
  */
 void kw_finale_begin(struct kw_request *request, const char *name);
 
+/* The same where the store is in this process: its elements are in TAKEN_GUESTS, from the first
+ * guest on; what is in front of it is in CLIENT's output, or behind its earlier requests.
+ */
+void kw_finale_begin_here(struct kw_client *client, struct kw_guests *taken_guests);
+
 /* Go on as far as may be. False while something is left to be done. CLIENT has a finale. */
 bool kw_finale_advance(struct kw_client *client);
 

@@ -120,7 +120,7 @@ struct kw_bytes kw_guests_add(struct kw_client *client, const struct kw_command 
     transaction->is_subscribing |= command->session == KW_SESSION_SUBSCRIBE;
     transaction->has_new_proto |= changes_proto(client, command);
     if (command->session == KW_SESSION_TRACKING) {
-        kw_tracker_foresee(client);
+        kw_tracker_foresee(client, command);
     }
     return kind == KW_GUEST_SHARED || kind == KW_GUEST_SELECT
                ? wire

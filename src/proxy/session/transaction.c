@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/embedded/bundle.h"
+#include "proxy/pubsub/tracker.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/resend.h"
@@ -152,6 +153,9 @@ void kw__transaction_free(struct kw_client *client)
     kw_bundle_release(client, client->transaction);
     kw_chunk_unref(&client->transaction->run);
     kw_guests_free(&client->transaction->guests);
+    if ((client->modes & KW_MODE_MULTI) != 0 && client->tracker != NULL) {
+        client->tracker->is_caching = false; /* that was about the transaction */
+    }
     kw_free(client->transaction);
     client->transaction = NULL;
     client->modes &= ~KW_MODE_MULTI; /* I1 */
@@ -171,6 +175,7 @@ static enum kw_verdict transaction_multi(struct kw_client *client)
     transaction->is_read_only = true;
     transaction->is_flushing = false;
     transaction->is_subscribing = false;
+    transaction->has_order = false;
     transaction->has_new_proto = false;
     transaction->db = client->db;
     transaction->slot = transaction->is_watching ? transaction->watch_slot : KW_SLOT_NONE;
@@ -192,7 +197,9 @@ static enum kw_verdict transaction_exec(struct kw_client *client, const struct k
     }
     if (client->proxy->embedded != NULL) {
         enum kw_verdict verdict = kw_bundle_exec(client, transaction);
-        kw_transaction_drop(client);
+        if (verdict != KW_WAITING) {
+            kw_transaction_drop(client);
+        }
         return verdict;
     }
     if (transaction->is_watching || transaction->is_watch_lost) {

@@ -35,6 +35,7 @@ struct kw_transaction {
     bool is_read_only;   /* so that it may be sent twice */
     bool is_flushing;    /* there is a FLUSHALL in it */
     bool is_subscribing; /* there is a SUBSCRIBE in it */
+    bool has_order;      /* one of it must not overtake what was asked before it: bundle.c */
     bool has_new_proto;  /* there is a HELLO in it that changes how values are written */
 };
 
