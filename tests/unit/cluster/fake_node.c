@@ -1,8 +1,10 @@
 #include "tests/unit/cluster/fake_node.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "net/timer.h"
 #include "tests/unit/kept_port.h"
+#include "tests/unit/kw_test.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -178,27 +180,36 @@ static void node_on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     evutil_closesocket(fd);
 }
 
+/* The number of the line at *AT, behind its type; *AT is behind the line then. -1: it has no end. */
+static int64_t line_number(const char **at, const char *end)
+{
+    const char *line_end = *at < end ? memchr(*at, '\n', (size_t)(end - *at)) : NULL;
+    int64_t number = 0;
+
+    if (line_end == NULL) {
+        return -1;
+    }
+    struct kw_bytes text = kw_bytes_of(*at + 1, (size_t)(line_end - *at) - 2);
+    assert_int_equal(kw_text_to_int(text, &number), KW_OK);
+    *at = line_end + 1;
+    return number;
+}
+
 /* Cut one command out of INPUT; its words joined by spaces go to COMMAND. */
 static bool command_cut(struct evbuffer *input, char *command, size_t size)
 {
     size_t len = evbuffer_get_length(input);
     const char *text = (const char *)evbuffer_pullup(input, -1);
     const char *at = text;
-    char *end = NULL;
     size_t written = 0;
 
-    if (len == 0 || memchr(text, '\n', len) == NULL) {
+    int64_t words = line_number(&at, text + len);
+    if (words < 0) {
         return false;
     }
-    long words = strtol(text + 1, &end, 10);
-    at = end + 2;
-    for (long i = 0; i < words; i++) {
-        if (at >= text + len || memchr(at, '\n', (size_t)(text + len - at)) == NULL) {
-            return false;
-        }
-        long word_len = strtol(at + 1, &end, 10);
-        at = end + 2;
-        if (at + word_len + 2 > text + len) {
+    for (int64_t i = 0; i < words; i++) {
+        int64_t word_len = line_number(&at, text + len);
+        if (word_len < 0 || at + word_len + 2 > text + len) {
             return false;
         }
         written += (size_t)snprintf(command + written, size - written, "%s%.*s", i == 0 ? "" : " ",
