@@ -83,7 +83,9 @@ DIALOGUES = [
 ]
 
 
-@test(cluster=FRESH, masters=1, replicas=0)
+# Nothing is slow: SLOWLOG LEN is compared.
+@test(cluster=FRESH, masters=1, replicas=0, config={"slowlog-log-slower-than": "-1"},
+      arguments=["--slowlog-log-slower-than", "-1"])
 def dialogues_with_transactions_and_blocking_commands_are_those_of_redis(t):
     """Byte for byte, line by line and as one pipeline, in RESP2 and RESP3."""
     server = t.cluster.ports[0]

@@ -13,6 +13,7 @@ from .replies import Gone, encode, read_reply
 REPLY_S = 4.0
 CLEAN = [[b"FLUSHALL"], [b"SCRIPT", b"FLUSH"], [b"FUNCTION", b"FLUSH"], [b"SLOWLOG", b"RESET"],
          [b"ACL", b"LOG", b"RESET"]]
+QUICK = ["--slowlog-log-slower-than", "-1"]     # SLOWLOG LEN is compared
 
 
 class Client:
@@ -70,7 +71,8 @@ class Server:
         with open(os.path.join(folder, "output"), "wb") as output:
             self.process = subprocess.Popen(
                 dies_with_us() + [program, "--port", str(self.port), "--bind", "127.0.0.1",
-                                  "--save", "", "--appendonly", "no", "--databases", "16"],
+                                  "--save", "", "--appendonly", "no", "--databases", "16",
+                                  *QUICK],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
         deadline = time.monotonic() + 10
         while True:
