@@ -34,13 +34,13 @@
  * O2  requests of one client for one slot reach the servers in order. A client has one link per
  *     node, so it holds by itself until a request is redirected. From then until it is answered,
  *     is_redirecting holds back the younger ones of its slot: redirected ones queue here, new ones
- *     are not parsed (client.c). What was in flight behind it and ran first, or will (is_behind):
- *     reads are sent again; writes can't be undone, they are counted (order_races). So that it
- *     does not come to that, a slot that was redirected, or that a refresh gave to another node,
- *     counts as unstable for some seconds, during which a client has one request of it in flight
- *     at a time; and a command with several keys is a barrier at all times: in a slot that moves
- *     it gets TRYAGAIN while commands with one key still run, so what must not overtake it
- *     (writes; behind a write also reads) is not sent before it is answered.
+ *     are not parsed (client.c). What was in flight behind it, may be about its key and ran first,
+ *     or will (is_behind): reads are sent again; writes can't be undone, they are counted
+ *     (order_races). So that it does not come to that, a slot that was redirected, or that a
+ *     refresh gave to another node, counts as unstable for some seconds, during which a client has
+ *     one request of it in flight at a time; and a command with several keys is a barrier at all
+ *     times: in a slot that moves it gets TRYAGAIN while commands with one key still run, so what
+ *     must not overtake it (writes; behind a write also reads) is not sent before it is answered.
  * R2  sent again is only what was never written, what the server said it did not execute, or
  *     a read.
  */
@@ -374,7 +374,7 @@ static bool request_lacks_script(struct kw_request *request, struct kw_bytes lin
     return true;
 }
 
-/* An answer that is out of turn: an earlier request of the slot is still on its way, or was sent
+/* An answer that is out of turn: an earlier request of the key is still on its way, or was sent
  * again when this one was in flight. A read is asked again, when its turn has come; True then.
  */
 static KW_APART bool request_overtook(struct kw_request *request, const struct kw_reply_part *part)
@@ -386,7 +386,7 @@ static KW_APART bool request_overtook(struct kw_request *request, const struct k
         return true; /* the rest will be out of turn, too */
     }
     if (request->is_streaming || !part->is_last ||
-        (!request->is_behind && !kw_resend_is_held(request))) {
+        (!request->is_behind && !kw_resend_overtook(request))) {
         return false;
     }
     if (!may_retry) {

@@ -4,14 +4,16 @@
  * I1  is_redirecting is set from the first redirection until the answer; the client counts them.
  * I2  of the requests of one client and slot that are redirecting, only the oldest is in flight or
  *     put aside; the others are QUEUED, or have been in flight since before (I3).
- * I3  is_behind is set on what was in flight when an older one of its slot was redirected: it runs
- *     out of turn. It is redirecting from then on, whatever becomes of the older one; so nothing
- *     younger is sent, and its answer is not believed.
+ * I3  is_behind is set on what was in flight when an older one of its slot was redirected that may
+ *     be about the same key: it runs out of turn. It is redirecting from then on, whatever becomes
+ *     of the older one; so nothing younger is sent, and its answer is not believed. What is about
+ *     another key runs in turn: a read of it must not be asked anew, behind a write that has run.
  */
 #include "proxy/resend.h"
 
 #include "backend/link.h"
 #include "backend/node.h"
+#include "command/keys.h"
 #include "proxy/coalesce.h"
 #include "proxy/gather/gather.h"
 #include "proxy/gather/script.h"
@@ -21,9 +23,22 @@
 
 enum {
     RETRY_STEP_MS = 10, /* between two tries of TRYAGAIN and the like */
-    OWNER_STEPS = 50    /* a refresh of the topology takes less */
+    OWNER_STEPS = 50,   /* a refresh of the topology takes less */
+    COMPARED_MAX = 256  /* keys of a pipeline, each time: behind more all are taken for the same */
 };
 
+/* One request's key, beside those of others of its slot. */
+struct comparison {
+    struct kw_bytes key;
+    bool has_key; /* else it may be about any */
+    unsigned left;
+};
+
+static struct comparison compare(const struct kw_request *request);
+static bool may_be_same(struct comparison *comparison, const struct kw_request *other);
+static bool request_find_key(const struct kw_request *request, struct kw_bytes *rest,
+                             struct kw_bytes *key);
+static bool is_held(const struct kw_request *request, struct comparison *comparison);
 static void request_hold_back(struct kw_request *request);
 static bool resend_has_moved(struct kw_request *request);
 static enum kw_status resend_put(struct kw_request *request, struct kw_node *node);
@@ -43,22 +58,25 @@ void kw_resend_mark_behind(const struct kw_request *request)
     if (request->is_redirecting || request->slot == KW_SLOT_NONE) {
         return; /* nothing younger has been sent since */
     }
+    struct comparison comparison = compare(request);
     for (struct kw_request *at = request->next; at != NULL; at = at->next) {
         bool is_sibling = request->is_part && at->is_part && at->gather == request->gather;
-        bool is_same = at->slot == request->slot && !at->is_redirecting;
-        if (is_sibling || at->state == KW_REQUEST_DONE) {
+        bool is_sent = at->is_follower || (at->state == KW_REQUEST_INFLIGHT && at->leased == NULL);
+        bool is_same = is_sent && at->slot == request->slot && !at->is_redirecting;
+        if (is_sibling || at->state == KW_REQUEST_DONE || !(is_same || at->is_bunch) ||
+            !may_be_same(&comparison, at)) {
             continue;
         }
         if (at->is_bunch) {
             bool has_other = at->is_behind && at->gather->behind_slot != request->slot;
             at->gather->behind_slot = has_other ? KW_SLOT_NONE : request->slot;
             at->is_behind = true; /* its parts will be */
-        } else if (is_same && at->is_follower) {
+        } else if (at->is_follower) {
             kw_coalesce_leave(at);
             kw__request_drop_parked(at);
             kw_resend_mark(at);
             at->state = KW_REQUEST_QUEUED;
-        } else if (is_same && at->state == KW_REQUEST_INFLIGHT && at->leased == NULL) {
+        } else {
             kw_resend_mark(at);
         }
     }
@@ -70,7 +88,74 @@ void kw_resend_mark(struct kw_request *request)
     request_hold_back(request);
 }
 
+/* Keys are compared only when something is sent again. */
+static struct comparison compare(const struct kw_request *request)
+{
+    struct kw_bytes rest = kw_call_bytes(&request->call);
+    struct comparison comparison = {.left = COMPARED_MAX};
+
+    comparison.has_key = request_find_key(request, &rest, &comparison.key);
+    return comparison;
+}
+
+/* OTHER may be a bunch: several commands of a key each. */
+static bool may_be_same(struct comparison *comparison, const struct kw_request *other)
+{
+    struct kw_bytes rest = kw_call_bytes(&other->call);
+    struct kw_bytes key;
+
+    if (!comparison->has_key || comparison->left == 0) {
+        return true;
+    }
+    comparison->left--;
+    do {
+        if (!request_find_key(other, &rest, &key) || kw_bytes_equal(key, comparison->key)) {
+            return true;
+        }
+    } while (other->is_bunch && rest.len > 0);
+    return false;
+}
+
+/* The only key of the command that REST, bytes of REQUEST, begins with; REST is what follows it.
+ * False: it has several, or nobody can say.
+ */
+static bool request_find_key(const struct kw_request *request, struct kw_bytes *rest,
+                             struct kw_bytes *key)
+{
+    struct kw_proxy *proxy = request->client->proxy;
+    struct kw_argv *argv = &proxy->gathering->argv;
+    const struct kw_command *command = request->command;
+    struct kw_request_parser parser = {0};
+    struct kw_request_bytes cut;
+    struct kw_keys keys;
+
+    if (command == NULL || command->group == KW_GROUP_SCRIPTING ||
+        command->id >= kw_command_count() ||
+        kw_request_parse(&parser, &proxy->limits, *rest, argv, &cut) != KW_OK ||
+        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_OK || keys.count != 1) {
+        return false;
+    }
+    *rest = kw_bytes_of(rest->data + cut.consumed, rest->len - cut.consumed);
+    *key = argv->items[kw_keys_at(&keys, 0)];
+    return true;
+}
+
+bool kw_resend_overtook(const struct kw_request *request)
+{
+    if (!kw_resend_is_held(request)) {
+        return false;
+    }
+    struct comparison comparison = compare(request);
+    return is_held(request, &comparison);
+}
+
 bool kw_resend_is_held(const struct kw_request *request)
+{
+    return is_held(request, NULL);
+}
+
+/* COMPARISON: only what may be about the same key counts; NULL: all. */
+static bool is_held(const struct kw_request *request, struct comparison *comparison)
 {
     if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
         return false;
@@ -81,7 +166,8 @@ bool kw_resend_is_held(const struct kw_request *request)
          earlier = earlier->next) {
         KW_ASSERT(earlier != NULL);
         if (earlier->slot == request->slot && earlier->is_redirecting &&
-            earlier->state != KW_REQUEST_DONE) {
+            earlier->state != KW_REQUEST_DONE &&
+            (comparison == NULL || may_be_same(comparison, earlier))) {
             return true;
         }
     }

@@ -14,9 +14,9 @@
 /* From now until it is answered REQUEST holds back what is younger. */
 void kw_resend_hold(struct kw_request *request);
 
-/* REQUEST will be sent again: what is in flight behind it, for its slot, has run before it, or
- * will. Its answer may come when REQUEST's second one is there already, and is out of turn all the
- * same.
+/* REQUEST will be sent again: what is in flight behind it, and may be about its key, has run before
+ * it, or will. Its answer may come when REQUEST's second one is there already, and is out of turn
+ * all the same.
  */
 void kw_resend_mark_behind(const struct kw_request *request);
 
@@ -27,6 +27,9 @@ void kw_resend_mark(struct kw_request *request);
  * O(1) while nothing is.
  */
 bool kw_resend_is_held(const struct kw_request *request);
+
+/* REQUEST, which has just been answered: True when such a one may be about its key. */
+bool kw_resend_overtook(const struct kw_request *request);
 
 /* Send the bytes of REQUEST, which is held and in flight nowhere, to its to_node or to the owner of
  * its slot; put it aside when that is not known yet; answer it with an error when it can't be done.
