@@ -148,6 +148,16 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
            !kw_hot_is_banned(hot, hash);
 }
 
+bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes)
+{
+    if (size_bytes <= KW_HOT_SIZE_UNIT || hot->reads_min == 1) {
+        return true;
+    }
+    const struct line *line = line_of(hot, hash);
+    unsigned known = line_find(line, fingerprint_of(hash));
+    return known < WAYS && line->weight[known] >= (int32_t)reads_for(hot, size_bytes);
+}
+
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
 {
     if (--hot->to_hit > 0) {

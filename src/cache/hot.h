@@ -68,6 +68,9 @@ static inline bool kw_hot_is_due(struct kw_hot *hot)
  */
 bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes);
 
+/* The key of HASH was called hot when the size of its value was unknown. Is it with SIZE_BYTES? */
+bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes);
+
 /* The key of HASH was read, and the cache had it: keeps it known as hot until it is invalidated.
  * Looks at one hit in eight only, on average.
  */

@@ -35,6 +35,7 @@
 #include "base/mem.h"
 #include "command/keys.h"
 #include "proxy/account.h"
+#include "proxy/near/near.h"
 #include "proxy/near/shared.h"
 #include "proxy/parked.h"
 #include "proxy/reply.h"
@@ -93,6 +94,15 @@ void kw_coalesce_configure(struct kw_proxy *proxy)
     kw_free(coalesce);
 }
 
+bool kw_coalesce_may(const struct kw_client *client, const struct kw_command *command,
+                     const struct kw_target *target)
+{
+    enum kw_near_role role = kw__near_role(client->proxy->near, command);
+
+    return (role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE) &&
+           target->near_mark != KW_NEAR_MARK_NONE;
+}
+
 bool kw_coalesce_join(struct kw_client *client, const struct kw_command *command,
                       const struct kw_target *target, const struct kw_link *link,
                       struct kw_bytes wire)
@@ -111,6 +121,7 @@ bool kw_coalesce_join(struct kw_client *client, const struct kw_command *command
     request->command = command;
     request->slot = target->slot;
     request->near_hash = target->near_hash;
+    request->near = target->near_mark;
     request->call.user = &kw__request_user;
     request->call.chunk = kw_chunk_ref(lead->call.chunk);
     request->call.offset = lead->call.offset;

@@ -18,7 +18,11 @@
  */
 void kw_coalesce_configure(struct kw_proxy *proxy);
 
-/* COMMAND of CLIENT, a read that is not in memory, is about to leave on LINK as WIRE. True: the
+/* Is COMMAND of CLIENT, which is not in memory, one that could have been? */
+KW_APART bool kw_coalesce_may(const struct kw_client *client, const struct kw_command *command,
+                              const struct kw_target *target);
+
+/* COMMAND of CLIENT, such a read, is about to leave on LINK as WIRE. True: the
  * same one is on its way there; CLIENT's is in the queue now and follows it.
  */
 KW_APART bool kw_coalesce_join(struct kw_client *client, const struct kw_command *command,

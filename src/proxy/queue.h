@@ -37,7 +37,7 @@ struct kw_request {
     struct kw_client *client; /* outlives its requests */
     const struct kw_command *command;
     uint64_t started_us;    /* of the loop: when it was put in the queue */
-    uint64_t near_hash;     /* of its key, for the near cache; 0: none of its business */
+    uint64_t near_hash;     /* of its key, or what `near` says */
     uint16_t slot;          /* kw__request_get() clears from near_hash to gather */
     uint8_t small_len;      /* reply bytes that wait for older requests are in small[] ... */
     uint8_t state;          /* enum kw_request_state */
@@ -45,7 +45,7 @@ struct kw_request {
     uint8_t lost_links : 7; /* that it was on ... */
     uint8_t was_sent : 1;   /* ... and one of them has carried it: only of what may be sent twice */
     uint8_t owner_steps;    /* RETRYING: how often to look for another owner than to_node */
-    uint8_t near;           /* what its end must tell the near cache: near/shared.h */
+    uint8_t near;           /* enum kw_near_mark: what its reply is to the near cache */
     bool is_special;        /* the fields at the end are in use: set by whoever sets one of them */
     bool is_parked;         /* ... or in parked, which is in use; then small[] is not */
     bool is_asking : 1;     /* goes behind ASKING */

@@ -134,8 +134,7 @@ static void reply_expect(struct kw_request *request)
     client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
-    if (__builtin_expect(client->proxy->near != NULL, 0) &&
-        kw_near_must_begin(request->near_hash)) {
+    if (__builtin_expect(client->proxy->near != NULL, 0) && request->near == 0) {
         kw_near_on_begin(request);
     }
 }
@@ -229,7 +228,7 @@ void kw_reply_finish(struct kw_request *request)
     KW_ASSERT(request->state != KW_REQUEST_DONE && client->inflight_count > 0); /* Q3 */
     KW_ASSERT(request->call.link == NULL);
     request->state = KW_REQUEST_DONE;
-    if (__builtin_expect(request->near != 0, 0)) {
+    if (__builtin_expect(kw_near_heeds_end(request->near), 0)) {
         kw_near_on_end(request); /* its bytes are still there */
     }
     if (__builtin_expect(

@@ -214,7 +214,8 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
                    ? KW_WAITING
                    : kw_reply_refuse(client, kw_resend_error(status), node->name, NULL);
     }
-    bool may_share = __builtin_expect(client->proxy->coalesce != NULL, 0) && target->near_hash != 0;
+    bool may_share = __builtin_expect(client->proxy->coalesce != NULL, 0) &&
+                     kw_coalesce_may(client, command, target);
     if (may_share && kw_coalesce_join(client, command, target, link, wire)) {
         return KW_SENT;
     }
@@ -223,7 +224,8 @@ enum kw_verdict kw_request_send(struct kw_client *client, const struct kw_comman
     request->command = command;
     request->slot = target->slot;
     request->is_barrier = target->has_several_keys;
-    request->near_hash = target->near_hash | target->near_hint;
+    request->near_hash = target->near_hash;
+    request->near = target->near_mark;
     status = kw_link_send(link, &request->call, wire, chunk);
     if (status != KW_OK) {
         kw__request_put(request);
@@ -255,8 +257,7 @@ void kw_request_pass(struct kw_request *request, const struct kw_reply_part *par
 {
     struct kw_client *client = request->client;
 
-    if (__builtin_expect(request->near_hash != 0, 0) && request->near == 0 &&
-        !request->is_follower) {
+    if (__builtin_expect(kw_near_heeds_reply(request->near), 0)) {
         kw_near_on_reply(request, part);
     }
     if (__builtin_expect(request->is_lead, 0)) {

@@ -12,8 +12,8 @@ struct kw_target {
     uint16_t slot;
     struct kw_node *node;
     bool has_several_keys;
-    uint64_t near_hash; /* of its key, when the near cache has looked for it; else 0 */
-    uint64_t near_hint; /* for near_hash of its request when that is 0: near.h */
+    uint64_t near_hash; /* for its request, what the near cache has found out: near.h */
+    uint8_t near_mark;
 };
 
 /* Find the target of the command in the client's proxy->argv.

@@ -32,8 +32,9 @@ enum {
     LENT_SHARE = 4, /* a quarter of the cache, for all workers together */
 };
 
-static bool key_is_warm(struct kw_client *client, const struct kw_command *command,
-                        enum kw_near_role role, struct kw_target *target);
+static void cold_pass(const struct kw_client *client, enum kw_near_role role, struct kw_bytes name,
+                      uint64_t place, struct kw_target *target);
+static void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target);
 static enum kw_verdict answer_warm(struct kw_client *client, const struct kw_command *command,
                                    enum kw_near_role role, struct kw_target *target);
 static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
@@ -52,42 +53,56 @@ static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target)
 {
-    const unsigned one_key = 1u << KW_NEAR_ROLE_GET | 1u << KW_NEAR_ROLE_WHOLE |
-                             1u << KW_NEAR_ROLE_READ_KEY | 1u << KW_NEAR_ROLE_WRITE_KEY;
-    enum kw_near_role role = kw__near_role(client->proxy->near, command);
+    struct kw_near *near = client->proxy->near;
+    enum kw_near_role role = kw__near_role(near, command);
 
-    if ((one_key >> role & 1) != 0) {
-        if (!key_is_warm(client, command, role, target)) {
+    if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
+        struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
+        uint64_t place = kw__warm_place(name);
+        if (!kw__warm_has(near->warm, place)) {
+            cold_pass(client, role, name, place, target);
             return KW_NEXT;
         }
-    } else if (role == KW_NEAR_ROLE_NONE || role > KW_NEAR_ROLE_EXISTS || client->db != 0) {
-        return KW_NEXT;
     }
     return answer_warm(client, command, role, target);
 }
 
-/* Is COMMAND a read that may be answered, and may something be kept of its key? Else TARGET knows
- * what to do.
- */
-static bool key_is_warm(struct kw_client *client, const struct kw_command *command,
-                        enum kw_near_role role, struct kw_target *target)
+/* Nothing is kept of NAME, at PLACE: TARGET knows what to do when it is answered. */
+static inline void cold_pass(const struct kw_client *client, enum kw_near_role role,
+                             struct kw_bytes name, uint64_t place, struct kw_target *target)
 {
     struct kw_proxy *proxy = client->proxy;
-    struct kw_near *near = proxy->near;
-    struct kw_bytes name = proxy->argv.items[kw_keys_single(command)];
 
-    target->slot = kw_slot_of_key(name);
-    uint32_t bucket = kw__warm_bucket(name, target->slot);
-    if (role >= KW_NEAR_ROLE_READ_KEY || client->db != 0) {
-        target->near_hint = KW_NEAR_HINT + bucket;
-        return false;
+    target->near_hash = place;
+    target->near_mark = KW_NEAR_MARK_COLD;
+    if (role <= KW_NEAR_ROLE_WHOLE) {
+        if (client->db != 0) {
+            target->near_mark = KW_NEAR_MARK_NONE;
+            return;
+        }
+        KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
+    } else if (role == KW_NEAR_ROLE_READ_KEY) {
+        return;
+    } else {
+        target->near_mark = KW_NEAR_MARK_COLD_WRITE;
+        KW_STAT_ADD(proxy->stats, near_cache_writes, 1);
     }
-    if (kw__warm_has(&near->shared->warm, bucket)) {
-        return true;
+    if (kw_hot_is_due(proxy->near->hot)) {
+        cold_look(proxy->near, name, target);
     }
-    target->near_hash = kw_hot_is_due(near->hot) ? KW_NEAR_DUE : KW_NEAR_COLD + bucket;
-    KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
-    return false;
+}
+
+/* The sketch of hot keys is told of a read or a write of a cold one. */
+static KW_APART void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target)
+{
+    uint64_t hash = kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash;
+
+    if (target->near_mark == KW_NEAR_MARK_COLD_WRITE) {
+        kw_hot_write(near->hot, hash);
+    } else if (kw_hot_read(near->hot, hash, 0)) {
+        target->near_mark = KW_NEAR_MARK_HOT;
+        target->near_hash = hash;
+    }
 }
 
 static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
@@ -97,6 +112,11 @@ static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
     struct kw_proxy *proxy = client->proxy;
     enum kw_verdict verdict = KW_NEXT;
 
+    bool is_served = role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE ||
+                     role == KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_EXISTS;
+    if (!is_served || client->db != 0) {
+        return KW_NEXT; /* writes.c counts it, or has read.c look at its reply */
+    }
     struct kw_near_read read = {.command = command,
                                 .role = role,
                                 .argv = proxy->argv.items,
@@ -122,10 +142,11 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     struct kw_near_key key;
 
     read->name = read->argv[kw_keys_single(read->command)];
+    target->slot = kw_slot_of_key(read->name);
     read->slot = target->slot;
     bool is_made = kw__variant_make(near, read, &key);
-    /* read.c looks at the reply. */
-    target->near_hash = key.key.hash < KW_NEAR_CODES ? KW_NEAR_HEEDED : key.key.hash;
+    target->near_hash = key.key.hash;
+    target->near_mark = KW_NEAR_MARK_KNOWN;
     if (!is_made) {
         return KW_NEXT;
     }
@@ -133,6 +154,9 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     bool is_own = kw_cache_get(near->worker, &key.key, &found);
     if ((!is_own && !kw__derived_find(near, read, &key, &found)) ||
         !near_may_answer(client, read->slot) || !near_has_heard(near, read->slot, found.domain)) {
+        if (kw_hot_is_due(near->hot) && kw_hot_read(near->hot, key.key.hash, 0)) {
+            target->near_mark = KW_NEAR_MARK_HOT;
+        }
         return KW_NEXT;
     }
     kw_hot_hit(near->hot, key.key.hash);

@@ -12,7 +12,8 @@
  *
  * INVARIANTS
  * L1  the key is warm before the promise (warm.c), and that stands before the look at writes under
- *     way: of a write that begins meanwhile, either we see its count or it sees the promise.
+ *     way: of a write that begins meanwhile, either we see its count, or it sees the promise: when
+ *     it begins, or when it is answered.
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
  * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
  * L4  what is kept can be told from then on: who shares reads hears of it (coalesce.c).
@@ -47,7 +48,7 @@ void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
         kw__near_is_written(shared, &key->key, read->slot)) { /* L1 says so, too, and costs more */
         return;
     }
-    kw__warm_up(&shared->warm, kw__warm_bucket(key->key.name, read->slot)); /* L1 */
+    kw__warm_up(near->warm, kw__warm_place(key->key.name)); /* L1 */
     if (kw_cache_fill_begin(near->worker, &key->key, &token) != KW_OK) {
         return;
     }

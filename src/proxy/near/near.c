@@ -37,6 +37,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
 
     near->proxy = proxy;
     near->shared = proxy->near_shared;
+    near->warm = &near->shared->warm;
     near->worker = worker;
     near->now_us = kw_loop_now_us(proxy->loop);
     near->now_ms = near->now_us / 1000;
@@ -44,7 +45,6 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->roles = roles_new();
     derived_fill(near);
     near->roles_count = kw_command_count();
-    near->cold_writes = &near->shared->warm.writes[proxy->crew_index];
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     kw_list_init(&near->loans);
@@ -306,7 +306,7 @@ static void near_on_timer(void *arg)
         kw__origins_align(near);
     }
     kw__origins_check(near);
-    kw__warm_cool(&near->shared->warm, near->now_ms, near->proxy->config->near_cache_max_age_ms);
+    kw__warm_cool(near->warm, near->now_ms, near->proxy->config->near_cache_max_age_ms);
     period_ms = period_ms > TIMER_MAX_MS ? TIMER_MAX_MS : period_ms;
     kw_timer_start(near->timer, period_ms < TIMER_MIN_MS ? TIMER_MIN_MS : period_ms);
 }

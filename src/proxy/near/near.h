@@ -57,23 +57,35 @@ void kw_near_forget_slot(struct kw_proxy *proxy, uint16_t slot);
 /* A node said that SLOT, or some of its keys, is elsewhere: IS_FOR_GOOD, or while it moves. */
 void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good);
 
-/* kw_request.near_hash of reads whose replies are to be looked at, when it is not a key's hash. */
-enum {
-    KW_NEAR_WARM_BITS = 19,
-    KW_NEAR_WARM_BUCKETS = 1 << KW_NEAR_WARM_BITS,
-    KW_NEAR_HEEDED = 1, /* always */
-    KW_NEAR_DUE = 2,    /* always, and the sketch is told of its keys */
-    KW_NEAR_COLD =
-        16, /* and its key's bucket: only if that is warm when the reply comes (warm.h) */
-    /* Of other requests, between kw_near_answer() and kw_near_on_begin(): their key's bucket. */
-    KW_NEAR_HINT = KW_NEAR_COLD + KW_NEAR_WARM_BUCKETS,
-    KW_NEAR_CODES = KW_NEAR_HINT + KW_NEAR_WARM_BUCKETS /* a hash below counts as KW_NEAR_HEEDED */
+/* kw_request.near: what is to be done when it is answered. */
+enum kw_near_mark {
+    KW_NEAR_MARK_NONE = 0,
+    /* Reads: the reply is looked at. */
+    KW_NEAR_MARK_HEEDED,
+    KW_NEAR_MARK_KNOWN, /* near_hash is the hash of its key */
+    KW_NEAR_MARK_HOT,   /* the same, and its key is hot: it may be fetched */
+    KW_NEAR_MARK_DUE,   /* whether its keys are hot is seen then */
+    /* Of a key that was cold, near_hash is its place (warm.h): only if it is warm by then. */
+    KW_NEAR_MARK_COLD,
+    KW_NEAR_MARK_COLD_WRITE,
+    /* Writes: what their end has to undo. */
+    KW_NEAR_MARK_WRITE,     /* counted under near_hash, the hash of its key */
+    KW_NEAR_MARK_HOT_WRITE, /* the same, and its key is fetched again */
+    KW_NEAR_MARK_LIST,      /* near_hash is the address of a list of hashes: writes.c */
+    KW_NEAR_MARK_SLOT,
+    KW_NEAR_MARK_ALL,
+    KW_NEAR_MARK_POP /* blocked: nothing was held back, its keys are forgotten when it ends */
 };
 
-/* A request with this NEAR_HASH is to be shown to kw_near_on_begin(). */
-static inline bool kw_near_must_begin(uint64_t near_hash)
+/* Is the reply to a request with MARK to be shown, or its end? */
+static inline bool kw_near_heeds_reply(uint8_t mark)
 {
-    return near_hash == 0 || near_hash - KW_NEAR_HINT < KW_NEAR_WARM_BUCKETS;
+    return mark - 1u < KW_NEAR_MARK_COLD_WRITE;
+}
+
+static inline bool kw_near_heeds_end(uint8_t mark)
+{
+    return mark >= KW_NEAR_MARK_COLD_WRITE;
 }
 
 /* Answer COMMAND, in proxy->argv, when it is a read whose reply is here: KW_ANSWERED. KW_NEXT: ask
@@ -85,15 +97,13 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
 /* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 
-/* PART of the reply to REQUEST, whose near_hash is set, has come from a node. */
+/* PART of the reply to REQUEST has come from a node: kw_near_heeds_reply(). */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 
-/* REQUEST has entered its client's queue; nothing of it has left yet. Not for reads that
- * kw_near_answer() has looked at: kw_near_must_begin().
- */
+/* REQUEST has entered its client's queue, without a mark; nothing of it has left yet. */
 void kw_near_on_begin(struct kw_request *request);
 
-/* REQUEST is answered, and the answer has not left yet. */
+/* REQUEST is answered, and the answer has not left yet: kw_near_heeds_end(). */
 void kw_near_on_end(struct kw_request *request);
 
 /* INFO nearcache. */

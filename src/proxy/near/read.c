@@ -15,8 +15,8 @@
  * one round trip to its node. To remove its entries instead would let none of them live, each being
  * read past the cache while another one is fetched.
  *
- * And the key may be hot enough to be fetched itself; its size is known now. One read in some is
- * looked at for that.
+ * And the key may be hot enough to be fetched itself: answer.c has found out, and its size is known
+ * now.
  *
  * INVARIANTS
  * D1  each reply to a read is heeded so before it leaves. Not those that tell how old something is
@@ -34,7 +34,7 @@
 static void reply_look(struct kw_request *request, const struct kw_reply_part *part);
 static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part);
-static bool reply_is_hot(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part);
+static bool reply_is_worth(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part);
 static void key_heed(struct kw_near *near, struct kw_request *request,
                      const struct kw_reply_part *part, bool is_kept, bool is_hot);
 static void keys_replied(struct kw_near *near, struct kw_request *request,
@@ -48,18 +48,23 @@ static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
 {
     struct kw_near *near = request->client->proxy->near;
-    uint64_t bucket = request->near_hash - KW_NEAR_COLD;
 
-    if (part->is_first &&
-        (bucket >= KW_NEAR_WARM_BUCKETS || kw__warm_has(&near->shared->warm, (uint32_t)bucket))) {
-        reply_look(request, part); /* D1: else nothing is kept that it might contradict (warm.c) */
+    if (request->near >= KW_NEAR_MARK_COLD && !kw__warm_has(near->warm, request->near_hash)) {
+        if (request->near == KW_NEAR_MARK_COLD_WRITE) {
+            request->near = KW_NEAR_MARK_NONE; /* what is fetched from now on is no older: warm.c */
+        }
+        return; /* D1: nothing is kept that it might contradict */
     }
+    reply_look(request, part);
 }
 
 static KW_APART void reply_look(struct kw_request *request, const struct kw_reply_part *part)
 {
     struct kw_near *near = request->client->proxy->near;
 
+    if (!part->is_first || request->is_follower) {
+        return;
+    }
     (void)kw__near_awake(near);
     switch (kw__near_role(near, request->command)) {
     case KW_NEAR_ROLE_GET:
@@ -103,26 +108,25 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part)
 {
     uint64_t hash = request->near_hash;
-    bool is_due = hash == KW_NEAR_DUE || kw_hot_is_due(near->hot);
 
-    if (hash < KW_NEAR_CODES) {
+    if (request->near != KW_NEAR_MARK_KNOWN && request->near != KW_NEAR_MARK_HOT) {
         struct kw_bytes name =
             kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
         hash = kw_cache_key(near->worker, name, kw_bytes_of("", 0)).hash;
     }
     bool is_kept = kw_cache_may_have(near->worker, hash);
-    bool is_hot = is_due && reply_is_hot(near, hash, part);
+    bool is_hot = request->near == KW_NEAR_MARK_HOT && reply_is_worth(near, hash, part);
     if (is_kept || is_hot) {
         key_heed(near, request, part, is_kept, is_hot);
     }
 }
 
-static bool reply_is_hot(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part)
+static bool reply_is_worth(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part)
 {
     size_t len = reply_len(part);
 
     return part->type != '-' && len <= near->proxy->config->near_cache_max_item_bytes &&
-           kw_hot_read(near->hot, hash, len);
+           kw_hot_is_worth(near->hot, hash, len);
 }
 
 static KW_APART void key_heed(struct kw_near *near, struct kw_request *request,
@@ -182,7 +186,7 @@ static size_t reply_len(const struct kw_reply_part *first)
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part)
 {
-    bool is_due = request->near_hash == KW_NEAR_DUE;
+    bool is_due = request->near == KW_NEAR_MARK_DUE;
     struct kw_near_walk keys = kw__walk_begin(kw_call_bytes(&request->call));
     struct kw_bytes wire[2] = {KW_BYTES("*2\r\n$3\r\nGET\r\n")};
     struct kw_near_key key;

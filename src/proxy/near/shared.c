@@ -34,7 +34,7 @@ struct kw_near_shared *kw_near_shared_new(unsigned workers_count)
     atomic_init(&made->all_writes, 1); /* H1 */
     pthread_mutex_init(&made->lock, NULL);
     kw_list_init(&made->origins);
-    kw__warm_init(&made->warm, workers_count);
+    kw__warm_init(&made->warm);
     return made;
 }
 

@@ -1,7 +1,7 @@
 /* shared.h - what all workers share of the near cache, and what each has of its own.
  *
  *   shared    the cache, and tables that say what must not be answered from it:
- *               key_writes, all_writes   writes under way (R2)
+ *               key_writes, all_writes   writes under way (R2), of keys that were warm
  *               slots                    the same for slots, what was seen of them elsewhere (R3),
  *                                        and their generations, which are part of each key: a slot
  *                                        that moved, or was written to as a whole, is forgotten
@@ -39,28 +39,17 @@ enum {
 /* What the near cache does about a command. */
 enum kw_near_role {
     KW_NEAR_ROLE_NONE = 0,
-    KW_NEAR_ROLE_GET,        /* served; one entry for RESP2 and RESP3 */
-    KW_NEAR_ROLE_WHOLE,      /* served; an entry for each version and list of arguments */
-    KW_NEAR_ROLE_MGET,       /* served from the entries of GET */
-    KW_NEAR_ROLE_EXISTS,     /* the same */
-    KW_NEAR_ROLE_READ_KEY,   /* not served; says something of its only key */
+    KW_NEAR_ROLE_GET,       /* served; one entry for RESP2 and RESP3 */
+    KW_NEAR_ROLE_WHOLE,     /* served; an entry for each version and list of arguments */
+    KW_NEAR_ROLE_READ_KEY,  /* not served; says something of its only key */
+    KW_NEAR_ROLE_WRITE_KEY, /* writes its only key */
+    KW_NEAR_ROLE_OF_KEY_MAX = KW_NEAR_ROLE_WRITE_KEY, /* up to here: kw_keys_single() knows it */
+    KW_NEAR_ROLE_MGET,                                /* served from the entries of GET */
+    KW_NEAR_ROLE_EXISTS,                              /* the same */
     KW_NEAR_ROLE_READ_SLOT,  /* not served; says something of keys of its slot */
-    KW_NEAR_ROLE_WRITE_KEY,  /* writes its only key */
     KW_NEAR_ROLE_WRITE_SLOT, /* writes keys of its slot */
     KW_NEAR_ROLE_WRITE_ALL,  /* writes anything */
     KW_NEAR_ROLE_EXEC        /* writes keys of its slot, unless all that was queued only reads */
-};
-
-/* kw_request.near: what its end must undo. */
-enum kw_near_mark {
-    KW_NEAR_MARK_NONE = 0,
-    KW_NEAR_MARK_KEY,
-    KW_NEAR_MARK_HOT,  /* as KEY, and it is fetched again when it ends */
-    KW_NEAR_MARK_LIST, /* near_hash is the address of a list of hashes: writes.c */
-    KW_NEAR_MARK_SLOT,
-    KW_NEAR_MARK_ALL,
-    KW_NEAR_MARK_COLD, /* its key was cold: counted in the worker's row, near_hash is the bucket */
-    KW_NEAR_MARK_POP   /* blocked: nothing was held back, its keys are forgotten when it ends */
 };
 
 /* kw_cache_value.kind */
@@ -123,11 +112,15 @@ struct kw_near_touch_room { /* touch.c's */
 };
 
 struct kw_near {
-    struct kw_proxy *proxy; /* set once */
+    /* what a request of a cold key needs; set once, but for `hot` */
+    struct kw_near_warm *warm; /* the shared one */
+    struct kw_hot *hot;
+    uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
+    size_t roles_count;
+    struct kw_proxy *proxy;
     struct kw_near_shared *shared;
     struct kw_cache_worker *worker;
-    uint64_t cache_number; /* which cache it is: fills of an earlier one mean nothing */
-    struct kw_hot *hot;
+    uint64_t cache_number;        /* which cache it is: fills of an earlier one mean nothing */
     uint32_t hot_reads;           /* near-cache-admit-reads of `hot` */
     uint64_t limits_hash;         /* of the options that what is kept obeys */
     const struct kw_command *get; /* GET, set once */
@@ -135,9 +128,6 @@ struct kw_near {
         const struct kw_command *command;
         enum kw_near_derived derived;
     } derived[KW_NEAR_DERIVED_MAX]; /* set once */
-    uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
-    size_t roles_count;
-    struct kw_cold_writes *cold_writes; /* this worker's */
     struct kw_list origins;
     struct kw_timer *timer; /* runs always: heartbeats, upkeep of the cache */
     uint64_t now_us;        /* of the last look at the cache */
@@ -165,13 +155,14 @@ struct kw_near {
  */
 struct kw_cache_worker *kw__near_awake(struct kw_near *near);
 
-/* True when a fill of KEY in SLOT, which is warm, may bring what a write under way makes stale. */
+/* True when a fill of KEY in SLOT may bring what a write under way makes stale. Not those that
+ * began when it was cold: they see to it themselves when they end.
+ */
 static inline bool kw__near_is_written(const struct kw_near_shared *shared,
                                        const struct kw_cache_key *key, uint16_t slot)
 {
     return atomic_load(&shared->key_writes[key->hash % KW_NEAR_BUCKETS]) != 0 ||
-           atomic_load(&shared->slots[slot].writes) != 0 || atomic_load(&shared->all_writes) != 0 ||
-           kw__warm_is_written(&shared->warm, kw__warm_bucket(key->name, slot));
+           atomic_load(&shared->slots[slot].writes) != 0 || atomic_load(&shared->all_writes) != 0;
 }
 
 /* SLOT is on its way to another node, which has some of its keys: neither's word is enough (R6). */

@@ -127,7 +127,7 @@ static void request_count(struct kw_near *near, struct kw_request *request)
         kw_near_on_begin(request);
         return;
     }
-    request->near_hash = KW_NEAR_HEEDED;
+    request->near = KW_NEAR_MARK_HEEDED;
 }
 
 static void requests_forget(struct kw_proxy *proxy)
@@ -136,8 +136,11 @@ static void requests_forget(struct kw_proxy *proxy)
         const struct kw_client *client = KW_LIST_ENTRY(at, struct kw_client, all);
         for (struct kw_request *request = client->oldest; request != NULL;
              request = request->next) {
-            kw_near_on_end(request);
-            request->near_hash = 0; /* S2 */
+            if (kw_near_heeds_end(request->near)) {
+                kw_near_on_end(request);
+            }
+            request->near = KW_NEAR_MARK_NONE; /* S2 */
+            request->near_hash = 0;
         }
     }
 }

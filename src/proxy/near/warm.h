@@ -1,117 +1,87 @@
-/* warm.h - keys that may be kept, told by one look at a bitmap; all others need no other look.
+/* warm.h - keys that may be kept, told by one look at a filter; all others need no other look.
  *
  *   cold   no entry, no promise. A read needs no look-up and its reply no comparison; a write has
- *          nothing to remove. It is counted, so that no fill begins meanwhile
- *   warm   there may be something, there was lately, or another key has the same bucket
+ *          nothing to remove
+ *   warm   there may be something, there was lately, or other keys look the same
  *
- * Buckets are of a cheap hash of the name. A fill warms its key's before it begins; a bucket cools
- * when whatever could be kept of it is over. Most keys are cold, so most traffic pays for one bit.
+ * A key's place is a cheap hash of its name: a word of the filter, and two bits there. A fill sets
+ * its key's before it begins; they are cleared when whatever could be kept of it is over. Most keys
+ * are cold, so most traffic pays for a look when it is sent and another one when it is answered.
+ * Together with two bits a key, a hundredth of the others is taken for warm with 50,000 that are.
  *
- * Thread: bits and counts are atomic; a worker counts in its own row; the rest is under the lock.
- * Memory: the rows are the struct's. For the files of this chapter only.
+ * Thread: bits are atomic; the rest is under the lock.
+ * Memory: all in the struct. For the files of this chapter only.
  * See also: warm.c (why no fence is needed), writes.c, read.c.
  */
 #ifndef KW_PROXY_NEAR_WARM_H
 #define KW_PROXY_NEAR_WARM_H
 
+#include "base/apart.h"
 #include "base/bytes.h"
-#include "proxy/near/near.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
-    KW_WARM_PAIRS = 32, /* buckets of a word, two bits each: this generation and the one before */
-    KW_WARM_WORDS = KW_NEAR_WARM_BUCKETS / KW_WARM_PAIRS,
-    KW_COLD_ROW = 16384,
-    KW_COLD_WRITES_MAX = UINT8_MAX /* of one count; more are counted by key */
-};
-
-/* One worker's writes under way that began when their keys were cold, by bucket. */
-struct kw_cold_writes {
-    _Atomic uint8_t counts[KW_COLD_ROW];
+    KW_WARM_WORDS_BITS = 14,
+    KW_WARM_WORDS = 1 << KW_WARM_WORDS_BITS /* 128 KiB: it has to stay near the processor */
 };
 
 struct kw_near_warm {
-    _Atomic uint64_t words[KW_WARM_WORDS / 64]; /* which of these are not 0: few, often */
-    _Atomic uint64_t bits[KW_WARM_WORDS];
-    _Atomic uint64_t turned_ms; /* when the generation began */
-    bool is_fenced;             /* the system has no barrier; set once, as the next two */
-    unsigned workers_count;
-    struct kw_cold_writes *writes; /* owned; one for each worker */
-    pthread_mutex_t lock;          /* who changes bits */
+    _Atomic uint64_t bits[KW_WARM_WORDS]; /* of this generation and the one before */
+    _Atomic uint64_t turned_ms;           /* when the generation began */
+    uint64_t fresh[KW_WARM_WORDS];        /* of this generation; under the lock */
+    pthread_mutex_t lock;                 /* who changes bits */
 };
 
-void kw__warm_init(struct kw_near_warm *warm, unsigned workers_count);
+void kw__warm_init(struct kw_near_warm *warm);
 void kw__warm_deinit(struct kw_near_warm *warm);
 
-/* Something of BUCKET is about to be kept. From here on all look, and who did not is counted. */
-void kw__warm_up(struct kw_near_warm *warm, uint32_t bucket);
+/* Something of a key at PLACE is about to be kept. From here on all look. */
+void kw__warm_up(struct kw_near_warm *warm, uint64_t place);
 
-/* It is NOW, and what is kept is AGE_MAX_MS old at most: buckets cool. Now and then. */
+/* It is NOW, and what is kept is AGE_MAX_MS old at most: places cool. Now and then. */
 void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_ms);
 
-unsigned kw__warm_count(const struct kw_near_warm *warm);
+/* kw__warm_place() of names that are short or long. */
+KW_APART uint64_t kw__warm_place_other(struct kw_bytes name);
 
-/* Is a write under way that began when BUCKET was cold? For who has just warmed it. */
-bool kw__warm_is_written(const struct kw_near_warm *warm, uint32_t bucket);
+/* Is the other bit of PLACE set, too? */
+KW_APART bool kw__warm_has_both(uint64_t word, uint64_t place);
 
-/* Both ends of the name, and its slot, which depends on all of it (but for a hash tag's key). */
-static inline uint32_t kw__warm_bucket(struct kw_bytes name, uint16_t slot)
+/* Both halves of the product are mixed; the upper bits say which word, the lower twelve which bits.
+ */
+static inline uint64_t kw__warm_mix(uint64_t first, uint64_t middle, uint64_t last)
 {
-    uint64_t first = 0;
-    uint64_t last = 0;
+    unsigned __int128 product =
+        (unsigned __int128)(last ^ (first << 29 | first >> 35) ^ 0x9E3779B97F4A7C15ULL) *
+        (middle ^ 0xC2B2AE3D27D4EB4FULL);
 
-    if (name.len >= sizeof first) {
-        memcpy(&first, name.data, sizeof first);
-        memcpy(&last, name.data + name.len - sizeof last, sizeof last);
-    } else {
-        memcpy(&first, name.data, name.len);
-    }
-    uint64_t mixed = (last ^ (first << 29 | first >> 35)) + slot * 0xC2B2AE3D27D4EB4FULL;
-    return (uint32_t)((mixed * 0x9E3779B97F4A7C15ULL) >> (64 - KW_NEAR_WARM_BITS));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline bool kw__warm_has(const struct kw_near_warm *warm, uint32_t bucket)
+/* Both ends of the name and its middle: all of it. */
+static inline uint64_t kw__warm_place(struct kw_bytes name)
 {
-    uint32_t at = bucket / KW_WARM_PAIRS;
+    uint64_t part[3];
 
-    if ((atomic_load_explicit(&warm->words[at / 64], memory_order_relaxed) >> at % 64 & 1) == 0) {
-        return false;
+    if (__builtin_expect(name.len - sizeof part[0] > sizeof part - sizeof part[0], 0)) {
+        return kw__warm_place_other(name);
     }
-    uint64_t word = atomic_load_explicit(&warm->bits[at], memory_order_relaxed);
-    return (word >> 2 * (bucket % KW_WARM_PAIRS) & 3) != 0;
+    memcpy(&part[0], name.data, sizeof part[0]);
+    memcpy(&part[1], name.data + (name.len - sizeof part[0]) / 2, sizeof part[0]);
+    memcpy(&part[2], name.data + name.len - sizeof part[0], sizeof part[0]);
+    return kw__warm_mix(part[0], part[1], part[2]);
 }
 
-/* Count a write of BUCKET by the worker whose WRITES these are; false when it is warm. */
-static inline bool kw__cold_write_begin(const struct kw_near_warm *warm,
-                                        struct kw_cold_writes *writes, uint32_t bucket)
+static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
 {
-    _Atomic uint8_t *place = &writes->counts[bucket % KW_COLD_ROW];
-    uint8_t count = atomic_load_explicit(place, memory_order_relaxed);
+    uint64_t word =
+        atomic_load_explicit(&warm->bits[place >> (64 - KW_WARM_WORDS_BITS)], memory_order_relaxed);
 
-    if (count == KW_COLD_WRITES_MAX) {
-        return false;
-    }
-    atomic_store_explicit(place, (uint8_t)(count + 1), memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst); /* the light barrier: warm.c M1 */
-    if (__builtin_expect(warm->is_fenced, 0)) {
-        atomic_fetch_add(place, 0); /* a fence that all tools understand */
-    }
-    if (__builtin_expect(kw__warm_has(warm, bucket), 0)) {
-        atomic_store_explicit(place, count, memory_order_release);
-        return false;
-    }
-    return true;
-}
-
-static inline void kw__cold_write_end(struct kw_cold_writes *writes, uint32_t bucket)
-{
-    _Atomic uint8_t *place = &writes->counts[bucket % KW_COLD_ROW];
-    uint8_t count = atomic_load_explicit(place, memory_order_relaxed);
-
-    atomic_store_explicit(place, (uint8_t)(count - 1), memory_order_release);
+    return __builtin_expect((word >> (place & 63) & 1) != 0, 0) && kw__warm_has_both(word, place);
 }
 
 #endif

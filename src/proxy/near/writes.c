@@ -8,7 +8,10 @@
  * Whichever of the two comes first, the other one sees it: no fill that may have been executed
  * before the write outlives its beginning.
  *
- *   a cold key    nothing is kept of it: counted in a row of the worker's own (warm.h)
+ *   a cold key    nothing is kept of it, so nothing is counted. When it is answered, and is warm by
+ *                 then, fills have begun meanwhile that may be older: what they have brought goes,
+ *                 and their promises are broken, before the reply leaves. Fills that begin later
+ *                 are executed later (warm.c)
  *   a key         counted in a bucket of its hash; its entries are removed by name
  *   a list        the same for several: of a command, of all that a transaction has queued, of what
  *                 PROXY NODE sends
@@ -42,13 +45,12 @@ struct list {
     uint64_t hashes[];
 };
 
-static inline bool cold_begin(struct kw_near *near, struct kw_request *request, uint32_t bucket);
-static void cold_look(struct kw_near *near, const struct kw_request *request);
+static void begin(struct kw_near *near, struct kw_request *request);
+static void cold_end(struct kw_near *near, const struct kw_request *request);
 static struct kw_bytes single_name(const struct kw_request *request);
-static void begin(struct kw_near *near, struct kw_request *request, uint64_t hint);
-static void end(struct kw_near *near, struct kw_request *request);
 static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request);
-static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role);
+static enum kw_near_mark mark_of(struct kw_near *near, const struct kw_request *request,
+                                 enum kw_near_role role);
 static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request);
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request);
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
@@ -60,84 +62,23 @@ static void pop_end(struct kw_near *near, const struct kw_request *request);
 
 void kw_near_on_begin(struct kw_request *request)
 {
-    struct kw_near *near = request->client->proxy->near;
-
-    uint64_t hint = request->near_hash;
-
-    request->near_hash = 0;
-    if (request->command == NULL || request->call.chunk == NULL) {
-        return; /* it sends nothing itself */
+    if (request->command != NULL &&
+        request->call.chunk != NULL) { /* else it sends nothing itself */
+        begin(request->client->proxy->near, request);
     }
-#ifndef KW_KNOCKOUT_WRITE_THROUGH
-    if (hint != 0 && kw__near_role(near, request->command) == KW_NEAR_ROLE_WRITE_KEY &&
-        cold_begin(near, request, (uint32_t)(hint - KW_NEAR_HINT))) {
-        return;
-    }
-#endif
-    begin(near, request, hint);
 }
 
-void kw_near_on_end(struct kw_request *request)
+static KW_APART void begin(struct kw_near *near, struct kw_request *request)
 {
-    struct kw_near *near = request->client->proxy->near;
+    enum kw_near_mark mark = mark_of(near, request, role_of(near, request));
 
-    if (request->near == KW_NEAR_MARK_COLD) { /* W1 */
-        kw__cold_write_end(near->cold_writes, (uint32_t)request->near_hash);
-        request->near = KW_NEAR_MARK_NONE;
-        request->near_hash = 0;
-        return;
-    }
-    end(near, request);
-}
-
-/* A write of one key, of BUCKET. False: it is warm. */
-static inline bool cold_begin(struct kw_near *near, struct kw_request *request, uint32_t bucket)
-{
-    if (request->is_special ||
-        !kw__cold_write_begin(&near->shared->warm, near->cold_writes, bucket)) {
-        return false;
-    }
-    request->near = KW_NEAR_MARK_COLD;
-    request->near_hash = bucket;
-    KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
-    if (kw_hot_is_due(near->hot)) {
-        cold_look(near, request);
-    }
-    return true;
-}
-
-static KW_APART void cold_look(struct kw_near *near, const struct kw_request *request)
-{
-    kw_hot_write(near->hot,
-                 kw_cache_key(near->worker, single_name(request), kw_bytes_of("", 0)).hash);
-}
-
-/* The key of a request that has one. */
-static struct kw_bytes single_name(const struct kw_request *request)
-{
-    return kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
-}
-
-static KW_APART void begin(struct kw_near *near, struct kw_request *request, uint64_t hint)
-{
-    enum kw_near_role role = role_of(near, request);
-
-    if (role == KW_NEAR_ROLE_READ_KEY && hint != 0) {
-        request->near_hash = hint - KW_NEAR_HINT + KW_NEAR_COLD;
-        return;
-    }
-    if (role >= KW_NEAR_ROLE_MGET && role <= KW_NEAR_ROLE_READ_SLOT) {
-        bool is_due = role == KW_NEAR_ROLE_MGET && kw_hot_is_due(near->hot);
-        request->near_hash = is_due ? KW_NEAR_DUE : KW_NEAR_HEEDED; /* read.c looks at the reply */
-    }
+    request->near = KW_NEAR_MARK_NONE;
 #ifdef KW_KNOCKOUT_WRITE_THROUGH
-    role = KW_NEAR_ROLE_NONE;
-#endif
-    enum kw_near_mark mark = mark_of(request, role);
-    if (role == KW_NEAR_ROLE_EXEC && mark == KW_NEAR_MARK_NONE) {
-        request->near_hash = KW_NEAR_HEEDED; /* it only reads */
+    if (mark > KW_NEAR_MARK_DUE) {
+        return;
     }
-    if (mark == KW_NEAR_MARK_KEY) {
+#endif
+    if (mark == KW_NEAR_MARK_WRITE) {
         mark = key_begin(near, request);
     } else if (mark == KW_NEAR_MARK_LIST) {
         mark = list_begin(near, request);
@@ -145,23 +86,31 @@ static KW_APART void begin(struct kw_near *near, struct kw_request *request, uin
         mark = all_begin(near);
     }
     request->near = (uint8_t)mark;
-    if (mark != KW_NEAR_MARK_NONE && mark != KW_NEAR_MARK_POP) {
+    if (kw_near_heeds_end(request->near) && mark != KW_NEAR_MARK_POP) {
         KW_STAT_ADD(near->proxy->stats, near_cache_writes, 1);
     }
 }
 
-static KW_APART void end(struct kw_near *near, struct kw_request *request)
+void kw_near_on_end(struct kw_request *request)
 {
+    struct kw_near *near = request->client->proxy->near;
     struct kw_near_shared *shared = near->shared;
 
     switch ((enum kw_near_mark)request->near) { /* W1 */
     case KW_NEAR_MARK_NONE:
+    case KW_NEAR_MARK_HEEDED:
+    case KW_NEAR_MARK_KNOWN:
+    case KW_NEAR_MARK_HOT:
+    case KW_NEAR_MARK_DUE:
     case KW_NEAR_MARK_COLD:
         return;
-    case KW_NEAR_MARK_KEY:
+    case KW_NEAR_MARK_COLD_WRITE:
+        cold_end(near, request);
+        break;
+    case KW_NEAR_MARK_WRITE:
         hash_end(near, request->near_hash);
         break;
-    case KW_NEAR_MARK_HOT:
+    case KW_NEAR_MARK_HOT_WRITE:
         hash_end(near, request->near_hash);
         kw__refill_soon(near, single_name(request), request->slot);
         break;
@@ -184,6 +133,33 @@ static KW_APART void end(struct kw_near *near, struct kw_request *request)
     request->near_hash = 0;
 }
 
+/* A fill has begun since, of this key perhaps, and what it brings may be older than the write. Or
+ * that failed: nobody knows when it was executed.
+ */
+static void cold_end(struct kw_near *near, const struct kw_request *request)
+{
+#ifndef KW_KNOCKOUT_WRITE_THROUGH
+    if (!kw__warm_has(near->warm, request->near_hash)) {
+        return;
+    }
+    struct kw_cache_worker *worker = kw__near_awake(near);
+    struct kw_cache_key key = kw_cache_key(worker, single_name(request), kw_bytes_of("", 0));
+
+    if (kw_cache_may_have(worker, key.hash)) {
+        (void)kw_cache_invalidate(worker, &key);
+    }
+#else
+    (void)near;
+    (void)request;
+#endif
+}
+
+/* The key of a request that has one. */
+static struct kw_bytes single_name(const struct kw_request *request)
+{
+    return kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
+}
+
 /* What an operator sends to one node may be anything. */
 static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request)
 {
@@ -191,28 +167,31 @@ static enum kw_near_role role_of(const struct kw_near *near, const struct kw_req
                                                           : kw__near_role(near, request->command);
 }
 
-static enum kw_near_mark mark_of(const struct kw_request *request, enum kw_near_role role)
+static enum kw_near_mark mark_of(struct kw_near *near, const struct kw_request *request,
+                                 enum kw_near_role role)
 {
     bool is_blocking = request->leased != NULL || request->call.is_patient;
 
     switch (role) {
     case KW_NEAR_ROLE_NONE:
-    case KW_NEAR_ROLE_GET:
+    case KW_NEAR_ROLE_GET: /* answer.c has seen it, or it is of another database */
     case KW_NEAR_ROLE_WHOLE:
+        return KW_NEAR_MARK_NONE;
     case KW_NEAR_ROLE_MGET:
+        return kw_hot_is_due(near->hot) ? KW_NEAR_MARK_DUE : KW_NEAR_MARK_HEEDED;
     case KW_NEAR_ROLE_EXISTS:
     case KW_NEAR_ROLE_READ_KEY:
     case KW_NEAR_ROLE_READ_SLOT:
-        return KW_NEAR_MARK_NONE;
+        return KW_NEAR_MARK_HEEDED;
     case KW_NEAR_ROLE_WRITE_KEY:
-        return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_KEY;
+        return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_WRITE;
     case KW_NEAR_ROLE_WRITE_SLOT:
         return is_blocking ? KW_NEAR_MARK_POP : KW_NEAR_MARK_LIST;
     case KW_NEAR_ROLE_EXEC: /* inside a transaction nothing blocks */
         if (request->run != NULL && request->run->is_flushing) {
             return KW_NEAR_MARK_ALL;
         }
-        return request->run != NULL && request->run->is_read_only ? KW_NEAR_MARK_NONE
+        return request->run != NULL && request->run->is_read_only ? KW_NEAR_MARK_HEEDED
                                                                   : KW_NEAR_MARK_LIST;
     case KW_NEAR_ROLE_WRITE_ALL:
         return KW_NEAR_MARK_ALL;
@@ -228,7 +207,7 @@ static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *requ
     bool is_worth =
         kw_cache_may_have(near->worker, hash) && kw__refill_judge(near, name, hash, request->slot);
     request->near_hash = name_begin(near, name);
-    return is_worth ? KW_NEAR_MARK_HOT : KW_NEAR_MARK_KEY;
+    return is_worth ? KW_NEAR_MARK_HOT_WRITE : KW_NEAR_MARK_WRITE;
 }
 
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request)

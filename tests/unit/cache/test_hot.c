@@ -242,6 +242,25 @@ KW_TEST(large_values_must_be_read_more_often)
     kw_hot_free(&hot);
 }
 
+/* Its reads are told before its size is known. */
+KW_TEST(a_large_value_is_worth_it_when_its_key_was_read_often_enough)
+{
+    struct kw_hot *hot = a_hot(8);
+    struct kw_hot *eager = a_hot(1);
+
+    assert_true(read_times(hot, 1, 8));
+    assert_true(kw_hot_is_worth(hot, hash_of(1), 1024));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), 1025));
+    assert_true(read_times(hot, 1, 8));
+    assert_true(kw_hot_is_worth(hot, hash_of(1), 2048));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), 2049));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), SIZE_MAX));
+    assert_false(kw_hot_is_worth(hot, hash_of(2), 2048));
+    assert_true(kw_hot_is_worth(eager, hash_of(2), SIZE_MAX));
+    kw_hot_free(&hot);
+    kw_hot_free(&eager);
+}
+
 KW_TEST(reads_are_forgotten_by_half_each_window)
 {
     struct kw_hot *hot = a_hot(8);

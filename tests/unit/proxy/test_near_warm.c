@@ -1,20 +1,18 @@
-/* test_near_warm.c - keys that are warm and cold, and the writes that are counted of cold ones. */
+/* test_near_warm.c - keys that are warm and cold. */
 #include "proxy/near/warm.h"
 
 #include "base/mem.h"
-#include "cluster/slot.h"
 #include "tests/unit/kw_test.h"
 
-#include <sched.h>
 #include <stdio.h>
 
-enum { BUCKET = 77777, AGE_MS = 60000 };
+enum { AGE_MS = 60000, KEPT = 50000, OTHERS = 200000, TAKEN_MAX = OTHERS * 13 / 1000 };
 
-static struct kw_near_warm *a_warm(unsigned workers_count)
+static struct kw_near_warm *a_warm(void)
 {
     struct kw_near_warm *warm = kw_alloc_zero(1, sizeof *warm);
 
-    kw__warm_init(warm, workers_count);
+    kw__warm_init(warm);
     return warm;
 }
 
@@ -24,147 +22,99 @@ static void end(struct kw_near_warm *warm)
     kw_free(warm);
 }
 
+static bool is_all_cold(const struct kw_near_warm *warm)
+{
+    for (size_t i = 0; i < KW_WARM_WORDS; i++) {
+        if (atomic_load(&warm->bits[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 KW_TEST(near_warm_a_key_is_warm_from_its_fill_until_whatever_was_kept_of_it_is_over)
 {
+    const uint64_t place = kw__warm_place(KW_BYTES("user:1234"));
+
     /* Whenever within a turn it is filled, and however often time is looked at. */
     for (uint64_t filled_ms = 1000; filled_ms < 400000; filled_ms += 7000) {
-        struct kw_near_warm *warm = a_warm(1);
+        struct kw_near_warm *warm = a_warm();
         uint64_t now_ms = 0;
 
         for (; now_ms < filled_ms; now_ms += 500) {
             kw__warm_cool(warm, now_ms, AGE_MS);
         }
-        assert_false(kw__warm_has(warm, BUCKET));
-        kw__warm_up(warm, BUCKET);
+        assert_false(kw__warm_has(warm, place));
+        kw__warm_up(warm, place);
         for (; now_ms < filled_ms + AGE_MS + 15000; now_ms += 500) {
             kw__warm_cool(warm, now_ms, AGE_MS);
-            assert_true(kw__warm_has(warm, BUCKET));
-            assert_int_equal(kw__warm_count(warm), 1);
+            assert_true(kw__warm_has(warm, place));
         }
         for (; now_ms < filled_ms + 4 * AGE_MS; now_ms += 500) {
             kw__warm_cool(warm, now_ms, AGE_MS);
         }
-        assert_int_equal(kw__warm_count(warm), 0);
+        assert_true(is_all_cold(warm));
         end(warm);
     }
 }
 
-KW_TEST(near_warm_neighbours_stay_cold)
+KW_TEST(near_warm_a_key_that_is_filled_again_and_again_stays_warm)
 {
-    struct kw_near_warm *warm = a_warm(1);
+    const uint64_t place = kw__warm_place(KW_BYTES("user:1234"));
+    struct kw_near_warm *warm = a_warm();
 
-    for (uint32_t bucket = 0; bucket < KW_NEAR_WARM_BUCKETS; bucket += 3) {
-        kw__warm_up(warm, bucket);
-    }
-    for (uint32_t bucket = 0; bucket < KW_NEAR_WARM_BUCKETS; bucket++) {
-        assert_int_equal(kw__warm_has(warm, bucket), bucket % 3 == 0);
+    for (uint64_t now_ms = 1000; now_ms < 20 * AGE_MS; now_ms += 500) {
+        if (now_ms % AGE_MS == 0) {
+            kw__warm_up(warm, place);
+        }
+        kw__warm_cool(warm, now_ms, AGE_MS);
+        assert_int_equal(kw__warm_has(warm, place), now_ms >= AGE_MS);
     }
     end(warm);
 }
 
-KW_TEST(near_warm_names_of_all_shapes_spread_over_the_buckets)
+/* Of each shape 50,000 names are warm, and how many of the others look so? */
+KW_TEST(near_warm_names_of_all_shapes_are_told_apart)
 {
     static const char *const shapes[][2] = {{"key:0000000", ""},
                                             {"", ""},
+                                            {"k", ""},
+                                            {"user:", ":profile"},
                                             {"user:", ":profile:settings"},
                                             {"{tag}:", ""},
                                             {"a:rather:long:prefix:", ":and:tail"}};
+    char text[64];
 
     for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++) {
-        struct kw_near_warm *warm = a_warm(1);
-        char text[64];
+        struct kw_near_warm *warm = a_warm();
+        unsigned taken_count = 0;
 
-        for (unsigned i = 0; i < 20000; i++) {
-            snprintf(text, sizeof text, "%s%u%s", shapes[shape][0], i * 7, shapes[shape][1]);
-            struct kw_bytes name = kw_bytes_of_text(text);
-            kw__warm_up(warm, kw__warm_bucket(name, kw_slot_of_key(name)));
+        for (unsigned i = 0; i < KEPT + OTHERS; i++) {
+            snprintf(text, sizeof text, "%s%u%s", shapes[shape][0], i, shapes[shape][1]);
+            uint64_t place = kw__warm_place(kw_bytes_of_text(text));
+            if (i < KEPT) {
+                kw__warm_up(warm, place);
+                assert_true(kw__warm_has(warm, place));
+            } else {
+                taken_count += kw__warm_has(warm, place);
+            }
         }
-        printf("  %sN%s: %u buckets\n", shapes[shape][0], shapes[shape][1], kw__warm_count(warm));
-        /* Names that differ far from both ends are told apart by their slots only. */
-        assert_true(kw__warm_count(warm) > (shape < 4 ? 19000 : 11000));
+        printf("  %sN%s: %u of %u are taken for warm\n", shapes[shape][0], shapes[shape][1],
+               taken_count, OTHERS);
+        assert_true(taken_count <= TAKEN_MAX);
         end(warm);
     }
 }
 
-KW_TEST(near_warm_a_write_of_a_cold_key_is_seen_by_who_warms_it)
+KW_TEST(near_warm_names_of_all_lengths_have_a_place_of_their_own)
 {
-    struct kw_near_warm *warm = a_warm(2);
+    const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    uint64_t places[sizeof text];
 
-    assert_true(kw__cold_write_begin(warm, &warm->writes[1], BUCKET));
-    assert_true(kw__cold_write_begin(warm, &warm->writes[1], BUCKET));
-    kw__warm_up(warm, BUCKET);
-    assert_true(kw__warm_is_written(warm, BUCKET));
-    assert_false(kw__warm_is_written(warm, BUCKET + 1));
-    assert_false(
-        kw__cold_write_begin(warm, &warm->writes[0], BUCKET)); /* by its hash from now on */
-    kw__cold_write_end(&warm->writes[1], BUCKET);
-    assert_true(kw__warm_is_written(warm, BUCKET));
-    kw__cold_write_end(&warm->writes[1], BUCKET);
-    assert_false(kw__warm_is_written(warm, BUCKET));
-    end(warm);
-}
-
-KW_TEST(near_warm_more_writes_than_a_row_can_count_are_counted_elsewhere)
-{
-    struct kw_near_warm *warm = a_warm(1);
-
-    for (unsigned i = 0; i < KW_COLD_WRITES_MAX; i++) {
-        assert_true(kw__cold_write_begin(warm, warm->writes, BUCKET));
-    }
-    assert_false(kw__cold_write_begin(warm, warm->writes, BUCKET));
-    for (unsigned i = 0; i < KW_COLD_WRITES_MAX; i++) {
-        kw__cold_write_end(warm->writes, BUCKET);
-    }
-    assert_false(kw__warm_is_written(warm, BUCKET));
-    end(warm);
-}
-
-/* ---- both at once ---- */
-
-enum { ROUNDS = 20000 };
-
-struct race {
-    struct kw_near_warm *warm;
-    _Atomic unsigned round; /* the writer's turn, then the filler's word that it is over */
-    _Atomic unsigned done;
-    bool was_cold; /* the writer did not see the bit */
-};
-
-static void *race_write(void *arg)
-{
-    struct race *race = arg;
-
-    for (unsigned i = 1; i <= ROUNDS; i++) {
-        while (atomic_load(&race->round) != i) {
-            sched_yield();
-        }
-        race->was_cold = kw__cold_write_begin(race->warm, &race->warm->writes[0], i);
-        atomic_store(&race->done, i);
-    }
-    return NULL;
-}
-
-/* Whichever comes first, one of the two knows of the other. */
-KW_TEST(near_warm_a_write_and_a_fill_that_begin_at_once_do_not_miss_each_other)
-{
-    struct race race = {.warm = a_warm(1)};
-    unsigned missed_count = 0;
-    pthread_t writer;
-
-    assert_int_equal(pthread_create(&writer, NULL, race_write, &race), 0);
-    for (unsigned i = 1; i <= ROUNDS; i++) {
-        atomic_store(&race.round, i);
-        kw__warm_up(race.warm, i);
-        bool has_seen = kw__warm_is_written(race.warm, i);
-        while (atomic_load(&race.done) != i) {
-            sched_yield();
-        }
-        missed_count += race.was_cold && !has_seen;
-        if (race.was_cold) {
-            kw__cold_write_end(&race.warm->writes[0], i);
+    for (size_t len = 0; len < sizeof text; len++) {
+        places[len] = kw__warm_place(kw_bytes_of(text, len));
+        for (size_t shorter = 0; shorter < len; shorter++) {
+            assert_true(places[shorter] != places[len]);
         }
     }
-    pthread_join(writer, NULL);
-    assert_int_equal(missed_count, 0);
-    end(race.warm);
 }
