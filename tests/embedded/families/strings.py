@@ -14,6 +14,11 @@ def time_option(draw):
     return [word, time]
 
 
+def milliseconds(draw):
+    time = draw.seconds()
+    return time * 1000 if isinstance(time, int) else time
+
+
 def set_options(draw, *words):
     options = draw.options(*words)
     if draw.chance(0.25):
@@ -50,7 +55,7 @@ COMMANDS = [
     (8, EXACT, lambda d: ["GET", d.key()]),
     (2, EXACT, lambda d: ["SETNX", d.key(), d.value()]),
     (2, EXACT, lambda d: ["SETEX", d.key(), d.seconds(), d.value()]),
-    (2, EXACT, lambda d: ["PSETEX", d.key(), d.seconds() if d.chance(0.1) else 5000000, d.value()]),
+    (2, EXACT, lambda d: ["PSETEX", d.key(), milliseconds(d), d.value()]),
     (2, EXACT, lambda d: ["GETSET", d.key(), d.value()]),
     (1, EXACT, lambda d: ["GETDEL", d.key()]),
     (3, EXACT, lambda d: ["GETEX", d.key()] + getex_options(d)),
