@@ -14,6 +14,23 @@
  * than four reads to a write; one that stops at zero would start anew after each write, and a
  * busy key would be called hot again and again.
  *
+ * In a line of strangers the lightest is heavy, too, and who takes its place inherits that. So what
+ * counts is by how much a key is above the lightest of its line: what it had itself, about.
+ *
+ * Weights are halved every eight windows: a value is worth its fill when it is read some times
+ * before it is written or too old, however long that takes. A memory of some seconds sees keys that
+ * are read once a second, of which there are many.
+ *
+ * Chance
+ *
+ * Keys by the ten thousand, each read once in some seconds, may be half of all reads, and no sketch
+ * finds them. But each read of them is as good a reason to fetch it as any other: so it is measured
+ * what that would bring. A trial watches some keys that were just read past the cache, drawn by the
+ * reads that are looked at. Every four windows it is known how many reads one fill would have
+ * served, on average, before somebody writes the key. As long as that is as many as make a key hot,
+ * whoever is looked at is fetched, if it is not in debt: a bounded number in each window, while
+ * there is room. What gets in that way changes what is left: those that are read more rarely.
+ *
  * With many requests in a window only one in STEP is looked at, on average, and counts for as many:
  * 2 to 8, beyond VERY_MANY looks 16 or 32. Chance draws the distance to the next one: a fixed step
  * would see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
@@ -23,7 +40,7 @@
  *
  * INVARIANTS
  * H1  A line has no fingerprint twice; 0 marks a free place, and has no weight.
- * H2  Weights stay within +-WEIGHT_MAX.
+ * H2  Weights stay between -DEBT_MAX and WEIGHT_MAX.
  */
 #include "cache/hot.h"
 
@@ -31,13 +48,15 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     WAYS = 8,
-    LINES = 1024,
+    LINES = 4096,
     BAN_WAYS = 4,
     BAN_LINES = 256,
     WEIGHT_MAX = 1 << 24,
+    DEBT_MAX = 4096, /* a key that is written no more is hot again in a minute, at most */
     WRITE_WEIGHT = 4,
     HIT_STEP = 8,
     STEP_MAX = 32,
@@ -45,7 +64,13 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
-    BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS
+    BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS,
+    TRIALS = 256,
+    TRIALS_MIN = 16,       /* fewer say nothing */
+    TRIAL_WINDOWS = 4,     /* a round of trials */
+    TRIAL_LIFE_ROUNDS = 8, /* what a value may live, if nobody writes it: half a minute */
+    CHANCES_MAX = 4000,    /* fills by chance in a window: a percent or two of a processor */
+    CHANCES_SHARE = 8      /* and no more than a part of the requests that are past the cache */
 };
 
 /* Half of a line's fingerprints or weights. */
@@ -68,6 +93,13 @@ struct ban {
     uint32_t strikes_count; /* bans one soon after another, this one included */
 };
 
+/* A key that was read, and the cache did not have: what would keeping it have been worth? */
+struct trial {
+    uint32_t fingerprint; /* 0: free */
+    int32_t reads;
+    int32_t writes;
+};
+
 struct kw_hot {
     struct kw_hot_pace pace; /* first: kw_hot_is_due() */
     /* set once */
@@ -81,17 +113,27 @@ struct kw_hot {
     uint32_t looks_count; /* in this window */
     uint64_t now_ms;
     uint64_t window_end_ms;
+    unsigned aged_to;   /* the line to be aged next */
     struct line *lines; /* LINES of them, each in a cache line of its own */
     struct ban *bans;   /* BAN_LINES of BAN_WAYS */
+
+    bool has_room;
+    uint32_t worth;        /* reads that any value would have for its fill, by the last trials */
+    uint32_t chances_left; /* in this window */
+    unsigned trial_windows;
+    unsigned trials_count;
+    struct trial trials[TRIALS]; /* by hash */
 };
 
 static void hot_set_step(struct kw_hot *hot, int32_t step);
+static uint32_t hot_chances(const struct kw_hot *hot, uint64_t past_count);
 static int32_t hot_step(const struct kw_hot *hot);
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
 static struct line *line_of(const struct kw_hot *hot, uint64_t hash);
 static uint32_t fingerprint_of(uint64_t hash);
 static unsigned line_find(const struct line *line, uint32_t fingerprint);
 static unsigned line_lightest(const struct line *line);
+static int32_t weight_above(const struct line *line, int32_t weight);
 static quad quad_abs(quad numbers);
 static int32_t weight_within(int64_t weight);
 static uint64_t chance_draw(struct kw_hot *hot);
@@ -99,9 +141,16 @@ static uint32_t chance_distance(struct kw_hot *hot, uint32_t step);
 static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes);
 static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash);
 static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash);
-static void hot_age(struct kw_hot *hot, unsigned windows_count);
+static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes);
+static struct trial *trial_of(struct kw_hot *hot, uint64_t hash);
+static void trial_look(struct kw_hot *hot, uint64_t hash, int32_t reads, int32_t writes);
+static void trial_begin(struct kw_hot *hot, uint64_t hash);
+static void trials_judge(struct kw_hot *hot);
+static void hot_age(struct kw_hot *hot, uint64_t windows_count);
+static void lines_age(struct line *lines, unsigned count, unsigned times);
 
 _Static_assert(sizeof(struct line) == 64, "a look takes one cache line");
+_Static_assert(LINES % KW_HOT_HALF_WINDOWS == 0, "hot_age() comes round");
 _Static_assert(sizeof(struct line) * LINES + sizeof(struct ban) * BAN_LINES * BAN_WAYS ==
                    KW_HOT_BYTES,
                "what hot.h says");
@@ -143,9 +192,34 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
     if (hot->reads_min == 1) {
         return true;
     }
+    trial_look(hot, hash, hot->step, 0);
+    trial_begin(hot, hash);
     int32_t weight = hot_add(hot, hash, hot->step);
-    return weight >= hot->weight_min && (uint32_t)weight >= reads_for(hot, size_bytes) &&
-           !kw_hot_is_banned(hot, hash);
+    if (weight >= hot->weight_min) {
+        int32_t above = weight_above(line_of(hot, hash), weight);
+        if (above >= hot->weight_min && (uint32_t)above >= reads_for(hot, size_bytes)) {
+            return !kw_hot_is_banned(hot, hash);
+        }
+    }
+    return weight > 0 && hot_takes_a_chance(hot, size_bytes) && !kw_hot_is_banned(hot, hash);
+}
+
+bool kw_hot_is_hot(const struct kw_hot *hot, uint64_t hash)
+{
+    const struct line *line = line_of(hot, hash);
+    unsigned known = line_find(line, fingerprint_of(hash));
+    int32_t weight = known < WAYS ? line->weight[known] : 1;
+
+    if (hot->reads_min == 1 || weight <= 0) {
+        return false;
+    }
+    bool is_known_hot = known < WAYS && weight_above(line, weight) >= (int32_t)hot->reads_min;
+    return (is_known_hot || hot->chances_left > 0) && !kw_hot_is_banned(hot, hash);
+}
+
+void kw_hot_set_room(struct kw_hot *hot, bool has_room)
+{
+    hot->has_room = has_room;
 }
 
 bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes)
@@ -155,7 +229,9 @@ bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes)
     }
     const struct line *line = line_of(hot, hash);
     unsigned known = line_find(line, fingerprint_of(hash));
-    return known < WAYS && line->weight[known] >= (int32_t)reads_for(hot, size_bytes);
+    int32_t reads = (int32_t)reads_for(hot, size_bytes);
+    return (known < WAYS && weight_above(line, line->weight[known]) >= reads) ||
+           (hot->chances_left > 0 && hot->worth >= (uint32_t)reads);
 }
 
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
@@ -164,12 +240,14 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
         return;
     }
     hot->to_hit = chance_distance(hot, HIT_STEP);
+    trial_look(hot, hash, HIT_STEP, 0);
     (void)hot_add(hot, hash, HIT_STEP);
 }
 
 void kw_hot_write(struct kw_hot *hot, uint64_t hash)
 {
     if (hot->reads_min > 1) {
+        trial_look(hot, hash, 0, hot->step);
         (void)hot_add(hot, hash, -WRITE_WEIGHT * hot->step);
     }
 }
@@ -207,7 +285,12 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     }
     uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
-    hot_age(hot, windows < 30 ? (unsigned)windows : 30); /* H2: nothing is left after 25 */
+    uint64_t past_count = (uint64_t)hot->looks_count * (uint64_t)hot->step;
+    hot_age(hot, windows);
+    if (++hot->trial_windows >= TRIAL_WINDOWS) {
+        trials_judge(hot);
+    }
+    hot->chances_left = hot_chances(hot, past_count);
     hot_set_step(hot, hot_step(hot));
     hot->looks_count = 0;
 }
@@ -219,6 +302,17 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
 
     hot->step = step;
     hot->weight_min = (int32_t)(reads > seen ? reads : seen);
+}
+
+/* How many keys that are not known to be hot may be fetched in this window. */
+static uint32_t hot_chances(const struct kw_hot *hot, uint64_t past_count)
+{
+    uint64_t share = past_count / CHANCES_SHARE;
+
+    if (!hot->has_room || hot->worth < hot->reads_min) {
+        return 0;
+    }
+    return share < CHANCES_MAX ? (uint32_t)share : CHANCES_MAX;
 }
 
 /* By how many there were in the window that has ended. */
@@ -295,6 +389,12 @@ static unsigned line_lightest(const struct line *line)
     return (unsigned)(left < right ? left : right) % WAYS;
 }
 
+/* WEIGHT without what it may have inherited. */
+static int32_t weight_above(const struct line *line, int32_t weight)
+{
+    return weight - abs(line->weight[line_lightest(line)]);
+}
+
 static quad quad_abs(quad numbers)
 {
     quad signs = numbers >> 31;
@@ -307,7 +407,7 @@ static int32_t weight_within(int64_t weight)
     if (weight > WEIGHT_MAX) {
         return WEIGHT_MAX; /* H2 */
     }
-    return weight < -WEIGHT_MAX ? -WEIGHT_MAX : (int32_t)weight;
+    return weight < -DEBT_MAX ? -DEBT_MAX : (int32_t)weight;
 }
 
 /* xorshift64*: its upper half is well mixed. */
@@ -334,6 +434,61 @@ static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes)
     return reads < WEIGHT_MAX ? (uint32_t)reads : WEIGHT_MAX;
 }
 
+/* Any key is worth a fill now, as far as there is room, and one of this size. */
+static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes)
+{
+    if (hot->chances_left == 0 || hot->worth < reads_for(hot, size_bytes)) {
+        return false;
+    }
+    hot->chances_left--;
+    return true;
+}
+
+static struct trial *trial_of(struct kw_hot *hot, uint64_t hash)
+{
+    return &hot->trials[(hash >> 24) % TRIALS];
+}
+
+static void trial_look(struct kw_hot *hot, uint64_t hash, int32_t reads, int32_t writes)
+{
+    struct trial *trial = trial_of(hot, hash);
+
+    if (trial->fingerprint == fingerprint_of(hash)) {
+        trial->reads = weight_within((int64_t)trial->reads + reads);
+        trial->writes = weight_within((int64_t)trial->writes + writes);
+    }
+}
+
+/* In a round's first window only: all are watched for about as long. */
+static void trial_begin(struct kw_hot *hot, uint64_t hash)
+{
+    struct trial *trial = trial_of(hot, hash);
+
+    if (hot->trial_windows == 0 && trial->fingerprint == 0) {
+        trial->fingerprint = fingerprint_of(hash);
+        hot->trials_count++;
+    }
+}
+
+/* The reads that a fill would serve, on average: until somebody writes, or the value is too old. */
+static void trials_judge(struct kw_hot *hot)
+{
+    uint64_t reads = 0;
+    uint64_t writes = 0;
+
+    for (unsigned i = 0; i < TRIALS; i++) {
+        reads += (uint64_t)hot->trials[i].reads;
+        writes += (uint64_t)hot->trials[i].writes;
+    }
+    if (hot->trials_count >= TRIALS_MIN) {
+        hot->worth = (uint32_t)(reads * TRIAL_LIFE_ROUNDS /
+                                (hot->trials_count + writes * TRIAL_LIFE_ROUNDS));
+    }
+    memset(hot->trials, 0, sizeof hot->trials);
+    hot->trials_count = 0;
+    hot->trial_windows = 0;
+}
+
 static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash)
 {
     struct ban *bans = &hot->bans[(size_t)((hash >> 32) % BAN_LINES) * BAN_WAYS];
@@ -358,12 +513,25 @@ static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash)
     return &bans[first];
 }
 
-static void hot_age(struct kw_hot *hot, unsigned windows_count)
+/* Each window a part of the lines, so that no tick has to walk through all of them. */
+static void hot_age(struct kw_hot *hot, uint64_t windows_count)
 {
-    for (unsigned i = 0; i < LINES; i++) {
-        struct line *line = &hot->lines[i];
+    uint64_t turns = windows_count / KW_HOT_HALF_WINDOWS;
+
+    if (turns > 0) {
+        lines_age(hot->lines, LINES, turns < 30 ? (unsigned)turns : 30); /* H2: 25 leave nothing */
+    }
+    for (uint64_t i = 0; i < windows_count % KW_HOT_HALF_WINDOWS; i++) {
+        lines_age(&hot->lines[hot->aged_to], LINES / KW_HOT_HALF_WINDOWS, 1);
+        hot->aged_to = (hot->aged_to + LINES / KW_HOT_HALF_WINDOWS) % LINES;
+    }
+}
+
+static void lines_age(struct line *lines, unsigned count, unsigned times)
+{
+    for (unsigned i = 0; i < count; i++) {
         for (unsigned j = 0; j < WAYS; j++) {
-            line->weight[j] /= 1 << windows_count;
+            lines[i].weight[j] /= 1 << times;
         }
     }
 }

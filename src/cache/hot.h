@@ -1,11 +1,13 @@
 /* hot.h - which keys are read so often, and written so seldom, that caching them pays.
  *
  * Each worker has a detector of its own. It sees the hashes of keys that its clients read and
- * write, and says of a read whether its key is hot by now. It remembers some 8000 keys in a fixed
+ * write, and says of a read whether its key is hot by now. It remembers some 30,000 keys in a fixed
  * piece of memory, the busiest ones; what it says of the others is that they are not hot.
  *
- *     weight  what the last seconds say of a key: a read adds 1, a write takes 4 away, and each
- *             window of a second halves it. A key that is written as often as read is in debt.
+ *     weight  what the last seconds say of a key: a read adds 1, a write takes 4 away, and eight
+ *             windows of a second halve it. A key that is written as often as read is in debt.
+ *     chance  it also watches what any key is worth that is read once. When that is enough some are
+ *             called hot that it does not know: of ten thousands of keys, each read now and then.
  *     ban     a key whose cached value did not live to be used is left alone for a while.
  *
  * Thread: a detector belongs to one thread. Memory: KW_HOT_BYTES and a little more, never grows.
@@ -33,10 +35,11 @@ struct kw_hot_options {
 };
 
 enum {
-    KW_HOT_BYTES = 80 * 1024,
+    KW_HOT_BYTES = 272 * 1024,
     KW_HOT_READS_MIN = 8,    /* for reads_min: one invalidation costs as much as 1 to 6 reads */
     KW_HOT_SIZE_UNIT = 1024, /* a value of three of these has to be read three times as often */
-    KW_HOT_WINDOW_MS = 1000,
+    KW_HOT_WINDOW_MS = 1000, /* requests in one say how many are looked at */
+    KW_HOT_HALF_WINDOWS = 8,
     KW_HOT_HITS_MIN = 4, /* a value with fewer, when it is invalidated, was not worth its fill */
     KW_HOT_BAN_MIN_MS = 1000,
     KW_HOT_BAN_MAX_MS = 64 * 1000
@@ -83,6 +86,14 @@ void kw_hot_write(struct kw_hot *hot, uint64_t hash);
  * KW_HOT_BAN_MIN_MS, and for twice as long each time that this happens again soon.
  */
 void kw_hot_ban(struct kw_hot *hot, uint64_t hash);
+
+/* Is the key of HASH, which nobody reads now, known to be hot, or worth a chance? When each read is
+ * enough to make its key hot, none is without one.
+ */
+bool kw_hot_is_hot(const struct kw_hot *hot, uint64_t hash);
+
+/* Is there room for keys that are not known to be hot? At first there is none. */
+void kw_hot_set_room(struct kw_hot *hot, bool has_room);
 
 /* For who fills on behalf of other workers: is HASH banned here? */
 bool kw_hot_is_banned(const struct kw_hot *hot, uint64_t hash);

@@ -43,7 +43,9 @@ static void answer_found(struct kw_client *client, const struct kw_cache_found *
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
-static bool near_may_answer(const struct kw_client *client, uint16_t slot);
+static bool near_may_answer(struct kw_client *client, uint16_t slot);
+static void missed(struct kw_near *near, struct kw_target *target);
+static void count_absent(struct kw_near *near, uint64_t hash);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static void found_append(struct kw_near *near, struct kw_buf *buf,
                          const struct kw_cache_found *found);
@@ -152,11 +154,13 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     }
     /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
     bool is_own = kw_cache_get(near->worker, &key.key, &found);
-    if ((!is_own && !kw__derived_find(near, read, &key, &found)) ||
-        !near_may_answer(client, read->slot) || !near_has_heard(near, read->slot, found.domain)) {
-        if (kw_hot_is_due(near->hot) && kw_hot_read(near->hot, key.key.hash, 0)) {
-            target->near_mark = KW_NEAR_MARK_HOT;
-        }
+    if (!is_own && !kw__derived_find(near, read, &key, &found)) {
+        count_absent(near, key.key.hash);
+        missed(near, target);
+        return KW_NEXT;
+    }
+    if (!near_may_answer(client, read->slot) || !near_has_heard(near, read->slot, found.domain)) {
+        missed(near, target);
         return KW_NEXT;
     }
     kw_hot_hit(near->hot, key.key.hash);
@@ -165,6 +169,27 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
     }
     answer_found(client, &found);
     return KW_ANSWERED;
+}
+
+/* The read of a key that something may be kept of goes to the node. */
+static void missed(struct kw_near *near, struct kw_target *target)
+{
+    if (kw_hot_is_due(near->hot) && kw_hot_read(near->hot, target->near_hash, 0)) {
+        target->near_mark = KW_NEAR_MARK_HOT;
+    }
+}
+
+/* Why is nothing kept of the key of HASH? */
+static void count_absent(struct kw_near *near, uint64_t hash)
+{
+    struct kw_stats *stats = near->proxy->stats;
+
+    if (atomic_load_explicit(&near->shared->key_writes[hash % KW_NEAR_BUCKETS],
+                             memory_order_relaxed) != 0) {
+        KW_STAT_ADD(stats, near_cache_missed_written, 1);
+    } else if (kw_cache_may_have(near->worker, hash)) {
+        KW_STAT_ADD(stats, near_cache_missed_fetched, 1);
+    }
 }
 
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found)
@@ -246,20 +271,22 @@ static int64_t keys_there(const struct kw_near *near, const struct kw_near_read 
 }
 
 /* A1, A2. */
-static bool near_may_answer(const struct kw_client *client, uint16_t slot)
+static bool near_may_answer(struct kw_client *client, uint16_t slot)
 {
-    const struct kw_proxy *proxy = client->proxy;
+    struct kw_proxy *proxy = client->proxy;
     bool is_plain = kw_route_is_plain(proxy);
     unsigned looked = 0;
 
     if (client->modes != 0 || client->transaction != NULL || client->is_near_refused ||
         kw__near_is_moving(proxy->near, slot)) {
+        KW_STAT_ADD(proxy->stats, near_cache_missed_refused, 1);
         return false;
     }
 #ifndef KW_KNOCKOUT_PIPELINE
     for (const struct kw_request *request = client->inflight_count > 0 ? client->oldest : NULL;
          request != NULL; request = request->next) {
         if (++looked > LOOK_MAX || kw__near_may_touch(request, slot, is_plain)) {
+            KW_STAT_ADD(proxy->stats, near_cache_missed_behind, 1);
             return false;
         }
     }
@@ -276,18 +303,22 @@ static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain)
 {
     struct kw_near_shared *shared = near->shared;
     uint64_t heard_us = atomic_load_explicit(&shared->heard_us[domain], memory_order_acquire);
+    struct kw_stats *stats = near->proxy->stats;
 
 #ifndef KW_KNOCKOUT_LEASE
     if (heard_us + (uint64_t)near->proxy->config->near_cache_lease_ms * 1000 <= near->now_us) {
+        KW_STAT_ADD(stats, near_cache_missed_unheard, 1);
         return false;
     }
 #endif
 #ifndef KW_KNOCKOUT_WITNESS
     if (heard_us <= kw__near_seen_us(shared, slot)) {
         kw__fill_wish(near, slot, domain);
+        KW_STAT_ADD(stats, near_cache_missed_unheard, 1);
         return false;
     }
 #endif
+    (void)stats;
     (void)slot;
     return true;
 }

@@ -17,8 +17,13 @@
 
 enum {
     TIMER_MIN_MS = 5,
-    SIGNS_A_LEASE = 3, /* one may be late */
-    TIMER_MAX_MS = 100 /* the cache's upkeep */
+    SIGNS_A_LEASE = 3,  /* one may be late */
+    TIMER_MAX_MS = 100, /* the cache's upkeep */
+    /* Of what is kept though it is not known to be hot: the cache is not full, and nodes, whose
+     * tables hold a million keys for all who track, do not spend more on it than on hot ones.
+     */
+    ROOM_PERCENT = 80,
+    ROOM_ENTRIES = 200 * 1000
 };
 
 static uint64_t limits_hash_of(const struct kw_config *config);
@@ -29,6 +34,7 @@ static bool is_of_kept_group(const struct kw_command *command);
 static bool is_about_age(const struct kw_command *command);
 static bool is_named(const struct kw_command *command, const char *name);
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
+static bool has_room(const struct kw_near *near);
 static void near_on_timer(void *arg);
 
 struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker)
@@ -292,6 +298,15 @@ static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes)
     return count;
 }
 
+static bool has_room(const struct kw_near *near)
+{
+    struct kw_cache_figures figures = {0};
+
+    kw_cache_figures(near->shared->cache, &figures);
+    return figures.entries_count < ROOM_ENTRIES &&
+           figures.live_bytes < figures.budget_bytes / 100 * ROOM_PERCENT;
+}
+
 static void near_on_timer(void *arg)
 {
     struct kw_near *near = arg;
@@ -306,6 +321,7 @@ static void near_on_timer(void *arg)
         kw__origins_align(near);
     }
     kw__origins_check(near);
+    kw_hot_set_room(near->hot, has_room(near));
     kw__warm_cool(near->warm, near->now_ms, near->proxy->config->near_cache_max_age_ms);
     period_ms = period_ms > TIMER_MAX_MS ? TIMER_MAX_MS : period_ms;
     kw_timer_start(near->timer, period_ms < TIMER_MIN_MS ? TIMER_MIN_MS : period_ms);

@@ -1,7 +1,10 @@
 /* refill.c - a value that was used often, and has changed, is fetched again before it is missed.
  *
  * A hot key that is written is read again at once. Without this it would be missed by all until
- * somebody's read is answered, and then until the fill is.
+ * somebody's read is answered that is looked at, one in some, and then until the fill is. Hot is
+ * whose value was used. When it was a client of this keyway who wrote, also who is known to be hot:
+ * the detector knows of that write. So a key that is written by many at once is fetched again
+ * although its values live too shortly to be used, or were still being fetched.
  *
  *   a write through keyway    judged when it begins; when it is answered its name waits for a tick,
  *                             then it is fetched
@@ -66,7 +69,10 @@ bool kw__refill_judge(struct kw_near *near, struct kw_bytes name, uint64_t hash,
     struct kw_near_key key;
 
     KW_ASSERT(get.slot == slot);
-    if (!kw__variant_make(near, &get, &key) || !kw_cache_peek(near->worker, &key.key, &found)) {
+    if (!kw__variant_make(near, &get, &key)) {
+        return false;
+    }
+    if (!kw_cache_peek(near->worker, &key.key, &found)) {
         return false;
     }
     kw_cache_usage(near->worker, &found, &usage);

@@ -206,6 +206,7 @@ static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *requ
     uint64_t hash = kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash;
     bool is_worth =
         kw_cache_may_have(near->worker, hash) && kw__refill_judge(near, name, hash, request->slot);
+    is_worth = is_worth || kw_hot_is_hot(near->hot, hash); /* another write may have removed it */
     request->near_hash = name_begin(near, name);
     return is_worth ? KW_NEAR_MARK_HOT_WRITE : KW_NEAR_MARK_WRITE;
 }

@@ -261,18 +261,39 @@ KW_TEST(a_large_value_is_worth_it_when_its_key_was_read_often_enough)
     kw_hot_free(&eager);
 }
 
-KW_TEST(reads_are_forgotten_by_half_each_window)
+KW_TEST(reads_are_forgotten_by_half_every_eight_windows)
 {
+    enum { TURN_MS = KW_HOT_HALF_WINDOWS * KW_HOT_WINDOW_MS };
     struct kw_hot *hot = a_hot(8);
 
     assert_false(read_times(hot, 1, 7));
     kw_hot_tick(hot, 1999);
     assert_true(read_one(hot, hash_of(1), 0));
-    kw_hot_tick(hot, 2000);
+    kw_hot_tick(hot, 1000 + TURN_MS);
+    assert_false(read_times(hot, 1, 3));
+    assert_true(read_one(hot, hash_of(1), 0));
+    for (unsigned i = 1; i <= KW_HOT_HALF_WINDOWS; i++) { /* also one by one */
+        kw_hot_tick(hot, 1000 + TURN_MS + i * KW_HOT_WINDOW_MS);
+    }
     assert_false(read_times(hot, 1, 3));
     assert_true(read_one(hot, hash_of(1), 0));
     kw_hot_tick(hot, 1000000);
     assert_false(read_times(hot, 1, 7));
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_key_that_is_read_once_a_second_becomes_hot)
+{
+    struct kw_hot *hot = a_hot(8);
+    bool is_hot = false;
+
+    for (unsigned i = 0; i < 60 && !is_hot; i++) {
+        kw_hot_tick(hot, 1000 + i * KW_HOT_WINDOW_MS);
+        is_hot = read_one(hot, hash_of(1), 0);
+    }
+    assert_true(is_hot);
+    assert_true(kw_hot_is_hot(hot, hash_of(1)));
+    assert_false(kw_hot_is_hot(hot, hash_of(2)));
     kw_hot_free(&hot);
 }
 
@@ -366,9 +387,68 @@ KW_TEST(a_key_that_is_no_longer_written_becomes_hot_again)
     for (unsigned i = 0; i < 10000; i++) {
         write_one(hot, hash_of(1));
     }
-    kw_hot_tick(hot, 20000);
+    kw_hot_tick(hot, 100000);
     assert_true(read_times(hot, 1, 8));
     kw_hot_free(&hot);
+}
+
+/* ---- chance ---- */
+
+/* The fills of 20 seconds with READS reads in each, of as many keys, all alike; each is written
+ * WRITES_PERMILLE times in 1000 requests. What was fetched is hit until it is written.
+ */
+static unsigned fills_of(unsigned keys_count, unsigned reads, unsigned writes_permille,
+                         bool has_room)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    bool *is_kept = kw_alloc_zero(keys_count, sizeof *is_kept);
+    uint64_t chance = 21;
+    unsigned fills = 0;
+
+    kw_hot_set_room(hot, has_room);
+    for (unsigned i = 0; i < 20 * reads; i++) {
+        unsigned key = (unsigned)(draw(&chance) % keys_count);
+        kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / reads);
+        if (draw(&chance) % 1000 < writes_permille) {
+            write_one(hot, hash_of(key));
+            is_kept[key] = false;
+        } else if (is_kept[key]) {
+            kw_hot_hit(hot, hash_of(key));
+        } else if (read_one(hot, hash_of(key), 64)) {
+            is_kept[key] = true;
+            fills++;
+        }
+    }
+    kw_free(is_kept);
+    kw_hot_free(&hot);
+    return fills;
+}
+
+KW_TEST(of_very_many_keys_that_are_all_worth_it_some_are_fetched_each_second)
+{
+    unsigned fills = fills_of(100000, 60000, 0, true);
+
+    printf("  %u fills in 20 s\n", fills);
+    assert_true(fills > 20000); /* a sketch finds none of them: one in two windows, each */
+    assert_true(fills <= 20 * 4000 + 4000);
+}
+
+KW_TEST(of_keys_that_are_hardly_ever_read_again_none_is_fetched_by_chance)
+{
+    assert_true(fills_of(1000 * 1000, 60000, 0, true) < 200);
+}
+
+KW_TEST(of_keys_that_are_written_as_often_as_read_none_is_fetched_by_chance)
+{
+    assert_true(fills_of(100000, 60000, 500, true) < 200);
+}
+
+KW_TEST(without_room_none_is_fetched_by_chance)
+{
+    unsigned fills = fills_of(100000, 60000, 0, false);
+
+    printf("  %u fills in 20 s\n", fills);
+    assert_true(fills < 4000);
 }
 
 /* ---- bans ---- */
