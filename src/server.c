@@ -304,6 +304,7 @@ static enum kw_status server_embed(struct kw_server *server)
 
     kw_store_options_fill(&options, server->config->maxmemory_bytes,
                           server->config->maxmemory_policy);
+    options.packing = server->config->packing;
     if (!kw_events_read(kw_bytes_of_text(server->config->notify_keyspace_events), &classes)) {
         kw_log(KW_LOG_WARNING, "notify-keyspace-events '%s' has a letter that stands for nothing",
                server->config->notify_keyspace_events);

@@ -184,13 +184,12 @@ static void explain(const struct kw__option *option, const char *value, struct k
 
     switch (option->type) {
     case KW__OPTION_NUMBER:
-    case KW__OPTION_THRESHOLD:
+    case KW__OPTION_INTEGER:
         if (kw_text_to_int(kw_bytes_of_text(value), &number) != KW_OK) {
             kw_blob_print(why, "argument couldn't be parsed into an integer");
         } else {
             kw_blob_print(why, "argument must be between %" PRId64 " and %" PRIu64 " inclusive",
-                          option->type == KW__OPTION_THRESHOLD ? -1 : (int64_t)option->min,
-                          option->max);
+                          (int64_t)option->min, option->max);
         }
         break;
     case KW__OPTION_SIZE:

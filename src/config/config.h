@@ -57,6 +57,15 @@ enum kw_embedding {
     KW_EMBEDDING_NO
 };
 
+/* Up to where OBJECT ENCODING calls objects of the embedded store listpack or intset. */
+struct kw_packing {
+    uint64_t hash_entries_max;
+    uint64_t hash_value_max; /* bytes of a field, of a value */
+    uint64_t set_numbers_max;
+    uint64_t zset_entries_max;
+    uint64_t zset_value_max; /* bytes of a member */
+};
+
 /* Who may DEBUG. */
 enum kw_debug_leave { KW_DEBUG_NO = 0, KW_DEBUG_LOCAL, KW_DEBUG_YES };
 
@@ -99,6 +108,9 @@ struct kw_config {
     enum kw_embedding embedded;
     enum kw_debug_leave enable_debug_command; /* who may DEBUG */
     enum kw_memory_policy maxmemory_policy;
+    struct kw_packing packing;
+    int64_t list_packing;         /* taken note of, as redis 7.0 shows nothing of it */
+    char *notify_keyspace_events; /* redis's letters */
     char *snapshot_file;          /* "" = none */
     unsigned snapshot_interval_s; /* 0 = at the end alone */
 
@@ -132,7 +144,6 @@ struct kw_config {
     unsigned near_cache_max_age_ms;     /* an entry is fetched anew after so long (R8) */
     uint64_t near_cache_max_item_bytes; /* of a reply */
     unsigned near_cache_admit_reads;    /* a key is hot that was read so often lately */
-    char *notify_keyspace_events;       /* of the embedded store; redis's letters */
     char *near_cache_prefix;            /* only keys with one of these, blanks between; "" = all */
     char *near_cache_skip_prefix;       /* no keys with one of these */
     enum kw_near_fallback near_cache_fallback;

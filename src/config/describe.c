@@ -27,9 +27,9 @@ static bool get_pair(const struct asked *asked, const char *name, struct kw_byte
                      kw_config_on_value on_value, void *arg);
 
 static const char *const group_titles[KW__OPTION_GROUPS_COUNT] = {
-    [KW__OPTION_NETWORK] = "NETWORK", [KW__OPTION_LIMITS] = "LIMITS",
-    [KW__OPTION_CLUSTER] = "CLUSTER", [KW__OPTION_CACHE] = "CACHE",
-    [KW__OPTION_PROCESS] = "PROCESS",
+    [KW__OPTION_NETWORK] = "NETWORK",      [KW__OPTION_LIMITS] = "LIMITS",
+    [KW__OPTION_CLUSTER] = "CLUSTER",      [KW__OPTION_CACHE] = "CACHE",
+    [KW__OPTION_STORE] = "EMBEDDED STORE", [KW__OPTION_PROCESS] = "PROCESS",
 };
 
 /* What tools ask for although it is no option here: answered as a server would that has it off. */
@@ -156,6 +156,13 @@ size_t kw_config_get(const struct kw_config *config, const struct kw_bytes *patt
 bool kw_config_is_servers(struct kw_bytes name)
 {
     return kw__foreign_find(name) != NULL;
+}
+
+bool kw_config_is_stores(struct kw_bytes name)
+{
+    const struct kw__option *option = kw__option_find(name);
+
+    return option != NULL && option->is_stores;
 }
 
 static void print_rule(FILE *file, const char *title)

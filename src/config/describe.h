@@ -36,4 +36,7 @@ size_t kw_config_get(const struct kw_config *config, const struct kw_bytes *patt
 /* Is NAME an option of redis's servers, which keyway leaves to them? */
 bool kw_config_is_servers(struct kw_bytes name);
 
+/* True for options of the embedded store alone: where there is none, the servers have them. */
+bool kw_config_is_stores(struct kw_bytes name);
+
 #endif

@@ -20,7 +20,7 @@
 
 enum kw__option_type {
     KW__OPTION_NUMBER = 0,    /* int, unsigned, size_t or uint64_t, never negative */
-    KW__OPTION_THRESHOLD,     /* int64_t, -1 = off */
+    KW__OPTION_INTEGER,       /* int64_t; min and max are to be read as such */
     KW__OPTION_OCTAL,         /* unsigned */
     KW__OPTION_SIZE,          /* uint64_t, bytes */
     KW__OPTION_YES_NO,        /* bool */
@@ -39,6 +39,7 @@ enum kw__option_group {
     KW__OPTION_LIMITS,
     KW__OPTION_CLUSTER,
     KW__OPTION_CACHE,
+    KW__OPTION_STORE,
     KW__OPTION_PROCESS,
     KW__OPTION_GROUPS_COUNT
 };
@@ -54,6 +55,7 @@ struct kw__option {
     enum kw__option_change change;
     size_t offset_bytes; /* of the field in struct kw_config */
     size_t width_bytes;  /* of the field */
+    bool is_stores;      /* of the embedded store alone */
     const char *by_default;
     const char *sample; /* NULL = none */
     uint64_t min;

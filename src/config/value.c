@@ -21,8 +21,8 @@ typedef enum kw_status (*value_setter)(const struct kw__option *option, void *fi
 
 static enum kw_status number_set(const struct kw__option *option, void *field, const char *value,
                                  struct kw__text *why);
-static enum kw_status threshold_set(const struct kw__option *option, void *field, const char *value,
-                                    struct kw__text *why);
+static enum kw_status integer_set(const struct kw__option *option, void *field, const char *value,
+                                  struct kw__text *why);
 static enum kw_status octal_set(const struct kw__option *option, void *field, const char *value,
                                 struct kw__text *why);
 static enum kw_status size_set(const struct kw__option *option, void *field, const char *value,
@@ -52,7 +52,7 @@ enum { LEVELS_COUNT = sizeof levels / sizeof levels[0] };
 
 /* NULL: a list, which takes more than one word. */
 static const value_setter value_setters[] = {
-    [KW__OPTION_NUMBER] = number_set,  [KW__OPTION_THRESHOLD] = threshold_set,
+    [KW__OPTION_NUMBER] = number_set,  [KW__OPTION_INTEGER] = integer_set,
     [KW__OPTION_OCTAL] = octal_set,    [KW__OPTION_SIZE] = size_set,
     [KW__OPTION_YES_NO] = yes_no_set,  [KW__OPTION_LEVEL] = level_set,
     [KW__OPTION_PATH] = text_set,      [KW__OPTION_SECRET] = text_set,
@@ -90,8 +90,9 @@ void kw__option_allowed(const struct kw__option *option, struct kw__text *text)
         kw__text_add(text, "%" PRIu64 " to %" PRIu64 "%s%s", option->min, option->max,
                      option->unit != NULL ? " " : "", option->unit != NULL ? option->unit : "");
         break;
-    case KW__OPTION_THRESHOLD:
-        kw__text_add(text, "-1 to %" PRIu64 " %s", option->max, option->unit);
+    case KW__OPTION_INTEGER:
+        kw__text_add(text, "%" PRId64 " to %" PRIu64 "%s%s", (int64_t)option->min, option->max,
+                     option->unit != NULL ? " " : "", option->unit != NULL ? option->unit : "");
         break;
     case KW__OPTION_OCTAL:
         kw__text_add(text, "%" PRIo64 " to %" PRIo64 ", octal", option->min, option->max);
@@ -142,7 +143,7 @@ void kw__option_show(const struct kw__option *option, const struct kw_config *co
     case KW__OPTION_SIZE:
         kw__text_add(text, "%" PRIu64, number_load(option, field));
         break;
-    case KW__OPTION_THRESHOLD:
+    case KW__OPTION_INTEGER:
         kw__text_add(text, "%" PRId64, *(const int64_t *)field);
         break;
     case KW__OPTION_OCTAL:
@@ -243,13 +244,13 @@ static enum kw_status number_set(const struct kw__option *option, void *field, c
     return KW_OK;
 }
 
-static enum kw_status threshold_set(const struct kw__option *option, void *field, const char *value,
-                                    struct kw__text *why)
+static enum kw_status integer_set(const struct kw__option *option, void *field, const char *value,
+                                  struct kw__text *why)
 {
     int64_t number = 0;
     bool is_number = kw_text_to_int(kw_bytes_of_text(value), &number) == KW_OK;
 
-    if (!is_number || number < -1 || number > (int64_t)option->max) {
+    if (!is_number || number < (int64_t)option->min || number > (int64_t)option->max) {
         kw__text_add_quoted(why, value);
         kw__text_add(why, is_number || number_is_long(value) ? " is out of range"
                                                              : " is not a whole number");

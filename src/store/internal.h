@@ -91,6 +91,7 @@ struct kw_store_worker {
     size_t scratch_bytes;
     struct kw_discard *discards; /* objects that are being freed: discard.c */
     uint64_t random;             /* state of kw_table_random() */
+    struct kw_packing packing;   /* what is small: kw_store_set_packing() */
     unsigned stripes_taken;      /* by how many more of the last commands than took none */
     bool is_batching;            /* between _batch_begin() and _end() */
     bool is_joined;
@@ -99,6 +100,14 @@ struct kw_store_worker {
     bool is_reading; /* while it tells of missed ones: what this command does not find is one */
     _Atomic uint64_t changes_count; /* of keys, read by others; last: stays when it leaves */
 };
+
+/* What is small to WORKER. NULL worker: redis's defaults, for tests. */
+static inline const struct kw_packing *kw__packing_of(const struct kw_store_worker *worker)
+{
+    static const struct kw_packing by_default = {512, 64, 512, 128, 64};
+
+    return worker != NULL ? &worker->packing : &by_default;
+}
 
 struct kw_store {
     struct kw_stripe stripes[KW_STRIPES_COUNT];

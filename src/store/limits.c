@@ -1,4 +1,4 @@
-/* limits.c - how much memory keys may take, and what happens then. */
+/* limits.c - how much memory keys may take, and what happens then; how far objects are small. */
 #include "store/internal.h"
 #include "store/snapshot/snapshot.h"
 
@@ -64,6 +64,11 @@ void kw_store_reconfigure(struct kw_store_worker *worker, uint64_t maxmemory_byt
         kw_cache_set_policy(worker->cache, options.policy, options.is_timed_only);
     }
     pthread_mutex_unlock(&store->workers_lock);
+}
+
+void kw_store_set_packing(struct kw_store_worker *worker, const struct kw_packing *packing)
+{
+    worker->packing = *packing;
 }
 
 void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *figures)

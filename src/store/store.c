@@ -118,6 +118,7 @@ struct kw_store_worker *kw_store_join(struct kw_store *store,
             memset(worker, 0, offsetof(struct kw_store_worker, changes_count));
             worker->store = store;
             worker->now_ms = now_ms;
+            worker->packing = store->options.packing;
             worker->is_joined = true;
         }
     }

@@ -53,7 +53,8 @@ struct kw_store_options {
     size_t memory_max_bytes;
     size_t memory_reserved_bytes; /* what memory_max_bytes may become later */
     enum kw_cache_policy policy;
-    bool is_timed_only; /* volatile-*: only keys with a deadline are evicted */
+    struct kw_packing packing; /* at the start: kw_store_set_packing() */
+    bool is_timed_only;        /* volatile-*: only keys with a deadline are evicted */
     bool has_huge_pages;
     bool is_locked;
     unsigned workers_max;
@@ -147,6 +148,9 @@ void kw_store_figures(struct kw_store_worker *worker, struct kw_store_figures *f
  */
 void kw_store_reconfigure(struct kw_store_worker *worker, uint64_t maxmemory_bytes,
                           enum kw_memory_policy policy);
+
+/* From now on what WORKER changes is packed so. */
+void kw_store_set_packing(struct kw_store_worker *worker, const struct kw_packing *packing);
 
 /* How many keys there are, those included that are over and not yet swept. */
 uint64_t kw_store_keys_count(struct kw_store *store);

@@ -176,6 +176,7 @@ void kw_embedded_configure(struct kw_proxy *proxy)
     }
     embedded_wake(proxy);
     kw_store_reconfigure(proxy->embedded->store, config->maxmemory_bytes, config->maxmemory_policy);
+    kw_store_set_packing(proxy->embedded->store, &config->packing);
 }
 
 void kw_embedded_figures(const struct kw_proxy *proxy, struct kw_store_figures *figures)

@@ -37,7 +37,7 @@ bool kw_embedded_offers(const struct kw_command *command);
 /* Refuse COMMAND, which only servers have. */
 enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_command *command);
 
-/* Options have changed: maxmemory and its policy. */
+/* Options have changed: maxmemory and its policy, what is small. */
 void kw_embedded_configure(struct kw_proxy *proxy);
 
 /* What the store of PROXY holds, for INFO; all zero without one. */

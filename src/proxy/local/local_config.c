@@ -1,8 +1,9 @@
 /* local_config.c - CONFIG GET, SET, REWRITE, RESETSTAT.
  *
  * CONFIG SET changes the snapshot of the whole process (config/board.h), then an errand has each
- * worker take it: when the client gets its OK all workers have. What belongs to the servers is
- * refused, but for notify-keyspace-events, which applications set: that goes to all masters.
+ * worker take it, the client's own first: when the client gets its OK all workers have. What
+ * belongs to the servers is refused, but for notify-keyspace-events, which applications set: that
+ * goes to all masters.
  */
 #include "proxy/local/local_config.h"
 
@@ -30,7 +31,7 @@ static const char EVENTS[] = "notify-keyspace-events";
 static const char EVENTS_WRONG[] = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
 
 static bool events_are_letters(struct kw_client *client);
-static bool asks_for(const struct kw_argv *argv, struct kw_bytes name);
+static bool is_servers(struct kw_bytes name);
 static enum kw_verdict set_everywhere(struct kw_client *client);
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
@@ -75,8 +76,10 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     if (client->proxy->embedded != NULL && !events_are_letters(client)) {
         return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, EVENTS, EVENTS_WRONG);
     }
-    if (client->proxy->embedded == NULL && asks_for(argv, KW_BYTES("maxmemory-policy"))) {
-        return kw_reply_refuse(client, KW_ERROR_CONFIG_SERVERS, "maxmemory-policy", NULL);
+    for (size_t i = 2; client->proxy->embedded == NULL && i < argv->count; i += 2) {
+        if (is_servers(argv->items[i])) {
+            return kw_reply_refuse_bytes(client, KW_ERROR_CONFIG_SERVERS, argv->items[i]);
+        }
     }
     enum kw_config_change change =
         kw_config_board_set(board, argv->items + 2, (argv->count - 2) / 2, &at, &why);
@@ -87,6 +90,7 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
     }
     struct kw_round *round = kw_alloc_zero(1, sizeof *round);
     round->errand.visit = take_visit;
+    take_visit(client->proxy, &round->errand); /* what the client has sent behind it goes by it */
     round->on_end = round_free;
     return kw_round_start(client, command, round);
 }
@@ -108,15 +112,10 @@ static bool events_are_letters(struct kw_client *client)
     return true;
 }
 
-/* True when NAME is among the options to be set. */
-static bool asks_for(const struct kw_argv *argv, struct kw_bytes name)
+/* True for what keyway knows, but before a cluster leaves to the servers. */
+static bool is_servers(struct kw_bytes name)
 {
-    for (size_t i = 2; i < argv->count; i += 2) {
-        if (kw_bytes_equal_nocase(argv->items[i], name)) {
-            return true;
-        }
-    }
-    return false;
+    return kw_bytes_equal_nocase(name, KW_BYTES("maxmemory-policy")) || kw_config_is_stores(name);
 }
 
 enum kw_verdict kw__local_config_rewrite(struct kw_client *client, const struct kw_command *command,

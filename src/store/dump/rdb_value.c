@@ -31,6 +31,7 @@ static void build_plain(struct build *build, struct kw_rdb *rdb);
 static void build_scored(struct build *build, struct kw_rdb *rdb);
 static void build_nodes(struct build *build, struct kw_rdb *rdb);
 static void build_packed(struct build *build, struct kw_rdb *rdb);
+static void settle_packed(struct build *build);
 static void add_packed(struct build *build, struct kw_bytes bytes);
 static void add(struct build *build, struct kw_bytes text);
 static void add_pair(struct build *build, struct kw_bytes first, struct kw_bytes second);
@@ -69,6 +70,9 @@ void *kw__rdb_object(struct kw_store_worker *worker, struct kw_rdb *rdb, enum kw
     *kind = build.kind;
     build.object = object_new(worker, build.kind);
     rdb_rows[type].build(&build, rdb);
+    if (build.kind == KW_KIND_HASH || build.kind == KW_KIND_ZSET) {
+        settle_packed(&build);
+    }
     const struct kw_object_kind *row = kw_object_kind(build.kind);
     if (rdb->is_damaged || build.is_damaged || build.has_first || row->count(build.object) == 0) {
         row->free(worker, build.object);
@@ -166,6 +170,26 @@ static void build_packed(struct build *build, struct kw_rdb *rdb)
         add_packed(build, text.bytes);
     }
     kw__rdb_text_deinit(&text);
+}
+
+/* What comes as a listpack or ziplist stays one, unless it has too many elements now: redis does
+ * not look at how large they are.
+ */
+static void settle_packed(struct build *build)
+{
+    const struct kw_packing *packing = kw__packing_of(build->worker);
+    struct kw_hash *hash = build->kind == KW_KIND_HASH ? build->object : NULL;
+    struct kw_zset *zset = build->kind == KW_KIND_ZSET ? build->object : NULL;
+    const struct rdb_row *row = &rdb_rows[build->type];
+
+    if (row->build != build_packed || row->packed == KW_PACKED_ZIPMAP) {
+        return;
+    }
+    if (hash != NULL) {
+        hash->fields.is_marked = hash->fields.count > packing->hash_entries_max;
+    } else {
+        zset->is_marked = zset->is_large && zset->count > packing->zset_entries_max;
+    }
 }
 
 static void add_packed(struct build *build, struct kw_bytes bytes)

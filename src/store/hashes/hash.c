@@ -3,7 +3,8 @@
  * Invariants:
  * H1  A hash that others can see has a field.
  * H2  Each name in timed->deadlines is a field; timed is NULL when there would be none in it.
- * H3  fields is marked when the hash has ever been larger than a listpack may be.
+ * H3  fields is marked when the hash has ever been larger than a listpack may be when it was
+ *     written to: OBJECT ENCODING calls it a hashtable then, and it is spread.
  */
 #include "store/hashes/hash.h"
 
@@ -14,12 +15,7 @@ static void hash_settle(struct kw_exec *exec, const struct kw_hash_edit *edit, c
 static size_t hash_pass(struct kw_store_worker *worker, struct kw_hash *hash, uint64_t now_ms);
 
 /* Flat tables answer sooner than spread ones up to about so many elements. */
-static const struct kw_table_limits limits = {128, 64};
-
-/* As redis's hash-max-listpack-entries and hash-max-listpack-value are by default: beyond them
- * OBJECT ENCODING calls it a hashtable (H3).
- */
-static const struct kw_table_limits listpack = {512, 64};
+enum { FLAT_COUNT_MAX = 128 };
 
 struct kw_hash *kw__hash_new(struct kw_store_worker *worker)
 {
@@ -103,10 +99,15 @@ void kw__hash_shrunk(struct kw_exec *exec, struct kw_bytes name, struct kw_hash 
 bool kw__hash_set(struct kw_store_worker *worker, struct kw_hash *hash, struct kw_bytes field,
                   struct kw_bytes value, bool is_kept)
 {
+    const struct kw_packing *packing = kw__packing_of(worker);
+    struct kw_table_limits limits = {
+        packing->hash_entries_max < FLAT_COUNT_MAX ? packing->hash_entries_max : FLAT_COUNT_MAX,
+        packing->hash_value_max};
     bool is_new = kw_table_put(worker, &hash->fields, &limits, field, value, NULL);
 
-    hash->fields.is_marked |= field.len > listpack.bytes_max || value.len > listpack.bytes_max ||
-                              hash->fields.count > listpack.count_max; /* H3 */
+    hash->fields.is_marked |= field.len > packing->hash_value_max ||
+                              value.len > packing->hash_value_max ||
+                              hash->fields.count > packing->hash_entries_max; /* H3 */
     if (!is_new && !is_kept && hash->timed != NULL) {
         kw__hash_expire_at(worker, hash, field, 0);
     }

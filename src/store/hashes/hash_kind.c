@@ -48,7 +48,6 @@ static void *hash_copy(struct kw_store_worker *worker, const void *object)
     struct kw_table_walk walk;
     struct kw_table_item item;
 
-    copy->fields.is_marked = hash->fields.is_marked;
     kw_table_walk_begin(&walk, &hash->fields);
     while (kw_table_walk_next(&walk, &item)) {
         kw__hash_set(worker, copy, item.key, item.value, false);
@@ -57,6 +56,7 @@ static void *hash_copy(struct kw_store_worker *worker, const void *object)
             kw__hash_expire_at(worker, copy, item.key, deadline_ms);
         }
     }
+    copy->fields.is_marked = hash->fields.is_marked; /* whatever is small by now */
     return copy;
 }
 

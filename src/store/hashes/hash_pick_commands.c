@@ -64,6 +64,10 @@ void kw__do_hscan(struct kw_exec *exec)
         kw_table_init(&none, 0, true);
         kw__scan_table(exec, &options, &none);
     } else if (kw__scan_options(exec, 3, true, &options)) {
+        if (!hash->fields.is_marked) { /* all of a listpack at once, as redis does */
+            options.cursor = 0;
+            options.count = INT64_MAX;
+        }
         kw__scan_table(exec, &options, &hash->fields);
     }
 }

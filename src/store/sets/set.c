@@ -8,8 +8,8 @@
 
 #include "store/internal.h"
 
-/* As redis's set-max-intset-entries is by default. */
-enum { NUMBERS_MAX = 512 };
+/* Redis's, whatever set-max-intset-entries says. */
+static const uint64_t numbers_most = UINT64_C(1) << 30;
 
 /* Small tables are flat, though OBJECT ENCODING calls them what redis 7.0 calls them. */
 static const struct kw_table_limits limits = {128, 64};
@@ -93,8 +93,9 @@ bool kw__set_add(struct kw_store_worker *worker, struct kw_set *set, struct kw_b
     int64_t number = 0;
 
     if (!set->has_table && kw_text_to_int(member, &number) == KW_OK) {
+        uint64_t max = kw__packing_of(worker)->set_numbers_max;
         bool is_new = kw_intset_add(worker, &set->numbers, number);
-        if (set->numbers.count > NUMBERS_MAX) {
+        if (is_new && set->numbers.count > (max < numbers_most ? max : numbers_most)) {
             kw__set_spread(worker, set);
         }
         return is_new;

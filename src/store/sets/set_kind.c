@@ -46,9 +46,13 @@ static void *set_copy(struct kw_store_worker *worker, const void *object)
     struct kw_set_walk walk;
     struct kw_bytes member;
 
-    if (set->has_table) {
-        kw__set_spread(worker, copy);
+    if (!set->has_table) { /* also if they are too many by now */
+        for (uint32_t i = 0; i < set->numbers.count; i++) {
+            kw_intset_add(worker, &copy->numbers, kw_intset_at(&set->numbers, i));
+        }
+        return copy;
     }
+    kw__set_spread(worker, copy);
     kw__set_walk_begin(&walk, set);
     while (kw__set_walk_next(&walk, &member)) {
         kw__set_add(worker, copy, member);

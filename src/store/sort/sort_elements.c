@@ -101,7 +101,7 @@ static bool source_find(struct kw_sort *sort, struct kw_bytes name, struct sourc
     source->object = cell->object;
     source->count = kw_object_kind(source->kind)->count(source->object);
     struct kw_zset *zset = source->kind == KW_KIND_ZSET ? source->object : NULL;
-    if (zset != NULL && !zset->is_large) {
+    if (zset != NULL && !zset->is_marked) {
         kw_zset_spread(exec->worker, zset); /* so does redis: OBJECT ENCODING shows it */
         kw__cell_touch(exec->worker, NULL);
     }

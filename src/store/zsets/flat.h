@@ -10,7 +10,7 @@
 #include "store/zsets/probe.h"
 
 enum {
-    KW_FLAT_COUNT_MAX = 128, /* as redis's zset-max-listpack-entries and -value */
+    KW_FLAT_COUNT_MAX = 128, /* as redis's zset-max-listpack-entries and -value by default */
     KW_FLAT_MEMBER_MAX = 64
 };
 

@@ -68,14 +68,14 @@ void kw__do_zscan(struct kw_exec *exec)
     }
     uint64_t cursor = options.cursor;
     kw_buf_init(&sink.elements, exec->out->pool);
-    if (zset != NULL && zset->is_large) {
+    if (zset != NULL && zset->is_marked) {
         do {
             cursor = kw_table_scan(&zset->large->table, cursor, sink_on_item, &sink);
         } while (cursor != 0 && sink.seen_count < options.count);
     } else {
         cursor = 0;
     }
-    if (zset != NULL && !zset->is_large) {
+    if (zset != NULL && !zset->is_marked) {
         kw_zset_walk_begin(&walk, zset, 0, false);
         while (kw_zset_walk_next(&walk, &item)) {
             sink_put_flat(&sink, &item);

@@ -3,11 +3,15 @@
  * INVARIANTS
  *   I1  A flat set has at most KW_FLAT_COUNT_MAX elements, of at most KW_FLAT_MEMBER_MAX bytes.
  *   I2  Of a large one table and order have the same elements, with the same scores.
+ *   I3  What is marked is large; what is not marked has no score of -0, as a listpack of redis.
  */
 #include "store/zsets/zset.h"
 
 #include "base/assert.h"
+#include "store/internal.h"
 
+static void zset_enlarge(struct kw_store_worker *worker, struct kw_zset *zset);
+static bool zset_is_listpack(const struct kw_zset *zset, const struct kw_packing *packing);
 static bool zset_free_large(struct kw_store_worker *worker, struct kw_zset *zset, size_t steps);
 static enum kw_zset_put zset_put_flat(struct kw_store_worker *worker, struct kw_zset *zset,
                                       struct kw_bytes member, double score);
@@ -43,49 +47,41 @@ bool kw_zset_free_some(struct kw_store_worker *worker, struct kw_zset *zset, siz
 
 void kw_zset_spread(struct kw_store_worker *worker, struct kw_zset *zset)
 {
-    struct kw_flat flat = zset->flat;
-    struct kw_flat_item item = {.end = 0};
-
-    zset->large = kw_heap_get(worker, sizeof *zset->large);
-    zset->is_large = true;
-    zset->large->order = (struct kw_order){.root = NULL};
-    kw_table_init(&zset->large->table, sizeof(double), false);
-    while (item.end < flat.used_bytes) {
-        kw_flat_read(&flat, item.end, &item);
-        zset_put_large(worker, zset, item.member, item.score);
+    zset->is_marked = true;
+    if (!zset->is_large) {
+        zset_enlarge(worker, zset); /* I3 */
     }
-    kw_flat_free(worker, &flat);
 }
 
 void kw_zset_flatten(struct kw_store_worker *worker, struct kw_zset *zset)
 {
-    struct kw_zset flat = {.count = zset->count};
+    struct kw_zset made = {.count = 0};
     struct kw_zset_walk walk;
     struct kw_zset_item item;
-    bool is_small = zset->is_large && zset->count <= KW_FLAT_COUNT_MAX;
 
+    if (!zset->is_marked || !zset_is_listpack(zset, kw__packing_of(worker))) {
+        return;
+    }
     kw_zset_walk_begin(&walk, zset, 0, false);
-    while (is_small && kw_zset_walk_next(&walk, &item)) {
-        is_small = item.member.len <= KW_FLAT_MEMBER_MAX;
-        if (is_small) {
-            kw_flat_add(worker, &flat.flat, item.score, item.member);
-        }
+    while (kw_zset_walk_next(&walk, &item)) {
+        kw_zset_put(worker, &made, item.member, item.score);
     }
-    if (is_small) {
-        zset_free_large(worker, zset, SIZE_MAX);
-        *zset = flat;
-    } else {
-        kw_flat_free(worker, &flat.flat);
-    }
+    zset_free_large(worker, zset, SIZE_MAX);
+    *zset = made;
 }
 
 enum kw_zset_put kw_zset_put(struct kw_store_worker *worker, struct kw_zset *zset,
                              struct kw_bytes member, double score)
 {
+    const struct kw_packing *packing = kw__packing_of(worker);
     enum kw_zset_put put = zset->is_large ? zset_put_large(worker, zset, member, score)
                                           : zset_put_flat(worker, zset, member, score);
 
-    zset->count += put == KW_ZSET_ADDED ? 1 : 0;
+    if (put == KW_ZSET_ADDED) {
+        zset->count++;
+        zset->is_marked |= zset->is_large && (zset->count > packing->zset_entries_max ||
+                                              member.len > packing->zset_value_max);
+    }
     return put;
 }
 
@@ -244,6 +240,36 @@ bool kw_zset_walk_next(struct kw_zset_walk *walk, struct kw_zset_item *item)
     return true;
 }
 
+static void zset_enlarge(struct kw_store_worker *worker, struct kw_zset *zset)
+{
+    struct kw_flat flat = zset->flat;
+    struct kw_flat_item item = {.end = 0};
+
+    zset->large = kw_heap_get(worker, sizeof *zset->large);
+    zset->is_large = true;
+    zset->large->order = (struct kw_order){.root = NULL};
+    kw_table_init(&zset->large->table, sizeof(double), false);
+    while (item.end < flat.used_bytes) {
+        kw_flat_read(&flat, item.end, &item);
+        zset_put_large(worker, zset, item.member, item.score);
+    }
+    kw_flat_free(worker, &flat);
+}
+
+/* Would redis make a listpack of it? */
+static bool zset_is_listpack(const struct kw_zset *zset, const struct kw_packing *packing)
+{
+    bool is_small = zset->count <= packing->zset_entries_max;
+    struct kw_zset_walk walk;
+    struct kw_zset_item item;
+
+    kw_zset_walk_begin(&walk, zset, 0, false);
+    while (is_small && kw_zset_walk_next(&walk, &item)) {
+        is_small = item.member.len <= packing->zset_value_max;
+    }
+    return is_small;
+}
+
 static bool zset_free_large(struct kw_store_worker *worker, struct kw_zset *zset, size_t steps)
 {
     if (!kw_order_free_some(worker, &zset->large->order, steps) ||
@@ -257,6 +283,7 @@ static bool zset_free_large(struct kw_store_worker *worker, struct kw_zset *zset
 static enum kw_zset_put zset_put_flat(struct kw_store_worker *worker, struct kw_zset *zset,
                                       struct kw_bytes member, double score)
 {
+    const struct kw_packing *packing = kw__packing_of(worker);
     struct kw_flat_item item;
     uint64_t rank = 0;
 
@@ -268,8 +295,12 @@ static enum kw_zset_put zset_put_flat(struct kw_store_worker *worker, struct kw_
         kw_flat_add(worker, &zset->flat, score, member);
         return KW_ZSET_CHANGED;
     }
-    if (zset->count == KW_FLAT_COUNT_MAX || member.len > KW_FLAT_MEMBER_MAX) { /* I1 */
+    if (zset->count >= packing->zset_entries_max || member.len > packing->zset_value_max) {
         kw_zset_spread(worker, zset);
+        return zset_put_large(worker, zset, member, score);
+    }
+    if (zset->count == KW_FLAT_COUNT_MAX || member.len > KW_FLAT_MEMBER_MAX) { /* I1 */
+        zset_enlarge(worker, zset);
         return zset_put_large(worker, zset, member, score);
     }
     kw_flat_add(worker, &zset->flat, score, member);
@@ -284,6 +315,7 @@ static enum kw_zset_put zset_put_large(struct kw_store_worker *worker, struct kw
     struct kw_table_item item;
     struct kw_ranked ranked;
 
+    score = zset->is_marked ? score : score + 0.0; /* I3 */
     if (kw_table_put(worker, &large->table, &none, member, KW_BYTES(""), &item)) {
         memcpy(item.extra, &score, sizeof score);
         kw_order_add(worker, &large->order, (struct kw_ranked){score, item.extra});

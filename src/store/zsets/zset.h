@@ -1,7 +1,9 @@
 /* zset.h - a sorted set: members with scores, in the order of both.
  *
  * A small one is flat (flat.h). A larger one is a table of members with their scores, and an order
- * that refers to its elements (order.h); it stays so, as in redis.
+ * that refers to its elements (order.h); it stays so, as in redis. Whether clients are told of a
+ * listpack or of a skiplist is the options' matter: a large one may be called a listpack, but no
+ * flat one a skiplist.
  *
  * Ranks count from 0, in ascending order.
  *
@@ -28,6 +30,7 @@ struct kw_zset {
     };
     uint32_t count;
     bool is_large;
+    bool is_marked; /* it has been more than a listpack may be: a skiplist */
 };
 
 struct kw_zset_item {
@@ -45,10 +48,10 @@ void kw_zset_free(struct kw_store_worker *worker, struct kw_zset **zset);
  */
 bool kw_zset_free_some(struct kw_store_worker *worker, struct kw_zset *zset, size_t steps);
 
-/* Make a flat one large, whatever its size. */
+/* Make it a skiplist, whatever its size. */
 void kw_zset_spread(struct kw_store_worker *worker, struct kw_zset *zset);
 
-/* Make a large one flat, if it is small enough: for results that nobody has seen yet. */
+/* Make it a listpack, if it is small enough: for results that nobody has seen yet. */
 void kw_zset_flatten(struct kw_store_worker *worker, struct kw_zset *zset);
 
 /* MEMBER has SCORE, no NaN, from now on; what that has changed. */

@@ -1,6 +1,6 @@
 /* zset_kind.c - what the keyspace can do with a sorted set.
  *
- *     packed   1 when it is large, else 0; count; then member and score of each, ascending
+ *     packed   1 when it is a skiplist, else 0; count; then member and score of each, ascending
  */
 #include "store/object.h"
 #include "store/pack.h"
@@ -50,13 +50,14 @@ static void *zset_copy(struct kw_store_worker *worker, const void *object)
     struct kw_zset_walk walk;
     struct kw_zset_item item;
 
-    if (zset->is_large) {
+    if (zset->is_marked) {
         kw_zset_spread(worker, copy);
     }
     kw_zset_walk_begin(&walk, zset, 0, false);
     while (kw_zset_walk_next(&walk, &item)) {
         kw_zset_put(worker, copy, item.member, item.score);
     }
+    copy->is_marked = zset->is_marked; /* whatever is small by now */
     return copy;
 }
 
@@ -77,7 +78,7 @@ static const char *zset_encoding(const void *object)
 {
     const struct kw_zset *zset = object;
 
-    return zset->is_large ? "skiplist" : "listpack";
+    return zset->is_marked ? "skiplist" : "listpack";
 }
 
 static void zset_save(const void *object, struct kw_buf *out)
@@ -86,7 +87,7 @@ static void zset_save(const void *object, struct kw_buf *out)
     struct kw_zset_walk walk;
     struct kw_zset_item item;
 
-    kw_pack_number(out, zset->is_large ? 1 : 0);
+    kw_pack_number(out, zset->is_marked ? 1 : 0);
     kw_pack_number(out, zset->count);
     kw_zset_walk_begin(&walk, zset, 0, false);
     while (kw_zset_walk_next(&walk, &item)) {

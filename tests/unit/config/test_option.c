@@ -197,7 +197,9 @@ KW_TEST(every_row_is_complete_and_its_maximum_fits_its_field)
         assert_non_null(option->takes);
         assert_non_null(option->summary);
         assert_non_null(option->doc);
-        assert_true(option->min <= option->max);
+        assert_true(option->type == KW__OPTION_INTEGER
+                        ? (int64_t)option->min <= (int64_t)option->max
+                        : option->min <= option->max);
         assert_ptr_equal(kw__option_find(kw_bytes_of_text(option->name)), option);
         assert_true(kw__foreign_find(kw_bytes_of_text(option->name)) == NULL);
         if (option->type == KW__OPTION_NUMBER && option->width_bytes == sizeof(uint32_t)) {

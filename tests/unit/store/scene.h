@@ -32,8 +32,10 @@ static inline void scene_on_event(void *user, enum kw_store_class class, const c
 
 static inline void store_scene_open(struct store_scene *scene)
 {
-    struct kw_store_options options = {
-        .memory_max_bytes = 64 * 1024 * 1024, .policy = KW_CACHE_KEEP, .workers_max = 2};
+    struct kw_store_options options = {.memory_max_bytes = 64 * 1024 * 1024,
+                                       .policy = KW_CACHE_KEEP,
+                                       .packing = {512, 64, 512, 128, 64},
+                                       .workers_max = 2};
     struct kw_store_watcher watcher = {.on_event = scene_on_event, .user = scene};
 
     scene->now_ms = UINT64_C(1700000000000);

@@ -54,8 +54,10 @@ static void file_write(const struct kept_file *file, size_t len)
 static enum kw_status file_load(const struct kept_file *file, struct kw_store **store,
                                 struct kw_snapshot_figures *figures)
 {
-    struct kw_store_options options = {
-        .memory_max_bytes = 64 * 1024 * 1024, .policy = KW_CACHE_KEEP, .workers_max = 2};
+    struct kw_store_options options = {.memory_max_bytes = 64 * 1024 * 1024,
+                                       .policy = KW_CACHE_KEEP,
+                                       .packing = {512, 64, 512, 128, 64},
+                                       .workers_max = 2};
 
     assert_int_equal(kw_store_new(&options, store), KW_OK);
     return kw_snapshot_load(*store, file->path, 2, figures);
