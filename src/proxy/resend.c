@@ -34,12 +34,12 @@ struct comparison {
     unsigned left;
 };
 
-static struct comparison compare(const struct kw_request *request);
-static bool may_be_same(struct comparison *comparison, const struct kw_request *other);
+static void request_hold_back(struct kw_request *request);
+static struct comparison comparison_of(const struct kw_request *request);
+static bool comparison_may_match(struct comparison *comparison, const struct kw_request *other);
 static bool request_find_key(const struct kw_request *request, struct kw_bytes *rest,
                              struct kw_bytes *key);
-static bool is_held(const struct kw_request *request, struct comparison *comparison);
-static void request_hold_back(struct kw_request *request);
+static bool request_is_held(const struct kw_request *request, struct comparison *comparison);
 static bool resend_has_moved(struct kw_request *request);
 static enum kw_status resend_put(struct kw_request *request, struct kw_node *node);
 
@@ -58,13 +58,13 @@ void kw_resend_mark_behind(const struct kw_request *request)
     if (request->is_redirecting || request->slot == KW_SLOT_NONE) {
         return; /* nothing younger has been sent since */
     }
-    struct comparison comparison = compare(request);
+    struct comparison comparison = comparison_of(request);
     for (struct kw_request *at = request->next; at != NULL; at = at->next) {
         bool is_sibling = request->is_part && at->is_part && at->gather == request->gather;
         bool is_sent = at->is_follower || (at->state == KW_REQUEST_INFLIGHT && at->leased == NULL);
         bool is_same = is_sent && at->slot == request->slot && !at->is_redirecting;
         if (is_sibling || at->state == KW_REQUEST_DONE || !(is_same || at->is_bunch) ||
-            !may_be_same(&comparison, at)) {
+            !comparison_may_match(&comparison, at)) {
             continue;
         }
         if (at->is_bunch) {
@@ -88,90 +88,18 @@ void kw_resend_mark(struct kw_request *request)
     request_hold_back(request);
 }
 
-/* Keys are compared only when something is sent again. */
-static struct comparison compare(const struct kw_request *request)
-{
-    struct kw_bytes rest = kw_call_bytes(&request->call);
-    struct comparison comparison = {.left = COMPARED_MAX};
-
-    comparison.has_key = request_find_key(request, &rest, &comparison.key);
-    return comparison;
-}
-
-/* OTHER may be a bunch: several commands of a key each. */
-static bool may_be_same(struct comparison *comparison, const struct kw_request *other)
-{
-    struct kw_bytes rest = kw_call_bytes(&other->call);
-    struct kw_bytes key;
-
-    if (!comparison->has_key || comparison->left == 0) {
-        return true;
-    }
-    comparison->left--;
-    do {
-        if (!request_find_key(other, &rest, &key) || kw_bytes_equal(key, comparison->key)) {
-            return true;
-        }
-    } while (other->is_bunch && rest.len > 0);
-    return false;
-}
-
-/* The only key of the command that REST, bytes of REQUEST, begins with; REST is what follows it.
- * False: it has several, or nobody can say.
- */
-static bool request_find_key(const struct kw_request *request, struct kw_bytes *rest,
-                             struct kw_bytes *key)
-{
-    struct kw_proxy *proxy = request->client->proxy;
-    struct kw_argv *argv = &proxy->gathering->argv;
-    const struct kw_command *command = request->command;
-    struct kw_request_parser parser = {0};
-    struct kw_request_bytes cut;
-    struct kw_keys keys;
-
-    if (command == NULL || command->group == KW_GROUP_SCRIPTING ||
-        command->id >= kw_command_count() ||
-        kw_request_parse(&parser, &proxy->limits, *rest, argv, &cut) != KW_OK ||
-        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_OK || keys.count != 1) {
-        return false;
-    }
-    *rest = kw_bytes_of(rest->data + cut.consumed, rest->len - cut.consumed);
-    *key = argv->items[kw_keys_at(&keys, 0)];
-    return true;
-}
-
 bool kw_resend_overtook(const struct kw_request *request)
 {
     if (!kw_resend_is_held(request)) {
         return false;
     }
-    struct comparison comparison = compare(request);
-    return is_held(request, &comparison);
+    struct comparison comparison = comparison_of(request);
+    return request_is_held(request, &comparison);
 }
 
 bool kw_resend_is_held(const struct kw_request *request)
 {
-    return is_held(request, NULL);
-}
-
-/* COMPARISON: only what may be about the same key counts; NULL: all. */
-static bool is_held(const struct kw_request *request, struct comparison *comparison)
-{
-    if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
-        return false;
-    }
-    /* Parts have a slot each, or keys that need no order: they do not hold one another. */
-    const struct kw_request *end = request->is_part ? request->gather->first : request;
-    for (const struct kw_request *earlier = request->client->oldest; earlier != end;
-         earlier = earlier->next) {
-        KW_ASSERT(earlier != NULL);
-        if (earlier->slot == request->slot && earlier->is_redirecting &&
-            earlier->state != KW_REQUEST_DONE &&
-            (comparison == NULL || may_be_same(comparison, earlier))) {
-            return true;
-        }
-    }
-    return false;
+    return request_is_held(request, NULL);
 }
 
 void kw_resend_now(struct kw_request *request)
@@ -299,6 +227,78 @@ static void request_hold_back(struct kw_request *request)
     request->is_redirecting = true;
     request->is_special = true;
     request->client->redirecting_count++;
+}
+
+/* Keys are compared only when something is sent again. */
+static struct comparison comparison_of(const struct kw_request *request)
+{
+    struct kw_bytes rest = kw_call_bytes(&request->call);
+    struct comparison comparison = {.left = COMPARED_MAX};
+
+    comparison.has_key = request_find_key(request, &rest, &comparison.key);
+    return comparison;
+}
+
+/* OTHER may be a bunch: several commands of a key each. */
+static bool comparison_may_match(struct comparison *comparison, const struct kw_request *other)
+{
+    struct kw_bytes rest = kw_call_bytes(&other->call);
+    struct kw_bytes key;
+
+    if (!comparison->has_key || comparison->left == 0) {
+        return true;
+    }
+    comparison->left--;
+    do {
+        if (!request_find_key(other, &rest, &key) || kw_bytes_equal(key, comparison->key)) {
+            return true;
+        }
+    } while (other->is_bunch && rest.len > 0);
+    return false;
+}
+
+/* The only key of the command that REST, bytes of REQUEST, begins with; REST is what follows it.
+ * False: it has several, or nobody can say.
+ */
+static bool request_find_key(const struct kw_request *request, struct kw_bytes *rest,
+                             struct kw_bytes *key)
+{
+    struct kw_proxy *proxy = request->client->proxy;
+    struct kw_argv *argv = &proxy->gathering->argv;
+    const struct kw_command *command = request->command;
+    struct kw_request_parser parser = {0};
+    struct kw_request_bytes cut;
+    struct kw_keys keys;
+
+    if (command == NULL || command->group == KW_GROUP_SCRIPTING ||
+        command->id >= kw_command_count() ||
+        kw_request_parse(&parser, &proxy->limits, *rest, argv, &cut) != KW_OK ||
+        kw_keys_find(command, argv->items, argv->count, &keys) != KW_KEYS_OK || keys.count != 1) {
+        return false;
+    }
+    *rest = kw_bytes_of(rest->data + cut.consumed, rest->len - cut.consumed);
+    *key = argv->items[kw_keys_at(&keys, 0)];
+    return true;
+}
+
+/* COMPARISON: only what may be about the same key counts; NULL: all. */
+static bool request_is_held(const struct kw_request *request, struct comparison *comparison)
+{
+    if (request->client->redirecting_count == (request->is_redirecting ? 1u : 0u)) {
+        return false;
+    }
+    /* Parts have a slot each, or keys that need no order: they do not hold one another. */
+    const struct kw_request *end = request->is_part ? request->gather->first : request;
+    for (const struct kw_request *earlier = request->client->oldest; earlier != end;
+         earlier = earlier->next) {
+        KW_ASSERT(earlier != NULL);
+        if (earlier->slot == request->slot && earlier->is_redirecting &&
+            earlier->state != KW_REQUEST_DONE &&
+            (comparison == NULL || comparison_may_match(comparison, earlier))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Has the slot got another owner? If not, REQUEST waits on, or is answered. */
