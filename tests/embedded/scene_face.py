@@ -29,6 +29,9 @@ def it_names_the_proxy_for_what_it_lacks(start):
         assert connection.ask(*words) == Error(
             "ERR '%s' needs a server: the embedded store has no %s; set cluster-seeds to put keyway "
             "before one" % (words[0], lacking)), words
+    for words in (["SHUTDOWN"], ["shutdown", "NOSAVE"]):
+        assert connection.ask(*words) == Error(
+            "ERR SHUTDOWN is not available: keyway ends by SIGTERM, and writes its snapshot-file then")
     assert connection.ask("SELECT", "1") == Error("ERR DB index is out of range")
     assert connection.ask("CLUSTER", "INFO") == Error("ERR This instance has cluster support disabled")
     assert connection.ask("PING") == b"PONG"

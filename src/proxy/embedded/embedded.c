@@ -163,6 +163,9 @@ enum kw_verdict kw_embedded_lacks(struct kw_client *client, const struct kw_comm
 {
     char name[KW_COMMAND_NAME_MAX + 1];
 
+    if (strcmp(command->name, "shutdown") == 0) {
+        return kw_reply_refuse(client, KW_ERROR_STORE_ENDS, NULL, NULL);
+    }
     kw_admit_shown_name(command, name, sizeof name);
     return kw_reply_refuse(client, KW_ERROR_STORE_LACKS, name, lacking(command));
 }
