@@ -40,6 +40,7 @@ struct options {
     size_t value_bytes;
     double seconds;
     double warmup;
+    uint32_t first; /* the number of the first key */
     uint32_t keys;
     unsigned sets_permille;
     double zipf; /* 0: uniform */
@@ -126,9 +127,10 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: mixed -p PORT [-c CLIENTS] [-P PIPELINE] [-d BYTES] [-T SECONDS]\n"
-                    "             [--warmup SECONDS] [--keys N] [--sets PERMILLE] [--zipf ALPHA]\n"
-                    "             [--memcached] [--preload] [--watch PID,PID,...]\n");
+    fprintf(stderr,
+            "usage: mixed -p PORT [-c CLIENTS] [-P PIPELINE] [-d BYTES] [-T SECONDS]\n"
+            "             [--warmup SECONDS] [--keys N] [--first N] [--sets PERMILLE]\n"
+            "             [--zipf ALPHA] [--memcached] [--preload] [--watch PID,PID,...]\n");
     exit(2);
 }
 
@@ -143,10 +145,15 @@ static void watch_parse(struct options *options, char *text)
 static void options_parse(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"warmup", required_argument, NULL, 'w'}, {"keys", required_argument, NULL, 'k'},
-        {"sets", required_argument, NULL, 's'},   {"zipf", required_argument, NULL, 'z'},
-        {"memcached", no_argument, NULL, 'm'},    {"preload", no_argument, NULL, 'l'},
-        {"watch", required_argument, NULL, 'W'},  {NULL, 0, NULL, 0},
+        {"warmup", required_argument, NULL, 'w'},
+        {"keys", required_argument, NULL, 'k'},
+        {"sets", required_argument, NULL, 's'},
+        {"zipf", required_argument, NULL, 'z'},
+        {"memcached", no_argument, NULL, 'm'},
+        {"preload", no_argument, NULL, 'l'},
+        {"watch", required_argument, NULL, 'W'},
+        {"first", required_argument, NULL, 'f'},
+        {NULL, 0, NULL, 0},
     };
     *options = (struct options){.clients = 50,
                                 .pipeline = 1,
@@ -177,6 +184,9 @@ static void options_parse(struct options *options, int argc, char **argv)
             break;
         case 'k':
             options->keys = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'f':
+            options->first = (uint32_t)strtoul(optarg, NULL, 10);
             break;
         case 's':
             options->sets_permille = (unsigned)strtoul(optarg, NULL, 10);
@@ -266,6 +276,7 @@ static void load_init(struct load *load)
         }
     }
     for (size_t i = 0; i < DRAWS; i++) {
+        load->draws[i] += options->first;
         load->draws[i] |= random_next(&state) % 1000 < options->sets_permille ? SET_BIT : 0;
     }
 }
@@ -331,7 +342,7 @@ static void load_preload(struct load *load)
         char *at = load->batch;
         size_t count = 0;
         for (; count < PRELOAD_BATCH && key < load->options.keys; count++, key++) {
-            at = request_write(load, at, key | SET_BIT);
+            at = request_write(load, at, (load->options.first + key) | SET_BIT);
         }
         size_t len = (size_t)(at - load->batch);
         if (send(fd, load->batch, len, MSG_NOSIGNAL) != (ssize_t)len ||
