@@ -33,7 +33,7 @@ enum {
 };
 
 static void cold_pass(const struct kw_client *client, enum kw_near_role role, struct kw_bytes name,
-                      uint64_t place, struct kw_target *target);
+                      struct kw_target *target);
 static void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target);
 static enum kw_verdict answer_warm(struct kw_client *client, const struct kw_command *command,
                                    enum kw_near_role role, struct kw_target *target);
@@ -61,21 +61,22 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
         uint64_t place = kw__warm_place(name);
+        uint32_t ups_count = kw__warm_ups(near->warm); /* warm.c M3 */
         if (!kw__warm_has(near->warm, place)) {
-            cold_pass(client, role, name, place, target);
+            target->near_hash = kw__warm_note(place, ups_count);
+            cold_pass(client, role, name, target);
             return KW_NEXT;
         }
     }
     return answer_warm(client, command, role, target);
 }
 
-/* Nothing is kept of NAME, at PLACE: TARGET knows what to do when it is answered. */
+/* Nothing is kept of NAME: TARGET knows what to do when it is answered. */
 static inline void cold_pass(const struct kw_client *client, enum kw_near_role role,
-                             struct kw_bytes name, uint64_t place, struct kw_target *target)
+                             struct kw_bytes name, struct kw_target *target)
 {
     struct kw_proxy *proxy = client->proxy;
 
-    target->near_hash = place;
     target->near_mark = KW_NEAR_MARK_COLD;
     if (role <= KW_NEAR_ROLE_WHOLE) {
         if (client->db != 0) {

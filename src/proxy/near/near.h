@@ -65,7 +65,7 @@ enum kw_near_mark {
     KW_NEAR_MARK_KNOWN, /* near_hash is the hash of its key */
     KW_NEAR_MARK_HOT,   /* the same, and its key is hot: it may be fetched */
     KW_NEAR_MARK_DUE,   /* whether its keys are hot is seen then */
-    /* Of a key that was cold, near_hash is its place (warm.h): only if it is warm by then. */
+    /* Of a key that was cold, near_hash is a note of its place (warm.h): only if it is warm now. */
     KW_NEAR_MARK_COLD,
     KW_NEAR_MARK_COLD_WRITE,
     /* Writes: what their end has to undo. */

@@ -49,7 +49,7 @@ void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *pa
 {
     struct kw_near *near = request->client->proxy->near;
 
-    if (request->near >= KW_NEAR_MARK_COLD && !kw__warm_has(near->warm, request->near_hash)) {
+    if (request->near >= KW_NEAR_MARK_COLD && !kw__warm_has_since(near->warm, request->near_hash)) {
         if (request->near == KW_NEAR_MARK_COLD_WRITE) {
             request->near = KW_NEAR_MARK_NONE; /* what is fetched from now on is no older: warm.c */
         }

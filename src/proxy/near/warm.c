@@ -1,7 +1,7 @@
 /* warm.c - warming and cooling.
  *
  *   fill                          write of a cold key         read of a cold key
- *   set the bits                  (sent without a count)      (sent without a look)
+ *   set the bits, count it        (sent without a count)      (sent without a look-up)
  *   promise                       its reply comes             its reply comes
  *   send                          are the bits set? then      are the bits set? then
  *                                 remove, break promises      compare
@@ -18,6 +18,8 @@
  * M1  bits[] has all that fresh[] has.
  * M2  a turn is longer than anything is kept, from its promise on; and SPARE_MS more: loops that
  *     lag see deadlines later.
+ * M3  who has seen ups_count, and then a place that was cold, sees another ups_count when that has
+ *     become warm: bits are set before it changes, and it changes before the fill leaves.
  */
 #include "proxy/near/warm.h"
 
@@ -47,7 +49,10 @@ void kw__warm_up(struct kw_near_warm *warm, uint64_t place)
 
     pthread_mutex_lock(&warm->lock);
     warm->fresh[at] |= wanted;
-    atomic_fetch_or_explicit(&warm->bits[at], wanted, memory_order_release); /* M1 */
+    uint64_t had = atomic_fetch_or_explicit(&warm->bits[at], wanted, memory_order_release); /* M1 */
+    if ((had & wanted) != wanted) {
+        atomic_fetch_add_explicit(&warm->ups_count, 1, memory_order_release); /* M3 */
+    }
     pthread_mutex_unlock(&warm->lock);
 }
 

@@ -6,7 +6,8 @@
  *
  * A key's place is a cheap hash of its name: a word of the filter, and two bits there. A fill sets
  * its key's before it begins; they are cleared when whatever could be kept of it is over. Most keys
- * are cold, so most traffic pays for a look when it is sent and another one when it is answered.
+ * are cold, so most traffic pays for a look when it is sent; and when it is answered for a look at
+ * how many places have become warm, if any has since then for another one at its own.
  * Together with two bits a key, a hundredth of the others is taken for warm with 50,000 that are.
  *
  * Thread: bits are atomic; the rest is under the lock.
@@ -26,10 +27,12 @@
 
 enum {
     KW_WARM_WORDS_BITS = 14,
+    KW_WARM_PICK_BITS = 12, /* of a place, at its lower end: which two bits of the word */
     KW_WARM_WORDS = 1 << KW_WARM_WORDS_BITS /* 128 KiB: it has to stay near the processor */
 };
 
 struct kw_near_warm {
+    _Atomic uint32_t ups_count;           /* how often a place has become warm */
     _Atomic uint64_t bits[KW_WARM_WORDS]; /* of this generation and the one before */
     _Atomic uint64_t turned_ms;           /* when the generation began */
     uint64_t fresh[KW_WARM_WORDS];        /* of this generation; under the lock */
@@ -47,6 +50,19 @@ void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_
 
 /* kw__warm_place() of names that are short or long. */
 KW_APART uint64_t kw__warm_place_other(struct kw_bytes name);
+
+/* How many have become warm: to be asked for before kw__warm_has(), for kw__warm_note(). */
+static inline uint32_t kw__warm_ups(const struct kw_near_warm *warm)
+{
+    return atomic_load_explicit(&warm->ups_count, memory_order_acquire);
+}
+
+/* PLACE, which was cold, and the number of those that had become warm. */
+static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
+{
+    return (place & ~(0xFFFFFFFFULL << KW_WARM_PICK_BITS)) | (uint64_t)ups_count
+                                                                 << KW_WARM_PICK_BITS;
+}
 
 /* Is the other bit of PLACE set, too? */
 KW_APART bool kw__warm_has_both(uint64_t word, uint64_t place);
@@ -82,6 +98,13 @@ static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
         atomic_load_explicit(&warm->bits[place >> (64 - KW_WARM_WORDS_BITS)], memory_order_relaxed);
 
     return __builtin_expect((word >> (place & 63) & 1) != 0, 0) && kw__warm_has_both(word, place);
+}
+
+/* Has the place of NOTE become warm since? Without a look there when none has become so. */
+static inline bool kw__warm_has_since(const struct kw_near_warm *warm, uint64_t note)
+{
+    return __builtin_expect(kw__warm_ups(warm) != (uint32_t)(note >> KW_WARM_PICK_BITS), 0) &&
+           kw__warm_has(warm, note);
 }
 
 #endif

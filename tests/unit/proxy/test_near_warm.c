@@ -73,6 +73,33 @@ KW_TEST(near_warm_a_key_that_is_filled_again_and_again_stays_warm)
     end(warm);
 }
 
+KW_TEST(near_warm_who_has_looked_sees_what_becomes_warm_since)
+{
+    const uint64_t place = kw__warm_place(KW_BYTES("user:1234"));
+    const uint64_t other = kw__warm_place(KW_BYTES("user:5678"));
+    struct kw_near_warm *warm = a_warm();
+
+    for (uint32_t ups = UINT32_MAX - 2; ups != 3; ups++) { /* it goes round */
+        atomic_store(&warm->ups_count, ups);
+        uint64_t note = kw__warm_note(place, kw__warm_ups(warm));
+        assert_false(kw__warm_has(warm, place));
+        assert_false(kw__warm_has_since(warm, note));
+        kw__warm_up(warm, other);
+        assert_int_equal(kw__warm_ups(warm), ups + 1);
+        assert_false(kw__warm_has_since(warm, note));
+        kw__warm_up(warm, other); /* it was warm */
+        assert_int_equal(kw__warm_ups(warm), ups + 1);
+        kw__warm_up(warm, place);
+        assert_true(kw__warm_has_since(warm, note));
+        for (uint64_t turn = 1; turn <= 2; turn++) {
+            kw__warm_cool(warm, atomic_load(&warm->turned_ms) + 2 * AGE_MS, AGE_MS);
+        }
+        assert_true(is_all_cold(warm));
+        assert_false(kw__warm_has_since(warm, note));
+    }
+    end(warm);
+}
+
 /* Of each shape 50,000 names are warm, and how many of the others look so? */
 KW_TEST(near_warm_names_of_all_shapes_are_told_apart)
 {
