@@ -17,6 +17,7 @@ uint64_t reg_draw_absent(struct reg *reg, uint64_t not_before_us)
     unsigned at = reg->absents_count++ % MEMORY;
 
     reg->started += 1 + reg->started % 2;
+    reg->absent_forgotten = reg->absents[at].number;
     reg->absents[at].number = reg->started;
     reg->absents[at].not_before_us = not_before_us;
     return reg->started;
@@ -118,7 +119,7 @@ struct verdict reg_judge_in_season(const struct reg *reg, const struct answer *a
 struct verdict reg_judge_absent(const struct reg *reg, const struct answer *answer)
 {
     struct verdict verdict = {.is_violated = false};
-    uint64_t newest = 0;
+    uint64_t newest = reg->absent_forgotten; /* when it began isn't known any more */
     uint64_t oldest = UINT64_MAX;
 
     if (answer->may_vanish) {

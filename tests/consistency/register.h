@@ -48,6 +48,7 @@ struct reg {
     struct {
         uint64_t number, not_before_us; /* an absence, and when it can have begun */
     } absents[MEMORY];
+    uint64_t absent_forgotten; /* the newest that was overwritten */
     struct {
         uint64_t number, until_us; /* a value, and when it must be over */
     } deadlines[MEMORY];
