@@ -168,7 +168,8 @@ def compare(server, keyway, dialogues, wipe_through):
 
 def wipe(port):
     with Client(port) as client:
-        client.call("FLUSHALL")
+        for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("SCRIPT", "FLUSH")):
+            client.call(*words)
 
 
 class Voices:

@@ -198,7 +198,8 @@ class Clusters:
         if options["cluster"] == SHARED and self._shared is not None:
             for node in self._shared.nodes:
                 if node["role"] == "master":
-                    self._shared.call(node["port"], "FLUSHALL", timeout_s=30)
+                    for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("SCRIPT", "FLUSH")):
+                        self._shared.call(node["port"], *words, timeout_s=30)
 
     def stop(self):
         for cluster in (self._shared, self._fresh):
