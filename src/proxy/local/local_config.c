@@ -31,7 +31,6 @@ static const char EVENTS[] = "notify-keyspace-events";
 static const char EVENTS_WRONG[] = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
 
 static bool events_are_letters(struct kw_client *client);
-static bool is_servers(struct kw_bytes name);
 static enum kw_verdict set_everywhere(struct kw_client *client);
 static void on_value(void *arg, struct kw_bytes name, struct kw_bytes value);
 static enum kw_verdict refuse_set(struct kw_client *client, enum kw_config_change change,
@@ -77,7 +76,7 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
         return kw_reply_refuse(client, KW_ERROR_CONFIG_SET, EVENTS, EVENTS_WRONG);
     }
     for (size_t i = 2; client->proxy->embedded == NULL && i < argv->count; i += 2) {
-        if (is_servers(argv->items[i])) {
+        if (kw_config_is_stores(argv->items[i])) {
             return kw_reply_refuse_bytes(client, KW_ERROR_CONFIG_SERVERS, argv->items[i]);
         }
     }
@@ -110,12 +109,6 @@ static bool events_are_letters(struct kw_client *client)
         }
     }
     return true;
-}
-
-/* True for what keyway knows, but before a cluster leaves to the servers. */
-static bool is_servers(struct kw_bytes name)
-{
-    return kw_bytes_equal_nocase(name, KW_BYTES("maxmemory-policy")) || kw_config_is_stores(name);
 }
 
 enum kw_verdict kw__local_config_rewrite(struct kw_client *client, const struct kw_command *command,
