@@ -144,23 +144,11 @@ void kw_bundle_release(struct kw_client *client, struct kw_transaction *transact
 /* What COMMAND, in proxy->argv, is in the finale, if it can't be answered inside the batch. */
 static enum kw_guest_kind guest_kind(struct kw_client *client, const struct kw_command *command)
 {
-    switch (command->session) {
-    case KW_SESSION_PUBLISH:
+    if (command->session == KW_SESSION_PUBLISH) {
         return KW_GUEST_SHARED;
-    case KW_SESSION_TRACKING: /* somebody must look for the client that it names */
+    }
+    if (command->session == KW_SESSION_TRACKING) { /* somebody must look for the client it names */
         return names_redirect(&client->proxy->argv) ? KW_GUEST_ACTING : KW_GUEST_NONE;
-    case KW_SESSION_NONE:
-    case KW_SESSION_SUBSCRIBE:
-    case KW_SESSION_SUBSCRIBE_SLOT:
-    case KW_SESSION_BLOCK:
-    case KW_SESSION_BLOCK_OPTION:
-    case KW_SESSION_TRANSACTION:
-    case KW_SESSION_WATCH:
-    case KW_SESSION_WAIT:
-    case KW_SESSION_CURSOR:
-    case KW_SESSION_STATE:
-    default:
-        break;
     }
     if (command->route != KW_ROUTE_LOCAL || kw_local_is_written(command) ||
         command->local == KW_LOCAL_MONITOR) {

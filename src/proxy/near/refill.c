@@ -69,10 +69,7 @@ bool kw__refill_judge(struct kw_near *near, struct kw_bytes name, uint64_t hash,
     struct kw_near_key key;
 
     KW_ASSERT(get.slot == slot);
-    if (!kw__variant_make(near, &get, &key)) {
-        return false;
-    }
-    if (!kw_cache_peek(near->worker, &key.key, &found)) {
+    if (!kw__variant_make(near, &get, &key) || !kw_cache_peek(near->worker, &key.key, &found)) {
         return false;
     }
     kw_cache_usage(near->worker, &found, &usage);
