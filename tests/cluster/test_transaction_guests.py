@@ -4,7 +4,7 @@ import time
 
 from support.client import Client, encode
 from support.single import single_redis
-from support.testing import NONE, test
+from support.testing import FORGET_ALL, NONE, test
 from support.wait import until
 
 PATIENCE_S = 60
@@ -168,7 +168,7 @@ def compare(server, keyway, dialogues, wipe_through):
 
 def wipe(port):
     with Client(port) as client:
-        for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("SCRIPT", "FLUSH")):
+        for words in FORGET_ALL:
             client.call(*words)
 
 

@@ -637,8 +637,9 @@ static size_t lockable_mib(void)
 
 static void pages(void)
 {
-    bool is_limited = lockable_mib() < PAGES_MIB;
-    size_t small_mib = lockable_mib() / 2; /* the kernel counts what is reserved beside it, too */
+    size_t lockable = lockable_mib();
+    bool is_limited = lockable < PAGES_MIB;
+    size_t small_mib = lockable / 2; /* the kernel counts what is reserved beside it, too */
     uint32_t small_keys = (uint32_t)(PAGES_KEYS / PAGES_MIB * small_mib);
 
     pages_head(PAGES_MIB, PAGES_KEYS);

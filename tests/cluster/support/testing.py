@@ -25,6 +25,7 @@ from .client import Client
 from .single import single_redis
 
 NONE, SHARED, FRESH = "none", "shared", "fresh"
+FORGET_ALL = (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("SCRIPT", "FLUSH"))
 # Short enough that a failover fits into a test; long enough for a busy machine.
 CLUSTER_CONFIG = {"cluster-node-timeout": 1500, "enable-debug-command": "yes"}
 # Nobody dies there: no busy machine may make its masters look dead to each other.
@@ -198,7 +199,7 @@ class Clusters:
         if options["cluster"] == SHARED and self._shared is not None:
             for node in self._shared.nodes:
                 if node["role"] == "master":
-                    for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("SCRIPT", "FLUSH")):
+                    for words in FORGET_ALL:
                         self._shared.call(node["port"], *words, timeout_s=30)
 
     def stop(self):

@@ -92,7 +92,6 @@ class Mover:
                 _ok(client.call("CLUSTER", "SETSLOT", slot, "NODE", target["id"]))
         self.moves += 1
 
-
     def _migrate(self, old, target, keys):
         """A node that was starved for seconds takes the cluster for down, and soon sees it is not."""
         give_up = time.monotonic() + NODES_PATIENCE_S
