@@ -55,6 +55,7 @@ struct kw_backend {
     bool has_topology;
     struct kw_topology *topology; /* the last one applied: one reference, NULL before the first */
     uint64_t random;
+    uint64_t links_made;                                  /* so far */
     uint32_t nodes_count;                                 /* places used in nodes, holes included */
     struct kw_node *nodes[KW_NODES_MAX];                  /* owned; NULL is a hole */
     uint16_t slot_node[KW_SLOTS_COUNT];                   /* index into nodes or KW_NODE_NONE */

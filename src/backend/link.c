@@ -62,6 +62,7 @@ struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, i
     link->node = node;
     link->proto = proto;
     link->db = db;
+    link->serial = ++backend->links_made;
     link->stream.fd = -1;
     link->stream.on_connected = link_on_connected;
     link->stream.on_readable = link_on_readable;

@@ -27,6 +27,7 @@ struct kw_link {
     struct kw_node *node;       /* set once */
     int proto;                  /* 2 or 3, set once */
     uint32_t db;                /* its database, set once */
+    uint64_t serial;            /* of no other link of its backend, set once */
     enum kw_link_state state;
     int handshake_step;
 

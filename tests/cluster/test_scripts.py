@@ -61,6 +61,77 @@ def a_script_outlives_the_master_that_it_was_loaded_on(t):
     assert client.call("FCALL", "count", 1, "{%s}n" % TAG) == 1
 
 
+def run_in_multi(client, *commands):
+    """What EXEC answers; a list of replies, or its error."""
+    return client.pipeline([("MULTI",), *commands, ("EXEC",)])[-1]
+
+
+def scripts_in_multi(sha):
+    return (("SET", "{%s}in" % TAG, "x"), ("EVALSHA", sha, "1", "{%s}in" % TAG, "yz"),
+            ("FCALL", "count", "1", "{%s}inc" % TAG))
+
+
+@test(cluster=FRESH, replicas=0)
+def a_transaction_finds_its_scripts_on_a_shard_that_joined_later(t):
+    client = t.client()
+    sha = load(client)
+    assert run_in_multi(client, *scripts_in_multi(sha)) == [b"OK", 3, 1]
+
+    joined = t.cluster.add_master()
+    slot = slot_of(TAG)
+    until(lambda: b"cluster_state:ok" in t.cluster.call(joined["port"], "CLUSTER", "INFO"),
+          10 * t.patience, "the new master takes part")
+    Mover(t.cluster, t.direct).move(slot, owner_of(t.cluster, slot), joined)
+
+    assert run_in_multi(client, *scripts_in_multi(sha)) == [b"OK", 3, 2]
+    assert t.direct(joined["port"]).call("SCRIPT", "FLUSH") == b"OK"
+    with t.client() as other:
+        other.call("HELLO", 3)     # over another connection
+        assert other.call("WATCH", "{%s}in" % TAG) == b"OK"
+        assert run_in_multi(other, *scripts_in_multi(sha)) == [b"OK", 3, 3]
+
+
+@test(cluster=FRESH)
+def a_transaction_finds_its_scripts_when_its_master_failed_over(t):
+    client = t.client()
+    sha = load(client)
+    assert run_in_multi(client, *scripts_in_multi(sha)) == [b"OK", 3, 1]
+
+    old = owner_of(t.cluster, slot_of(TAG))
+    new = replica_of_now(t.cluster, old)
+    assert t.direct(new["port"]).call("SCRIPT", "EXISTS", sha) == [0]
+    t.cluster.call(new["port"], "CLUSTER", "FAILOVER")
+    until(lambda: owner_of(t.cluster, slot_of(TAG)) is new, 10 * t.patience, "the replica is master")
+
+    replies = []
+
+    def executed():
+        replies.append(run_in_multi(client, *scripts_in_multi(sha)))
+        return not isinstance(replies[-1], ErrorReply)
+    until(executed, 10 * t.patience, "EXEC at the new master")
+    assert replies[-1][:2] == [b"OK", 3] and isinstance(replies[-1][2], int), replies
+
+
+@test(cluster=SHARED, arguments=["--threads", "2"])
+def scripts_flushed_at_a_node_come_back_to_transactions(t):
+    client = t.client()
+    sha = load(client)
+    assert run_in_multi(client, *scripts_in_multi(sha))[:2] == [b"OK", 3]
+    flush_behind_keyways_back(t, "SCRIPT")
+    flush_behind_keyways_back(t, "FUNCTION")
+    until(lambda: not any(isinstance(reply, ErrorReply)
+                          for reply in run_in_multi(client, *scripts_in_multi(sha))),
+          10 * t.patience, "all of the transaction succeeds")
+    unknown = run_in_multi(client, ("EVALSHA", "f" * 40, "1", "k"), ("SET", "k", "v"))
+    assert unknown == [ErrorReply("NOSCRIPT No matching script. Please use EVAL."), b"OK"], unknown
+
+    assert client.call("SCRIPT", "FLUSH") == b"OK"
+    assert client.call("FUNCTION", "FLUSH") == b"OK"
+    replies = run_in_multi(client, *scripts_in_multi(sha))
+    assert replies == [b"OK", ErrorReply("NOSCRIPT No matching script. Please use EVAL."),
+                       ErrorReply("ERR Function not found")], replies
+
+
 @test()
 def a_script_that_nobody_loaded_is_noscript(t):
     reply = t.client().call("EVALSHA", "0" * 40, 1, "k")

@@ -1,14 +1,23 @@
-/* script.c - two short lists.
+/* script.c - two short lists, and a table of what was loaded just now.
  *
  *   scripts     by SHA-1 of their text, which is computed when it is asked for the first time
  *   libraries   by name; a function belongs to the library whose code has its name in quotes
+ *   loaded      link and script -> when it was sent there in front of a transaction
  *
- * Looking a script up is a walk over SCRIPTS_MAX entries, done only for an error of a node. Seeing
- * that an EVAL's text is known already is one hash and one look.
+ * Looking a script up is a walk over SCRIPTS_MAX entries, done for an error of a node and for what
+ * a transaction runs. Seeing that an EVAL's text is known already is one hash and one look.
+ *
+ * A transaction can't be sent again when EXEC's array has a NOSCRIPT in it: the rest was executed.
+ * So its scripts go in front of it. To ask the node first would cost each of them a round trip, to
+ * send the texts each time would cost the node a SHA-1 of each. But a connection of which every
+ * script was loaded a moment ago has them still, unless somebody has flushed them at that very node
+ * since, which a client of one server would have to live with, too.
  *
  * INVARIANTS
  * S1  an entry's SHA-1 is that of its text: what is loaded is what the client meant.
  * S2  a command is sent again once for a missing script: a script may make such an error up.
+ * S3  what is said to be loaded was sent over that very connection, and no flush came through here
+ *     since: another connection may lead to a server that was started anew.
  */
 #include "proxy/gather/script.h"
 
@@ -22,9 +31,19 @@
 enum {
     SCRIPTS_MAX = 512,
     LIBRARIES_MAX = 64,
-    SEEN_SLOTS = 1024,                /* a power of two */
-    TEXT_MAX_BYTES = 256 * 1024,      /* a longer one is not remembered ... */
-    TEXTS_MAX_BYTES = 8 * 1024 * 1024 /* ... nor all of them together */
+    SEEN_SLOTS = 1024,                 /* a power of two */
+    TEXT_MAX_BYTES = 256 * 1024,       /* a longer one is not remembered ... */
+    TEXTS_MAX_BYTES = 8 * 1024 * 1024, /* ... nor all of them together */
+    LOADED_SLOTS = 1024,               /* a power of two */
+    SCRIPT_AGAIN_MS = 100,             /* so long may a flush at the node itself be felt */
+    LIBRARY_AGAIN_MS = 1000            /* these are persistent, and loading one twice is an error */
+};
+
+/* A script that was sent over a link in front of a transaction. */
+struct loaded {
+    uint64_t hash; /* of its text */
+    uint64_t link_serial;
+    uint64_t sent_ms;
 };
 
 /* A script or the code of a library, in one allocation. */
@@ -49,6 +68,7 @@ struct kw_scripts {
     struct script_list libraries;
     size_t texts_bytes;
     uint64_t seen[SEEN_SLOTS]; /* hashes of texts that are in the list; 0 = none */
+    struct loaded loaded[LOADED_SLOTS];
 };
 
 enum news_kind { NEWS_SCRIPT, NEWS_LIBRARY, NEWS_NO_SCRIPTS, NEWS_NO_LIBRARY, NEWS_NO_LIBRARIES };
@@ -68,6 +88,11 @@ static struct script *scripts_find(struct kw_scripts *scripts, struct kw_bytes s
 static const struct script *scripts_find_function(const struct kw_scripts *scripts,
                                                   struct kw_bytes name);
 static struct script *request_script(struct kw_request *request);
+static struct script *scripts_find_for(struct kw_scripts *scripts, const struct kw_argv *argv);
+static bool scripts_may_lack(struct kw_scripts *scripts, const struct script *script,
+                             const struct kw_link *link);
+static enum kw_status script_send(struct kw_proxy *proxy, const struct script *script,
+                                  struct kw_link *link);
 static bool chunk_cut(struct kw_proxy *proxy, struct kw_bytes bytes);
 static void news_send(struct kw_proxy *proxy, enum news_kind kind, struct kw_bytes library,
                       struct kw_bytes text);
@@ -243,15 +268,60 @@ bool kw_script_is_missing(struct kw_request *request, struct kw_bytes line)
 
 enum kw_status kw_script_send(struct kw_request *request, struct kw_link *link)
 {
+    struct kw_proxy *proxy = request->client->proxy;
+
+    if (request->is_special && request->run != NULL) {
+        return kw_script_send_all(proxy, kw_call_bytes(&request->call), link);
+    }
+    const struct script *script = request_script(request);
+    return script == NULL ? KW_OK /* forgotten meanwhile: the node will say so once more */
+                          : script_send(proxy, script, link);
+}
+
+enum kw_status kw_script_send_all(struct kw_proxy *proxy, struct kw_bytes run, struct kw_link *link)
+{
+    struct kw_argv *argv = &proxy->gathering->argv;
+    enum kw_status status = KW_OK;
+
+    while (run.len > 0 && status == KW_OK) {
+        struct kw_request_parser parser = {0};
+        struct kw_request_bytes cut;
+        if (kw_request_parse(&parser, &proxy->limits, run, argv, &cut) != KW_OK) {
+            break; /* never: it was cut before */
+        }
+        const struct script *script = scripts_find_for(proxy->scripts, argv);
+        if (script != NULL && scripts_may_lack(proxy->scripts, script, link)) {
+            status = script_send(proxy, script, link);
+        }
+        run = kw_bytes_of(run.data + cut.consumed, run.len - cut.consumed);
+    }
+    return status;
+}
+
+/* May the node of LINK lack SCRIPT? If so it is about to be sent there. */
+static bool scripts_may_lack(struct kw_scripts *scripts, const struct script *script,
+                             const struct kw_link *link)
+{
+    uint64_t now_ms = kw_loop_now_ms(link->backend->loop);
+    uint64_t again_ms = script->library.len > 0 ? LIBRARY_AGAIN_MS : SCRIPT_AGAIN_MS;
+    struct loaded *loaded = &scripts->loaded[(script->hash ^ link->serial) % LOADED_SLOTS];
+
+    if (loaded->hash == script->hash && loaded->link_serial == link->serial &&
+        now_ms - loaded->sent_ms < again_ms) {
+        return false; /* S3 */
+    }
+    *loaded = (struct loaded){.hash = script->hash, .link_serial = link->serial, .sent_ms = now_ms};
+    return true;
+}
+
+/* Queue what loads SCRIPT on LINK. */
+static enum kw_status script_send(struct kw_proxy *proxy, const struct script *script,
+                                  struct kw_link *link)
+{
     /* Not REPLACE: a node that has another version of the library has it for a reason. */
     static const struct kw_bytes words[] = {{"SCRIPT", 6}, {"FUNCTION", 8}, {"LOAD", 4}};
-    struct kw_proxy *proxy = request->client->proxy;
-    const struct script *script = request_script(request);
     struct kw_buf buf;
 
-    if (script == NULL) {
-        return KW_OK; /* forgotten meanwhile: the node will say so once more */
-    }
     struct kw_chunk *chunk = kw_chunk_get(proxy->chunks, script->text.len + 128);
     if (chunk == NULL) {
         return KW_E_MEMORY;
@@ -274,19 +344,33 @@ enum kw_status kw_script_send(struct kw_request *request, struct kw_link *link)
 static struct script *request_script(struct kw_request *request)
 {
     struct kw_proxy *proxy = request->client->proxy;
-    const struct kw_bytes *argv = NULL;
 
-    if (!chunk_cut(proxy, kw_call_bytes(&request->call))) {
+    return chunk_cut(proxy, kw_call_bytes(&request->call))
+               ? scripts_find_for(proxy->scripts, &proxy->gathering->argv)
+               : NULL;
+}
+
+bool kw_script_is_by_name(const struct kw_command *command)
+{
+    return command->group == KW_GROUP_SCRIPTING &&
+           (strncmp(command->name, "evalsha", 7) == 0 || strncmp(command->name, "fcall", 5) == 0);
+}
+
+/* What the command ARGV needs, if it is an EVALSHA or FCALL, and its script known. */
+static struct script *scripts_find_for(struct kw_scripts *scripts, const struct kw_argv *argv)
+{
+    const struct kw_bytes *words = argv->items;
+
+    if (argv->count < 2) {
         return NULL;
     }
-    argv = proxy->gathering->argv.items;
-    if (kw_bytes_equal_nocase(argv[0], KW_BYTES("evalsha")) ||
-        kw_bytes_equal_nocase(argv[0], KW_BYTES("evalsha_ro"))) {
-        return scripts_find(proxy->scripts, argv[1]);
+    if (kw_bytes_equal_nocase(words[0], KW_BYTES("evalsha")) ||
+        kw_bytes_equal_nocase(words[0], KW_BYTES("evalsha_ro"))) {
+        return scripts_find(scripts, words[1]);
     }
-    if (kw_bytes_equal_nocase(argv[0], KW_BYTES("fcall")) ||
-        kw_bytes_equal_nocase(argv[0], KW_BYTES("fcall_ro"))) {
-        return (struct script *)scripts_find_function(proxy->scripts, argv[1]);
+    if (kw_bytes_equal_nocase(words[0], KW_BYTES("fcall")) ||
+        kw_bytes_equal_nocase(words[0], KW_BYTES("fcall_ro"))) {
+        return (struct script *)scripts_find_function(scripts, words[1]);
     }
     return NULL;
 }
@@ -352,6 +436,7 @@ static void news_visit(struct kw_proxy *proxy, struct kw_errand *errand)
     struct script_list *list =
         news->kind == NEWS_NO_SCRIPTS ? &scripts->scripts : &scripts->libraries;
 
+    memset(scripts->loaded, 0, sizeof scripts->loaded); /* S3 */
     if (news->kind == NEWS_SCRIPT || news->kind == NEWS_LIBRARY) {
         scripts_add(scripts, news->library, news->text);
         return;

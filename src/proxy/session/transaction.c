@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/embedded/bundle.h"
+#include "proxy/gather/script.h"
 #include "proxy/pubsub/tracker.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -176,6 +177,7 @@ static enum kw_verdict transaction_multi(struct kw_client *client)
     transaction->is_flushing = false;
     transaction->is_subscribing = false;
     transaction->has_order = false;
+    transaction->has_scripts = false;
     transaction->has_new_proto = false;
     transaction->db = client->db;
     transaction->slot = transaction->is_watching ? transaction->watch_slot : KW_SLOT_NONE;
@@ -243,6 +245,9 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
         status = kw__run_close(client) ? KW_OK : KW_E_MEMORY;
     }
     if (status == KW_OK) {
+        status = kw__run_load_scripts(transaction, link);
+    }
+    if (status == KW_OK) {
         struct kw_chunk *run = transaction->run;
         request = kw__request_get(client, KW_REQUEST_INFLIGHT);
         request->is_special = true;
@@ -251,6 +256,7 @@ static enum kw_verdict transaction_send(struct kw_client *client, const struct k
         request->command = command;
         request->slot = target.slot;
         request->is_barrier = true;
+        request->needs_script = transaction->has_scripts;
         status = kw_link_send(link, &request->call, kw_bytes_of(run->data, run->end), run);
     }
     if (status != KW_OK) {
@@ -338,6 +344,10 @@ static enum kw_verdict transaction_queue(struct kw_client *client, const struct 
             return kw_reply_refuse(client, KW_ERROR_OUT_OF_MEMORY, NULL, NULL);
         }
         transaction->count++;
+        transaction->has_scripts |= kw_script_is_by_name(command);
+        if ((command->flags & KW_COMMAND_NO_MANDATORY_KEYS) != 0) {
+            kw_script_learn(client, command);
+        }
         transaction->is_read_only &=
             (kind != KW_GUEST_NONE && kind != KW_GUEST_SHARED) || kw_command_may_retry(command);
     }
@@ -399,6 +409,15 @@ bool kw__run_close(struct kw_client *client)
         transaction->guests->is_undone = true;
     }
     return run_append(client, KW_BYTES("*1\r\n$4\r\nEXEC\r\n"));
+}
+
+enum kw_status kw__run_load_scripts(const struct kw_transaction *transaction, struct kw_link *link)
+{
+    const struct kw_chunk *run = transaction->run;
+
+    return !transaction->has_scripts ? KW_OK
+                                     : kw_script_send_all(transaction->watch.client->proxy,
+                                                          kw_bytes_of(run->data, run->end), link);
 }
 
 uint32_t kw__run_replies(const struct kw_client *client)

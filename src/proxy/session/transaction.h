@@ -36,6 +36,7 @@ struct kw_transaction {
     bool is_flushing;    /* there is a FLUSHALL in it */
     bool is_subscribing; /* there is a SUBSCRIBE in it */
     bool has_order;      /* one of it must not overtake what was asked before it: bundle.c */
+    bool has_scripts;    /* there is an EVALSHA or FCALL in it */
     bool has_new_proto;  /* there is a HELLO in it that changes how values are written */
 };
 
@@ -93,6 +94,10 @@ void kw_run_free(struct kw_request *request);
 
 /* For watch.c: the end of the transaction's run. False: no memory. */
 bool kw__run_close(struct kw_client *client);
+
+/* For watch.c: queue on LINK what loads the scripts that the transaction runs. */
+KW_CHECK enum kw_status kw__run_load_scripts(const struct kw_transaction *transaction,
+                                             struct kw_link *link);
 
 /* For watch.c: how many replies the run gets, closed. */
 uint32_t kw__run_replies(const struct kw_client *client);

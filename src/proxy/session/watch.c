@@ -249,6 +249,9 @@ static enum kw_status exec_send(struct kw_transaction *transaction, struct kw_re
     }
     run = transaction->run;
     enum kw_status status = kw_link_has_room(link, run->end + KW_INLINE_MAX_BYTES);
+    if (status == KW_OK) {
+        status = kw__run_load_scripts(transaction, link);
+    }
     if (status == KW_OK && transaction->is_watch_asking) {
         status = kw_link_send_prefix(link, KW_BYTES("*1\r\n$6\r\nASKING\r\n")); /* O4 */
     }
