@@ -49,7 +49,8 @@ static void ignored_on_reply(struct kw_call *call, const struct kw_reply_part *p
 static void ignored_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                             bool was_sent);
 
-static const struct kw_call_user ignored_user = {ignored_on_reply, ignored_on_fail};
+static const struct kw_call_user ignored_user = {.on_reply = ignored_on_reply,
+                                                 .on_fail = ignored_on_fail};
 
 struct kw_backend *kw_backend_new(struct kw_loop *loop, const struct kw_config *config,
                                   struct kw_stats *stats, struct kw_chunk_pool *chunks,

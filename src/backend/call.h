@@ -46,6 +46,12 @@ struct kw_call_user {
      */
     void (*on_fail)(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                     bool was_sent);
+    /* NULL, or: COUNT whole replies of a run at once, the call's last one not among them. They are
+     * arrays of one element and lie in DATA, each up to its place in ENDS. False when they are not
+     * wanted so: then each comes by on_reply.
+     */
+    bool (*on_singles)(struct kw_call *call, const char *data, const uint32_t *ends,
+                       uint32_t count);
 };
 
 struct kw_call {

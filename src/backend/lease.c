@@ -46,7 +46,7 @@ static void id_on_fail(struct kw_call *call, const struct kw_link *link, enum kw
                        bool was_sent);
 static struct kw_link *list_link(struct kw_list *place);
 
-static const struct kw_call_user id_user = {id_on_reply, id_on_fail};
+static const struct kw_call_user id_user = {.on_reply = id_on_reply, .on_fail = id_on_fail};
 
 void kw_lease_init(struct kw_lease *lease, const struct kw_lease_user *user)
 {

@@ -32,6 +32,8 @@
 #include "net/loop.h"
 #include "net/sock.h"
 
+enum { SINGLES_MAX = 32 }; /* taken at once */
+
 static enum kw_status link_send_large(struct kw_link *link, struct kw_call *call,
                                       struct kw_bytes bytes, struct kw_chunk *chunk);
 static void link_set_state(struct kw_link *link, enum kw_link_state next);
@@ -43,6 +45,7 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
                                        size_t scanned);
 static enum kw_status link_keep_rest(struct kw_link *link, const char *data, size_t len,
                                      size_t scanned);
+static size_t link_take_singles(struct kw_link *link, const char *data, size_t len);
 static bool link_owes_nothing(const struct kw_link *link);
 static bool link_has_written(const struct kw_link *link, const struct kw_call *call);
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last);
@@ -319,6 +322,10 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
 
     for (;;) {
         size_t step = 0;
+        if (scanned == start && link->oldest != NULL && link->oldest->replies_left > 1) {
+            start += link_take_singles(link, data + start, len - start);
+            scanned = start;
+        }
         if (scanned == len) {
             break;
         }
@@ -337,6 +344,27 @@ static enum kw_status link_cut_replies(struct kw_link *link, const char *data, s
         start = scanned;
     }
     return link_keep_rest(link, data + start, len - start, scanned - start);
+}
+
+/* Replies to the run at the front that can be taken at once: how many bytes of DATA, which starts
+ * at a reply, they are. The last one ends the call, and is left to link_deliver().
+ */
+static size_t link_take_singles(struct kw_link *link, const char *data, size_t len)
+{
+    struct kw_call *call = link->oldest;
+    uint32_t ends[SINGLES_MAX];
+    uint32_t max = call->replies_left - 1 < SINGLES_MAX ? call->replies_left - 1 : SINGLES_MAX;
+
+    if (call->user->on_singles == NULL || link->state != KW_LINK_READY || link->parser.is_started ||
+        !link_has_written(link, call)) {
+        return 0;
+    }
+    uint32_t count = kw_reply_scan_singles(data, len, max, ends);
+    if (count == 0 || !call->user->on_singles(call, data, ends, count)) {
+        return 0;
+    }
+    call->replies_left -= count;
+    return ends[count - 1];
 }
 
 /* DATA starts inside or at a reply that is not whole: keep it, or hand the known part over. */

@@ -90,7 +90,8 @@ static void request_pace(struct kw_request *request, struct kw_link *link);
 static void request_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                             bool was_sent);
 
-const struct kw_call_user kw__request_user = {request_on_reply, request_on_fail};
+const struct kw_call_user kw__request_user = {.on_reply = request_on_reply,
+                                              .on_fail = request_on_fail};
 
 enum kw_verdict kw_request_start(struct kw_client *client, struct kw_bytes wire,
                                  struct kw_chunk *chunk)

@@ -60,6 +60,22 @@ enum kw_status kw_reply_scan(struct kw_reply_parser *parser, int proto, const ch
     return KW_OK;
 }
 
+uint32_t kw_reply_scan_singles(const char *data, size_t len, uint32_t max, uint32_t *ends)
+{
+    uint32_t count = 0;
+    size_t at = 0;
+
+    while (count < max && at < len && data[at] == '*') {
+        size_t quick = scan_quick(data + at, len - at);
+        if (quick == 0) {
+            break;
+        }
+        at += quick;
+        ends[count++] = (uint32_t)at;
+    }
+    return count;
+}
+
 /* The length of the reply that DATA starts with, when it is of one of the kinds that most are of:
  * a short string, alone or the only element of an array, as a part of an MGET gets it; no value;
  * "+OK". 0 leaves it to the thorough scan, which takes a few times as long.

@@ -35,6 +35,12 @@ struct kw_reply_parser {
 KW_CHECK enum kw_status kw_reply_scan(struct kw_reply_parser *parser, int proto, const char *data,
                                       size_t len, size_t *scanned);
 
+/* How many whole replies DATA starts with that are arrays of one element, a short string or null,
+ * as parts of an MGET get: at most MAX. ENDS says where each ends. Any other reply ends the count,
+ * and so may one that is not so short.
+ */
+uint32_t kw_reply_scan_singles(const char *data, size_t len, uint32_t max, uint32_t *ends);
+
 /* Bytes of the reply that are still to come at least, as far as its lines have told. */
 static inline uint64_t kw_reply_left_bytes(const struct kw_reply_parser *parser)
 {

@@ -36,7 +36,8 @@ static void select_on_reply(struct kw_call *call, const struct kw_reply_part *pa
 static void select_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                            bool was_sent);
 
-static const struct kw_call_user select_user = {select_on_reply, select_on_fail};
+static const struct kw_call_user select_user = {.on_reply = select_on_reply,
+                                                .on_fail = select_on_fail};
 
 enum kw_verdict kw_database_select(struct kw_client *client, const struct kw_command *command)
 {

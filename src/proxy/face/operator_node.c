@@ -29,7 +29,7 @@ static void node_on_reply(struct kw_call *call, const struct kw_reply_part *part
 static void node_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                          bool was_sent);
 
-static const struct kw_call_user node_user = {node_on_reply, node_on_fail};
+static const struct kw_call_user node_user = {.on_reply = node_on_reply, .on_fail = node_on_fail};
 
 enum kw_verdict kw__operator_node(struct kw_client *client, const struct kw_command *command)
 {

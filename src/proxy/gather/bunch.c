@@ -17,6 +17,7 @@
  * B2  the commands of a bunch have the numbers from bunch->part on; the first keys_count of them
  *     end in it, others have left it.
  * B3  the replies of a bunch lie in one chunk, in order; ends[] says where each ends.
+ * B4  each of them is an array of one element.
  */
 #include "proxy/gather/bunch.h"
 
@@ -27,8 +28,12 @@
 #include "proxy/client.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
+#include "resp/writer.h"
+
+#define SINGLE_HEAD "*1\r\n" /* B4 */
 
 enum {
+    MERGED_MAX = 64,  /* replies that kw_bunch_merge() finds room for */
     BUNCHES_MAX = 16, /* of one window, by the node's index */
     WINDOW_PARTS = 64,
     ROOM_MAX_BYTES = 8 * 1024, /* kept for replies that are not there yet */
@@ -58,6 +63,9 @@ static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
 static void part_send_alone(struct kw_gather *gather, const struct kw_split *split,
                             const struct kw_split_part *from);
 static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *part);
+static bool bunch_may_take(const struct kw_request *bunch);
+static bool bunch_on_singles(struct kw_call *call, const char *data, const uint32_t *ends,
+                             uint32_t count);
 static inline void bunch_keep(struct kw_request *bunch, struct kw_bytes bytes);
 static void bunch_break(struct kw_request *bunch, const struct kw_reply_part *part);
 static void bunch_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
@@ -65,14 +73,13 @@ static void bunch_on_fail(struct kw_call *call, const struct kw_link *link, enum
 static struct kw_request *bunch_divide(struct kw_request *bunch, uint32_t left);
 static uint16_t slot_of_command(const struct kw_command *command, const struct kw_argv *argv);
 
-static const struct kw_call_user bunch_user = {bunch_on_reply, bunch_on_fail};
+static const struct kw_call_user bunch_user = {
+    .on_reply = bunch_on_reply, .on_fail = bunch_on_fail, .on_singles = bunch_on_singles};
 
-bool kw_bunch_may(const struct kw_gather *gather)
+bool kw_bunch_may(const struct kw_proxy *proxy, const struct kw_command *command)
 {
-    const struct kw_proxy *proxy = gather->client->proxy;
-
-    return gather->key_parts != NULL && kw_command_may_retry(gather->command) /* B1 */ &&
-           proxy->near == NULL && !proxy->has_unstable[0] && !proxy->has_unstable[1];
+    return kw_command_may_retry(command) /* B1 */ && proxy->near == NULL &&
+           !proxy->has_unstable[0] && !proxy->has_unstable[1];
 }
 
 void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split)
@@ -113,6 +120,34 @@ void kw_bunch_cut(const struct kw_request *bunch, struct kw_merge_part *parts)
         };
         start = ends[i];
     }
+}
+
+bool kw_bunch_merge(const struct kw_gather *gather, struct kw_buf *out)
+{
+    struct kw_bytes values[MERGED_MAX]; /* by the parts' numbers */
+
+    if (gather->parts_count != gather->keys_count || gather->keys_count > MERGED_MAX) {
+        return false;
+    }
+    for (const struct kw_request *bunch = gather->first; bunch != gather->answer;
+         bunch = bunch->next) {
+        if (!bunch->is_bunch || bunch->keys_count == 0 || bunch->parked.len > KW_COPY_MAX_BYTES) {
+            return false; /* not for who has errors to look for, or large values to lend */
+        }
+        const char *replies = bunch->parked.head->data + bunch->parked.head->start;
+        const uint32_t *ends = gather->ends + bunch->part;
+        uint32_t start = 0;
+        for (uint32_t i = 0; i < bunch->keys_count; i++) {
+            uint32_t value = start + sizeof SINGLE_HEAD - 1; /* B4 */
+            values[bunch->part + i] = kw_bytes_of(replies + value, ends[i] - value);
+            start = ends[i];
+        }
+    }
+    kw_reply_array(out, gather->keys_count);
+    for (uint32_t key = 0; key < gather->keys_count; key++) {
+        kw_buf_append_bytes(out, values[gather->key_parts[key]]);
+    }
+    return true;
 }
 
 /* Which part goes with which others? */
@@ -167,22 +202,29 @@ static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
         kw_link_has_room(link, 0) != KW_OK) {
         return false; /* one by one they will get the error that fits */
     }
-    struct kw_request *bunch = kw__gather_add(gather, KW_SLOT_NONE, count);
     for (uint32_t n = 0, i = from; n < count; n++, i = window->next[i]) {
-        gather->key_parts[window->parts[i].first] = bunch->part + n; /* B2 */
+        gather->key_parts[window->parts[i].first] = gather->parts_count + n; /* B2 */
         len += kw_split_write(split, &window->parts[i], bytes + len);
         window->bunch_of[i] = SENT;
     }
+    kw__bunch_post(gather, link, count, kw_bytes_of(bytes, len));
+    return true;
+}
+
+void kw__bunch_post(struct kw_gather *gather, struct kw_link *link, uint32_t count,
+                    struct kw_bytes bytes)
+{
+    struct kw_request *bunch = kw__gather_add(gather, KW_SLOT_NONE, count);
+
     bunch->call.user = &bunch_user;
     bunch->call.replies_count = count;
     bunch->is_bunch = true;
     bunch->is_barrier = false; /* B1 */
     gather->parts_count += count - 1;
-    KW_STAT_ADD(client->proxy->stats, calls_sent, count - 1);
-    enum kw_status status = kw_link_send(link, &bunch->call, kw_bytes_of(bytes, len), NULL);
+    KW_STAT_ADD(gather->client->proxy->stats, calls_sent, count - 1);
+    enum kw_status status = kw_link_send(link, &bunch->call, bytes, NULL);
     KW_ASSERT(status == KW_OK); /* it has room, and this is small */
     kw__gather_append(gather, bunch);
-    return true;
 }
 
 static void part_send_alone(struct kw_gather *gather, const struct kw_split *split,
@@ -200,8 +242,8 @@ static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *par
     struct kw_client *client = bunch->client;
     bool is_whole = part->is_first && part->is_last;
 
-    if (__builtin_expect(part->type != '*' || !is_whole || client->redirecting_count > 0 ||
-                             bunch->is_behind,
+    if (__builtin_expect(!is_whole || !bunch_may_take(bunch) ||
+                             !kw_bytes_start_with(part->bytes, KW_BYTES(SINGLE_HEAD)),
                          0)) {
         bunch_break(bunch, part);
         return;
@@ -215,6 +257,34 @@ static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *par
     if (part->replies_left == 0) {
         kw_reply_finish(bunch);
     }
+}
+
+static bool bunch_on_singles(struct kw_call *call, const char *data, const uint32_t *ends,
+                             uint32_t count)
+{
+    struct kw_request *bunch = (struct kw_request *)call;
+    uint32_t *kept = &bunch->gather->ends[bunch->part + bunch->keys_count - call->replies_left];
+    size_t start = bunch->parked.len;
+    size_t first = 0;
+
+    if (!bunch_may_take(bunch)) {
+        return false;
+    }
+    if (bunch->parked.head == NULL) {
+        first = ends[0];
+        bunch_keep(bunch, kw_bytes_of(data, first)); /* makes room for as many as will come */
+    }
+    bunch_keep(bunch, kw_bytes_of(data + first, ends[count - 1] - first));
+    for (uint32_t i = 0; i < count; i++) {
+        kept[i] = (uint32_t)start + ends[i];
+    }
+    return true;
+}
+
+/* False when replies may have to be asked for once more. */
+static inline bool bunch_may_take(const struct kw_request *bunch)
+{
+    return bunch->client->redirecting_count == 0 && !bunch->is_behind;
 }
 
 /* Append a reply to those that BUNCH has (B3). */

@@ -15,16 +15,25 @@
 
 #include "proxy/gather/gather.h"
 
-/* May parts of GATHER, a split request whose keys are kept, go in bunches? */
-bool kw_bunch_may(const struct kw_gather *gather);
+/* May parts of a split COMMAND go in bunches, if their keys are kept? */
+bool kw_bunch_may(const struct kw_proxy *proxy, const struct kw_command *command);
 
 /* Send all parts of SPLIT, in bunches where they can be. */
 void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split);
+
+/* For quick.c. The next part of GATHER is a bunch of COUNT commands, which are BYTES, at most
+ * KW_COPY_MAX_BYTES: send it by LINK, which has room for a call, and put it into the queue.
+ */
+void kw__bunch_post(struct kw_gather *gather, struct kw_link *link, uint32_t count,
+                    struct kw_bytes bytes);
 
 /* Bytes that the replies to BUNCH may need, when the first one takes LEN. */
 size_t kw_bunch_room(const struct kw_request *bunch, size_t len);
 
 /* Put the replies that BUNCH has got into PARTS, each at its part's number. */
 void kw_bunch_cut(const struct kw_request *bunch, struct kw_merge_part *parts);
+
+/* When all of GATHER is in bunches and small: append its answer to OUT. Else false. */
+bool kw_bunch_merge(const struct kw_gather *gather, struct kw_buf *out);
 
 #endif

@@ -35,6 +35,7 @@
 #include "proxy/client.h"
 #include "proxy/gather/bunch.h"
 #include "proxy/gather/merge_own.h"
+#include "proxy/gather/quick.h"
 #include "proxy/gather/script.h"
 #include "proxy/parked.h"
 #include "proxy/pubsub/publish.h"
@@ -117,6 +118,9 @@ static enum kw_verdict start_split(struct kw_client *client, const struct kw_com
     if (kw_route_is_plain(proxy)) {
         return KW_NEXT; /* whole, and atomic */
     }
+    if (kw_quick_start(client, command)) {
+        return KW_SENT;
+    }
     if (!kw_split_by_slot(split, command, proxy->argv.items, proxy->argv.count)) {
         /* A node would find fault with the slots first. */
         return kw_split_is_ragged(command, proxy->argv.count)
@@ -186,7 +190,7 @@ static void split_send(struct kw_gather *gather, const struct kw_split *split)
     if (gather->command->merge == KW_MERGE_IN_KEY_ORDER) {
         kw__gather_keep_keys(gather, split->key_part, split->run.count);
     }
-    if (kw_bunch_may(gather)) {
+    if (gather->key_parts != NULL && kw_bunch_may(gather->client->proxy, gather->command)) {
         kw_bunch_send(gather, split);
         return;
     }
@@ -459,6 +463,9 @@ static void gather_merge(struct kw_gather *gather, struct kw_buf *out)
     struct kw_bytes own = {NULL, 0}; /* keyway's own reply, as if it were a node */
     bool names_nodes = gather->command->route != KW_ROUTE_SPLIT;
 
+    if (gather->key_parts != NULL && kw_bunch_merge(gather, out)) {
+        return;
+    }
     if (gather->parts_count >= gathering->parts_size) {
         gathering->parts_size = gather->parts_count < 64 ? 64 : gather->parts_count + 1;
         gathering->parts =

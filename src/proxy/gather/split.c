@@ -16,15 +16,15 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "proxy/gather/bulk.h"
 
 enum {
-    KEYS_KEPT_MAX = 4096,  /* room that kw_split_trim() leaves */
-    BULK_EXTRA_BYTES = 26, /* $, a 64-bit number, CR LF twice */
-    HEAD_COUNT_LEN = 4,    /* *2 CR LF */
-    HEAD_WORD_MAX = 20     /* with less than 8 bytes around it fits behind */
+    KEYS_KEPT_MAX = 4096, /* room that kw_split_trim() leaves */
+    HEAD_COUNT_LEN = 4,   /* *2 CR LF */
+    HEAD_WORD_MAX = 20    /* with less than 8 bytes around it fits behind */
 };
 
-_Static_assert(KW_SPLIT_HEAD_BYTES <= 2 * BULK_EXTRA_BYTES, "a head is within outer_len");
+_Static_assert(KW_SPLIT_HEAD_BYTES <= 2 * KW_BULK_EXTRA_BYTES, "a head is within outer_len");
 
 static char *split_write_words(const struct kw_split *split, const struct kw_split_part *part,
                                uint32_t from, uint32_t end, char *at);
@@ -35,8 +35,6 @@ static struct kw_split_part *split_add_part(struct kw_split *split, uint16_t slo
 static void split_add_key(struct kw_split *split, uint32_t part_index, uint32_t key);
 static struct kw_bytes split_key(const struct kw_split *split, uint32_t key);
 static uint32_t split_table_size(uint32_t keys_count);
-static char *put_number(char *at, char prefix, size_t value);
-static char *put_bulk(char *at, struct kw_bytes bytes);
 
 struct kw_split *kw_split_new(uint64_t seed)
 {
@@ -175,9 +173,9 @@ size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *
     if (split->is_plain && part->keys_count == 1) {
         memcpy(out, split->head, sizeof split->head); /* one move; less than outer_len */
         at = out + HEAD_COUNT_LEN + split->head_len;
-        return (size_t)(put_bulk(at, split->argv[1 + part->first]) - out);
+        return (size_t)(kw__put_bulk(at, split->argv[1 + part->first]) - out);
     }
-    at = put_number(at, '*', run->first + part->keys_count * run->step + split->argc - behind);
+    at = kw__put_number(at, '*', run->first + part->keys_count * run->step + split->argc - behind);
     if (split->head_len > 0) {
         memcpy(at, split->head + HEAD_COUNT_LEN, split->head_len);
         at += split->head_len;
@@ -187,7 +185,7 @@ size_t kw_split_write(const struct kw_split *split, const struct kw_split_part *
     for (uint32_t key = part->first; key != KW_SPLIT_NONE; key = split->key_next[key]) {
         const struct kw_bytes *words = &split->argv[run->first + key * run->step];
         for (uint32_t i = 0; i < run->step; i++) {
-            at = put_bulk(at, words[i]);
+            at = kw__put_bulk(at, words[i]);
         }
     }
     if (behind < split->argc) {
@@ -208,7 +206,7 @@ static char *split_write_words(const struct kw_split *split, const struct kw_spl
         if (spec->find == KW_FIND_NUMKEYS && i == spec->begin) {
             word = kw_bytes_of(number, kw_text_from_int(part->keys_count, number));
         }
-        at = put_bulk(at, word);
+        at = kw__put_bulk(at, word);
     }
     return at;
 }
@@ -235,12 +233,12 @@ static bool split_begin(struct kw_split *split, const struct kw_command *command
     }
     split_write_head(split);
     uint32_t behind = split->run.first + split->run.count * split->run.step;
-    split->outer_len = BULK_EXTRA_BYTES;
+    split->outer_len = KW_BULK_EXTRA_BYTES;
     for (uint32_t i = 0; i < split->run.first; i++) {
-        split->outer_len += argv[i].len + BULK_EXTRA_BYTES;
+        split->outer_len += argv[i].len + KW_BULK_EXTRA_BYTES;
     }
     for (uint32_t i = behind; i < argc; i++) {
-        split->outer_len += argv[i].len + BULK_EXTRA_BYTES;
+        split->outer_len += argv[i].len + KW_BULK_EXTRA_BYTES;
     }
     return true;
 }
@@ -253,7 +251,7 @@ static void split_write_head(struct kw_split *split)
     char *word = split->head + HEAD_COUNT_LEN;
 
     memcpy(split->head, "*2\r\n", HEAD_COUNT_LEN);
-    split->head_len = is_alike ? (size_t)(put_bulk(word, split->argv[0]) - word) : 0;
+    split->head_len = is_alike ? (size_t)(kw__put_bulk(word, split->argv[0]) - word) : 0;
     split->is_plain = is_alike && run->step == 1 && run->count + 1 == split->argc;
 }
 
@@ -280,9 +278,9 @@ static inline void split_add_key(struct kw_split *split, uint32_t part_index, ui
     part->last = key;
     part->keys_count++;
     const struct kw_bytes *words = &split->argv[split->run.first + key * split->run.step];
-    part->len += words[0].len + BULK_EXTRA_BYTES;
+    part->len += words[0].len + KW_BULK_EXTRA_BYTES;
     for (uint32_t i = 1; i < split->run.step; i++) {
-        part->len += words[i].len + BULK_EXTRA_BYTES;
+        part->len += words[i].len + KW_BULK_EXTRA_BYTES;
     }
     split->key_next[key] = KW_SPLIT_NONE;
     split->key_part[key] = part_index;
@@ -291,31 +289,4 @@ static inline void split_add_key(struct kw_split *split, uint32_t part_index, ui
 static struct kw_bytes split_key(const struct kw_split *split, uint32_t key)
 {
     return split->argv[split->run.first + key * split->run.step];
-}
-
-static inline char *put_bulk(char *at, struct kw_bytes bytes)
-{
-    at = put_number(at, '$', bytes.len);
-    memcpy(at, bytes.data, bytes.len);
-    at += bytes.len;
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
-}
-
-/* Most numbers here have one digit or two. */
-static inline char *put_number(char *at, char prefix, size_t value)
-{
-    *at++ = prefix;
-    if (value < 10) {
-        *at++ = (char)('0' + value);
-    } else if (value < 100) {
-        *at++ = (char)('0' + value / 10);
-        *at++ = (char)('0' + value % 10);
-    } else {
-        at += kw_text_from_int((int64_t)value, at);
-    }
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
 }

@@ -24,7 +24,8 @@ static void publish_on_fail(struct kw_call *call, const struct kw_link *link, en
                             bool was_sent);
 static bool read_channel(const struct kw_call *call, struct kw_bytes *channel);
 
-static const struct kw_call_user publish_user = {publish_on_reply, publish_on_fail};
+static const struct kw_call_user publish_user = {.on_reply = publish_on_reply,
+                                                 .on_fail = publish_on_fail};
 
 enum kw_verdict kw_publish_start(struct kw_client *client, const struct kw_command *command,
                                  struct kw_bytes wire)

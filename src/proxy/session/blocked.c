@@ -79,7 +79,8 @@ static void blocked_ask_to_end(const struct kw_blocked *blocked);
 static const struct kw_leased_user leased_user = {.before_send = blocked_before_send,
                                                   .on_refused = blocked_on_refused,
                                                   .on_finished = blocked_on_finished};
-static const struct kw_call_user call_user = {blocked_on_reply, blocked_on_fail};
+static const struct kw_call_user call_user = {.on_reply = blocked_on_reply,
+                                              .on_fail = blocked_on_fail};
 
 enum kw_verdict kw_blocked_start(struct kw_client *client, const struct kw_command *command,
                                  struct kw_bytes wire)

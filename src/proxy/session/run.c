@@ -23,7 +23,7 @@ static bool run_redirected(struct kw_request *request, const struct kw_reply_par
 static void run_on_fail(struct kw_call *call, const struct kw_link *link, enum kw_status status,
                         bool was_sent);
 
-const struct kw_call_user kw__run_user = {run_on_reply, run_on_fail};
+const struct kw_call_user kw__run_user = {.on_reply = run_on_reply, .on_fail = run_on_fail};
 
 static void run_on_reply(struct kw_call *call, const struct kw_reply_part *part)
 {

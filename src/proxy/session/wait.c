@@ -70,7 +70,7 @@ static void wait_finish(struct kw_wait *wait);
 static void lease_on_ready(struct kw_lease *lease, struct kw_node *node, enum kw_status status);
 static void lease_on_lost(struct kw_lease *lease);
 
-static const struct kw_call_user part_user = {part_on_reply, part_on_fail};
+static const struct kw_call_user part_user = {.on_reply = part_on_reply, .on_fail = part_on_fail};
 static const struct kw_lease_user lease_user = {lease_on_ready, lease_on_lost};
 
 enum kw_verdict kw_wait_start(struct kw_client *client, const struct kw_command *command,

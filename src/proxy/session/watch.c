@@ -49,8 +49,9 @@ static void reply_null(struct kw_request *request);
 
 const struct kw_leased_user kw__watch_user = {.on_lost = watch_on_lost,
                                               .on_finished = watch_on_finished};
-static const struct kw_call_user watch_user = {watch_on_reply, watch_on_fail};
-static const struct kw_call_user exec_user = {exec_on_reply, exec_on_fail};
+static const struct kw_call_user watch_user = {.on_reply = watch_on_reply,
+                                               .on_fail = watch_on_fail};
+static const struct kw_call_user exec_user = {.on_reply = exec_on_reply, .on_fail = exec_on_fail};
 
 enum kw_verdict kw_watch_start(struct kw_client *client, const struct kw_command *command,
                                struct kw_bytes wire)

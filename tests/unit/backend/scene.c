@@ -352,7 +352,8 @@ static void heard_on_fail(struct kw_call *call, const struct kw_link *link, enum
     }
 }
 
-static const struct kw_call_user heard_user = {heard_on_reply, heard_on_fail};
+static const struct kw_call_user heard_user = {.on_reply = heard_on_reply,
+                                               .on_fail = heard_on_fail};
 
 void heard_send(struct heard *heard, struct kw_link *link, const char *text)
 {

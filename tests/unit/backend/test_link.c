@@ -296,7 +296,8 @@ static void ignore_failure(struct kw_call *call, const struct kw_link *link, enu
     (void)was_sent;
 }
 
-static const struct kw_call_user keeping_user = {ignore_reply, ignore_failure};
+static const struct kw_call_user keeping_user = {.on_reply = ignore_reply,
+                                                 .on_fail = ignore_failure};
 
 KW_TEST(link_a_call_keeps_its_bytes_to_be_sent_again)
 {

@@ -314,7 +314,8 @@ static void stubborn_on_fail(struct kw_call *call, const struct kw_link *link,
 
 KW_TEST(node_is_down_before_its_calls_are_told_so)
 {
-    static const struct kw_call_user user = {stubborn_on_reply, stubborn_on_fail};
+    static const struct kw_call_user user = {.on_reply = stubborn_on_reply,
+                                             .on_fail = stubborn_on_fail};
     struct stubborn stubborn = {.call.user = &user};
 
     scene_open(&scene, BREAKER, 1);

@@ -4,6 +4,7 @@
 #include "tests/unit/kw_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ENDS_MAX = 64, RESP2 = 2, RESP3 = 3 };
@@ -154,6 +155,33 @@ KW_TEST(reply_strings_of_all_lengths_end_where_they_should)
         stream[all - 5] = 'x'; /* the LF behind the value */
         assert_int_equal(frames_of(RESP2, stream, all).status, KW_E_PROTOCOL);
     }
+}
+
+/* What may be taken at once is what the whole scan would find, up to the first other one. */
+KW_TEST(replies_of_one_element_are_found_together_while_they_are_whole)
+{
+    static const char stream[] = "*1\r\n$2\r\nab\r\n" /* ends at 12 */
+                                 "*1\r\n$-1\r\n"      /* 21 */
+                                 "*1\r\n$0\r\n\r\n"   /* 31 */
+                                 "*2\r\n:1\r\n:2\r\n";
+    static const uint32_t expected[] = {12, 21, 31};
+    uint32_t ends[8];
+
+    for (uint32_t len = 1; len < sizeof stream; len++) {
+        char *exact = malloc(len); /* so that a look behind it is seen */
+        uint32_t whole = 0;
+        while (whole < 3 && expected[whole] <= len) {
+            whole++;
+        }
+        memcpy(exact, stream, len);
+        uint32_t count = kw_reply_scan_singles(exact, len, 8, ends);
+        assert_int_equal(count, whole);
+        assert_memory_equal(ends, expected, count * sizeof ends[0]);
+        free(exact);
+    }
+    assert_int_equal(kw_reply_scan_singles(stream, sizeof stream - 1, 2, ends), 2);
+    assert_int_equal(kw_reply_scan_singles("-ERR\r\n", 6, 8, ends), 0);
+    assert_int_equal(kw_reply_scan_singles("$2\r\nab\r\n", 8, 8, ends), 0);
 }
 
 KW_TEST(reply_types_of_resp3_end_where_they_should)
