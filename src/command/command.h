@@ -48,6 +48,7 @@
 #define KW_COMMAND_DEPRECATED (1u << 25)        /* there is a better command */
 #define KW_COMMAND_SYSTEM (1u << 26)            /* internal to servers */
 #define KW_COMMAND_CONTAINER (1u << 27)         /* has subcommands */
+#define KW_COMMAND_ASKS (1u << 28) /* keyway's own word: changes nothing, though not called READ */
 
 /* How the keys of one specification are found from where it begins. */
 enum kw_find {
@@ -201,7 +202,8 @@ static inline bool kw_command_arity_ok(const struct kw_command *command, size_t 
 static inline bool kw_command_may_retry(const struct kw_command *command)
 {
     return (command->flags & (KW_COMMAND_READ | KW_COMMAND_WRITE | KW_COMMAND_BLOCKING)) ==
-           KW_COMMAND_READ;
+               KW_COMMAND_READ ||
+           (command->flags & KW_COMMAND_ASKS) != 0;
 }
 
 /* True when this request may hold its connection until something happens: BLPOP always, XREAD
