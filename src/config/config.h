@@ -134,6 +134,7 @@ struct kw_config {
     unsigned topology_refresh_ms;   /* periodic discovery, to be jittered (T3) */
     unsigned request_retry_ms;      /* redirections and TRYAGAIN/CLUSTERDOWN/LOADING: R1's budget */
     bool partial_reads;             /* MGET of a failed node: errors as elements (C6) */
+    bool pubsub_in_order;           /* across channels: all of them live at one node */
     uint64_t
         node_queue_limit_bytes; /* unsent requests to one node, per worker (L1); 0 = no limit */
 

@@ -6,6 +6,7 @@ import time
 
 import redis
 
+from language.slots import slot_of
 from support.client import Client
 from support.testing import FRESH, test
 from support.topology import Mover, owner_of, tags_served_by
@@ -57,6 +58,77 @@ def messages_of_each_publisher_come_in_order_and_none_is_lost(t):
         for name in names:
             assert seen[name] == list(range(MESSAGES)), name
         assert quiet(subscriber, 0.05)
+
+
+def publish_everywhere(publishers, names, start, count):
+    """COUNT numbered messages of each publisher, in pipelines, over NAMES in a random order."""
+    draw = random.Random(start)
+    for at in range(start, start + count, 100):
+        for number, publisher in enumerate(publishers):
+            publisher.pipeline([("PUBLISH", draw.choice(names), "%d:%d" % (number, n))
+                                for n in range(at, at + 100)])
+
+
+def hear_in_order(subscriber, publishers_count, start, count, word):
+    """Each publisher's messages come one after the other, whatever the channel."""
+    following = [start] * publishers_count
+    for _ in range(publishers_count * count):
+        message = subscriber.read()
+        assert message[0] == word, message
+        number, n = map(int, message[-1].split(b":"))
+        assert n == following[number], (number, n, following[number])
+        following[number] += 1
+    assert following == [start + count] * publishers_count
+
+
+@test(cluster=FRESH, arguments=["--threads", "2", "--pubsub-in-order", "yes"])
+def messages_to_many_channels_come_in_the_order_of_their_publisher(t):
+    publishers = [t.client() for _ in range(4)]
+    heard = 0
+    for count in (2, 7, 50):
+        names = ["wide:%d:%d" % (count, n) for n in range(count)]
+        subscribers = [(subscribe(t, "SUBSCRIBE", *names, resp3=n % 2 == 1), b"message")
+                       for n in range(3)]
+        subscribers += [(subscribe(t, "PSUBSCRIBE", "wide:%d:*" % count), b"pmessage")
+                        for _ in range(2)]
+        publish_everywhere(publishers, names, heard, 1000)
+        for subscriber, word in subscribers:
+            hear_in_order(subscriber, len(publishers), heard, 1000, word)
+        assert t.client().call("PUBLISH", names[0], "x") == 5
+        heard += 1000
+
+    subscribers = [subscribe(t, "SUBSCRIBE", *names), subscribe(t, "PSUBSCRIBE", "wide:50:*")]
+    t.cluster.kill(owner_of(t.cluster, 0)["port"], signal.SIGKILL)
+    served = next(key for key in map(str, itertools.count()) if slot_of(key) == 0)
+    until(lambda: t.client().call("SET", served, "v") == b"OK", 30 * t.patience,
+          "the owner of slot 0 has a successor")
+    for subscriber in subscribers:
+        until(lambda: hears_all(subscriber, publishers[0], names), 30 * t.patience, "all is heard")
+    publishers[0].call("PUBLISH", names[0], "begin")
+    for subscriber in subscribers:
+        while subscriber.read()[-1] != b"begin":
+            pass     # what is left of the probes
+    publish_everywhere(publishers, names, heard, 1000)
+    hear_in_order(subscribers[0], len(publishers), heard, 1000, b"message")
+    hear_in_order(subscribers[1], len(publishers), heard, 1000, b"pmessage")
+
+
+def hears_all(subscriber, publisher, names):
+    """Does SUBSCRIBER get a message of each of NAMES now?"""
+    text = b"probe %d" % random.getrandbits(60)
+    publisher.pipeline([("PUBLISH", name, text) for name in names])
+    seen = set()
+    subscriber.sock.settimeout(1)
+    try:
+        while len(seen) < len(names):
+            message = subscriber.read()
+            if message[-1] == text:
+                seen.add(message[-2])
+    except TimeoutError:
+        subscriber.file = subscriber.sock.makefile("rb", 65536)
+    finally:
+        subscriber.sock.settimeout(10)
+    return len(seen) == len(names)
 
 
 @test(arguments=["--threads", "2"])

@@ -6,6 +6,7 @@
  */
 #include "proxy/pubsub/channels.h"
 
+#include "backend/node.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "net/timer.h"
@@ -60,6 +61,7 @@ void kw_channels_free(struct kw_proxy *proxy)
     kw_map_deinit(&channels->by_name);
     kw_map_deinit(&channels->by_pair);
     kw_timer_free(&channels->timer);
+    kw_node_release(&channels->common_home);
     kw_free(channels);
     proxy->channels = NULL;
 }
@@ -88,6 +90,9 @@ struct kw_channel *kw_channel_get(struct kw_channels *channels, enum kw_channel_
     channel = kw_alloc_zero(1, sizeof *channel + name.len);
     channel->kind = (uint8_t)kind;
     channel->slot = kw_slot_of_key(name);
+    if (kind != KW_CHANNEL_SHARD && channels->proxy->config->pubsub_in_order) {
+        channel->slot = KW_PUBSUB_SLOT;
+    }
     channel->is_everywhere = (kind == KW_CHANNEL_PLAIN && kw_channel_is_event(name)) ||
                              (kind == KW_CHANNEL_PATTERN && pattern_may_be_event(name));
     channel->is_here = channels->proxy->embedded != NULL;

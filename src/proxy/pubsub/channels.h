@@ -21,6 +21,8 @@
 
 struct kw_place;
 
+enum { KW_PUBSUB_SLOT = 0 }; /* with pubsub-in-order: whose owner has all channels */
+
 struct kw_channel {
     struct kw_map_link by_name;
     struct kw_list subscriptions;
@@ -54,6 +56,7 @@ struct kw_channels {
     struct kw_list inlets;
     struct kw_list pending;       /* subscribers whose SUBSCRIBE is not confirmed */
     struct kw_timer *timer;       /* runs while there are inlets */
+    struct kw_node *common_home;  /* pubsub-in-order: of all ordinary channels; held, or NULL */
     bool is_unsettled;            /* places must be looked at again */
     bool has_refused;             /* some channel is to be asked for again in a moment */
     bool is_stopped;              /* everything ends */

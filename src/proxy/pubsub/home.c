@@ -7,6 +7,12 @@
  * A home that has to move is asked for at the new node first; the old one's messages count until
  * the new one is confirmed. In the moment between, a message may come twice or not at all: nodes
  * do not tell which of them had a message first.
+ *
+ * With pubsub-in-order all channels and patterns have the same home, over whose feed they come in
+ * the order in which that node had them: nodes pass PUBLISH on to each other in order, too, so it
+ * is that of each publisher. Every keyway chooses the same node, as PUBLISH counts who is
+ * subscribed where it is executed. What it costs: that node executes every PUBLISH and passes it on
+ * to all others, work that is spread over all masters otherwise.
  */
 #include "proxy/pubsub/home.h"
 
@@ -19,10 +25,10 @@ enum { TIMER_MS = 50, ALIGN_JITTER_MS = 10 };
 
 static struct kw_place *channel_choose_home(struct kw_channels *channels,
                                             struct kw_channel *channel);
+static struct kw_node *channels_choose_common(struct kw_channels *channels);
 static bool node_fits(const struct kw_channels *channels, const struct kw_node *node,
                       const struct kw_channel *channel);
-static struct kw_node *channels_choose_node(struct kw_channels *channels,
-                                            const struct kw_channel *channel);
+static struct kw_node *channels_choose_node(struct kw_channels *channels, uint16_t slot);
 static bool node_is_usable(const struct kw_channels *channels, const struct kw_node *node);
 static void masters_refresh(struct kw_channels *channels);
 static void inlets_align_all(struct kw_channels *channels);
@@ -129,6 +135,10 @@ static struct kw_place *channel_choose_home(struct kw_channels *channels,
 {
     struct kw_place *best = NULL;
 
+    if (channel->kind != KW_CHANNEL_SHARD && channels->proxy->config->pubsub_in_order) {
+        struct kw_node *common = channels_choose_common(channels);
+        return common == NULL ? NULL : kw_place_need(channels, channel, common);
+    }
     for (struct kw_list *at = channel->places.next;
          channel->kind != KW_CHANNEL_SHARD && at != &channel->places; at = at->next) {
         struct kw_place *place = KW_LIST_ENTRY(at, struct kw_place, of_channel);
@@ -141,9 +151,25 @@ static struct kw_place *channel_choose_home(struct kw_channels *channels,
             best = place;
         }
     }
-    struct kw_node *node =
-        best != NULL ? best->inlet->node : channels_choose_node(channels, channel);
+    struct kw_node *node = best != NULL ? best->inlet->node
+                           : channel->kind == KW_CHANNEL_SHARD
+                               ? kw_backend_node_of_slot(channels->proxy->backend, channel->slot)
+                               : channels_choose_node(channels, channel->slot);
     return node == NULL ? NULL : kw_place_need(channels, channel, node);
+}
+
+/* The home of all ordinary channels: it stays what it is for as long as may be. */
+static struct kw_node *channels_choose_common(struct kw_channels *channels)
+{
+    const struct kw_node *node = channels->common_home;
+
+    if (node == NULL || !node->is_known || !channels->is_master[node->index] ||
+        !node_is_usable(channels, node)) {
+        struct kw_node *other = channels_choose_node(channels, KW_PUBSUB_SLOT);
+        kw_node_release(&channels->common_home);
+        channels->common_home = other == NULL ? NULL : kw_node_hold(other);
+    }
+    return channels->common_home;
 }
 
 /* May CHANNEL stay at NODE? */
@@ -153,17 +179,17 @@ static bool node_fits(const struct kw_channels *channels, const struct kw_node *
     return channel->is_everywhere ? channels->is_master[node->index] : node->is_known;
 }
 
-static struct kw_node *channels_choose_node(struct kw_channels *channels,
-                                            const struct kw_channel *channel)
+/* Where a channel of SLOT is to be asked for. */
+static struct kw_node *channels_choose_node(struct kw_channels *channels, uint16_t slot)
 {
     struct kw_backend *backend = channels->proxy->backend;
-    struct kw_node *owner = kw_backend_node_of_slot(backend, channel->slot);
+    struct kw_node *owner = kw_backend_node_of_slot(backend, slot);
 
-    if (channel->kind == KW_CHANNEL_SHARD || (owner != NULL && node_is_usable(channels, owner))) {
+    if (owner != NULL && node_is_usable(channels, owner)) {
         return owner;
     }
     for (uint32_t i = 0; i < backend->nodes_count; i++) {
-        struct kw_node *node = backend->nodes[(channel->slot + i) % backend->nodes_count];
+        struct kw_node *node = backend->nodes[(slot + i) % backend->nodes_count];
         if (node != NULL && channels->is_master[node->index] && node_is_usable(channels, node)) {
             return node;
         }

@@ -4,7 +4,7 @@
  * reach, at another master (the nodes of a cluster pass PUBLISH on to each other). It stays there
  * for as long as that node stays: moving costs messages. A shard channel is at the owner of its
  * slot, always. Channels of keyspace notifications are asked for at every master: each tells only
- * of its own keys.
+ * of its own keys. With pubsub-in-order all but shard channels have the same home.
  *
  * Thread: the worker's. Memory: see channels.h.
  * See also: inlet.h (how it is asked for).

@@ -4,6 +4,10 @@
  * client to one channel take one way, and stay in order. When that node is down, PUBLISH goes to
  * another master: any passes it on to all.
  *
+ * With pubsub-in-order all go to one node over one link, so that they stay in order between
+ * channels, too; and a message waits for what its client has written before at other nodes, as who
+ * gets it may look for that. (Of what is written behind it nothing can be said, as at one server.)
+ *
  * The node answers with how many clients of its own got the message. Keyway's feeds are among them,
  * one for each worker that subscribes there; in their place come keyway's clients.
  */
@@ -14,9 +18,11 @@
 #include "base/text.h"
 #include "proxy/gather/merge.h"
 #include "proxy/pubsub/census.h"
+#include "proxy/pubsub/channels.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
 
+static bool publish_must_wait(const struct kw_client *client, const struct kw_node *node);
 static size_t write_number(char *out, char type, int64_t value);
 static struct kw_node *another_node(struct kw_backend *backend, struct kw_node *down);
 static void publish_on_reply(struct kw_call *call, const struct kw_reply_part *part);
@@ -31,15 +37,41 @@ enum kw_verdict kw_publish_start(struct kw_client *client, const struct kw_comma
                                  struct kw_bytes wire)
 {
     struct kw_target target = {.slot = KW_SLOT_NONE};
-    enum kw_verdict verdict = kw_route(client, command, &target);
+    bool is_ordinary = command->keys[0].find == KW_FIND_NONE;
+    bool is_in_order = client->proxy->config->pubsub_in_order;
+    enum kw_verdict verdict = KW_NEXT;
 
+    if (is_ordinary && is_in_order) {
+        target.slot = KW_PUBSUB_SLOT;
+        verdict = kw_route_slot(client, &target);
+    } else {
+        verdict = kw_route(client, command, &target);
+    }
     if (verdict != KW_NEXT) {
         return verdict;
     }
-    if (target.node->is_down && command->keys[0].find == KW_FIND_NONE) {
+    if (target.node->is_down && is_ordinary) {
         target.node = another_node(client->proxy->backend, target.node);
     }
+    if (is_in_order && publish_must_wait(client, target.node)) {
+        return KW_WAITING;
+    }
     return kw_request_send(client, command, &target, wire, NULL, &publish_user);
+}
+
+/* Is something of CLIENT not answered, which others may see and not NODE executes before? */
+static bool publish_must_wait(const struct kw_client *client, const struct kw_node *node)
+{
+    for (const struct kw_request *request = client->inflight_count == 0 ? NULL : client->oldest;
+         request != NULL; request = request->next) {
+        const struct kw_link *link = kw__request_call(request)->link;
+        bool is_before = link != NULL && link->node == node;
+        if (request->state != KW_REQUEST_DONE && !is_before &&
+            !kw_command_may_retry(request->command)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool kw_publish_own_reply(struct kw_stats_hub *hub, const struct kw_command *command,

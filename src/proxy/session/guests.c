@@ -19,7 +19,8 @@
  *                   would be safer by that much, and break what was written for one server:
  *                   dashboards' DBSIZE, test suites' FLUSHDB, libraries' SCRIPT LOAD.
  *
- * A subscription changes what PING and PUBLISH behind it answer, so they become guests, too. HELLO
+ * A subscription changes what PING and PUBLISH behind it answer, so they become guests, too; so is
+ * PUBLISH always with pubsub-in-order, as it is another node that keeps the order. HELLO
  * changes how values are written, which the node, whose link others use, does not learn of: so
  * nothing for the node is queued behind it. SELECT of another database is executed by the node, and
  * undone by a last command of ours before EXEC: the link is everybody's.
@@ -268,7 +269,9 @@ static enum kw_guest_kind kind_of_session(const struct kw_client *client,
     case KW_SESSION_WATCH: /* UNWATCH */
         return KW_GUEST_NONE;
     case KW_SESSION_PUBLISH:
-        return client->transaction->is_subscribing ? KW_GUEST_ACTING : KW_GUEST_NONE;
+        return client->transaction->is_subscribing || client->proxy->config->pubsub_in_order
+                   ? KW_GUEST_ACTING
+                   : KW_GUEST_NONE;
     case KW_SESSION_SUBSCRIBE:
     case KW_SESSION_TRACKING:
         return KW_GUEST_ACTING;
