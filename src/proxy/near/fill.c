@@ -12,8 +12,8 @@
  *
  * INVARIANTS
  * L1  the key is warm before the promise (warm.c), and that stands before the look at writes under
- *     way: of a write that begins meanwhile, either we see its count, or it sees the promise: when
- *     it begins, or when it is answered.
+ *     way: of a write that is under way then, or begins later, either we see its count, or it sees
+ *     the promise when it is answered (a list of keys: when it begins).
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
  * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
  * L4  what is kept can be told from then on: who shares reads hears of it (coalesce.c).

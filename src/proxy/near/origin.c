@@ -427,7 +427,9 @@ static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
             struct kw_cache_key key =
                 kw_cache_key(worker, kw_bytes_of(at, (size_t)len), kw_bytes_of("", 0));
             uint16_t slot = kw_slot_of_key(key.name);
-            bool is_worth = kw_cache_may_have(worker, key.hash) &&
+            /* Who writes it through keyway has judged it, and has it fetched again. */
+            bool is_worth = !kw__near_is_written(near->shared, &key, slot) &&
+                            kw_cache_may_have(worker, key.hash) &&
                             kw__refill_judge(near, key.name, key.hash, slot);
             (void)kw_cache_invalidate(worker, &key);
             if (is_worth) {

@@ -1,12 +1,20 @@
-/* writes.c - a write through keyway: what it makes stale is gone before it leaves, and nothing of
- * it is fetched again before it is answered (R2).
+/* writes.c - a write through keyway: before its answer leaves, what it makes stale is gone, and
+ * nothing of it comes from a fetch that may be older (R2).
  *
- *   begin   count it as under way, then remove what is kept
+ *   begin   count it as under way: no fetch of its key begins
  *   fill    promise, then look whether a write is under way (fill.c)
- *   end     count it as over
+ *   end     remove what is kept and break promises, then count it as over
  *
- * Whichever of the two comes first, the other one sees it: no fill that may have been executed
- * before the write outlives its beginning.
+ * What was kept serves until then. Nobody has been told that the write is done, so the old value
+ * may be told still; unless somebody has been told the new one by the node, and then read.c has
+ * seen to it that what is kept does not contradict (R3). A fetch that was begun before the write
+ * may end meanwhile, and serves as well: the node's stream says what is newer. One that begins when
+ * the write is over is executed behind it. Whatever becomes of a write - refused, timed out, lost
+ * with its link, redirected and answered by another node - it ends, once, and removes.
+ *
+ * Why fetches wait for the end, though it would break them: they would cost a node for nothing. Why
+ * not remove at the beginning: a hot key has several writes under way at all times when many
+ * clients pipeline, and would never be kept.
  *
  *   a cold key    nothing is kept of it, so nothing is counted. When it is answered, and is warm by
  *                 then, fills have begun meanwhile that may be older: what they have brought goes,
@@ -14,10 +22,11 @@
  *                 are executed later (warm.c)
  *   a key         counted in a bucket of its hash; its entries are removed by name
  *   a list        the same for several: of a command, of all that a transaction has queued, of what
- *                 PROXY NODE sends
+ *                 PROXY NODE sends. What is kept of them goes at the beginning: nobody else's
+ *                 promise outlives that, nor is one made before the end
  *   a slot        for what may write keys that no argument names, in a cluster: scripts. All its
- *                 keys are of one slot. Its generation moves on, so that nothing kept of it is
- *                 found any more; no key need be looked for
+ *                 keys are of one slot. Its generation moves on at the beginning, so that nothing
+ *                 kept of it is found any more; no key need be looked for
  *   everything    FLUSHALL, or what nobody knows
  *   popping       what blocks for long must not hold fills back: its keys are forgotten when it is
  *                 answered
@@ -29,6 +38,8 @@
  * INVARIANTS
  * W1  what request->near says was counted at its beginning is undone at its end, once: by the
  *     hashes that were counted, whatever the tables say by then.
+ * W2  the end removes before it counts the write as over: a fill that begins in between sees the
+ *     count, and gives up (fill.c L1).
  */
 #include "base/mem.h"
 #include "command/keys.h"
@@ -56,6 +67,8 @@ static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *req
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
 static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request);
 static enum kw_near_mark all_begin(struct kw_near *near);
+static void hash_begin(struct kw_near *near, uint64_t hash);
+static void key_end(struct kw_near *near, const struct kw_request *request);
 static void hash_end(struct kw_near *near, uint64_t hash);
 static void list_end(struct kw_near *near, const struct kw_request *request);
 static void pop_end(struct kw_near *near, const struct kw_request *request);
@@ -108,10 +121,10 @@ void kw_near_on_end(struct kw_request *request)
         cold_end(near, request);
         break;
     case KW_NEAR_MARK_WRITE:
-        hash_end(near, request->near_hash);
+        key_end(near, request);
         break;
     case KW_NEAR_MARK_HOT_WRITE:
-        hash_end(near, request->near_hash);
+        key_end(near, request);
         kw__refill_soon(near, single_name(request), request->slot);
         break;
     case KW_NEAR_MARK_LIST:
@@ -207,7 +220,8 @@ static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *requ
     bool is_worth =
         kw_cache_may_have(near->worker, hash) && kw__refill_judge(near, name, hash, request->slot);
     is_worth = is_worth || kw_hot_is_hot(near->hot, hash); /* another write may have removed it */
-    request->near_hash = name_begin(near, name);
+    request->near_hash = hash;
+    hash_begin(near, hash);
     return is_worth ? KW_NEAR_MARK_HOT_WRITE : KW_NEAR_MARK_WRITE;
 }
 
@@ -241,14 +255,19 @@ static uint64_t name_begin(struct kw_near *near, struct kw_bytes name)
     struct kw_cache_worker *worker = kw__near_awake(near);
     struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
 
-    atomic_fetch_add(&near->shared->key_writes[key.hash % KW_NEAR_BUCKETS], 1);
+    hash_begin(near, key.hash);
     if (kw_cache_may_have(worker, key.hash)) {
         (void)kw_cache_invalidate(worker, &key);
     }
-    if (kw_hot_is_due(near->hot)) {
-        kw_hot_write(near->hot, key.hash);
-    }
     return key.hash;
+}
+
+static void hash_begin(struct kw_near *near, uint64_t hash)
+{
+    atomic_fetch_add(&near->shared->key_writes[hash % KW_NEAR_BUCKETS], 1);
+    if (kw_hot_is_due(near->hot)) {
+        kw_hot_write(near->hot, hash);
+    }
 }
 
 static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request)
@@ -263,6 +282,18 @@ static enum kw_near_mark all_begin(struct kw_near *near)
     atomic_fetch_add(&near->shared->all_writes, 1);
     kw_cache_flush(kw__near_awake(near));
     return KW_NEAR_MARK_ALL;
+}
+
+/* W2. */
+static void key_end(struct kw_near *near, const struct kw_request *request)
+{
+    struct kw_cache_worker *worker = kw__near_awake(near);
+
+    if (kw_cache_may_have(worker, request->near_hash)) {
+        struct kw_cache_key key = kw_cache_key(worker, single_name(request), kw_bytes_of("", 0));
+        (void)kw_cache_invalidate(worker, &key);
+    }
+    hash_end(near, request->near_hash);
 }
 
 static void hash_end(struct kw_near *near, uint64_t hash)
