@@ -312,15 +312,11 @@ static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain)
         return false;
     }
 #endif
-#ifndef KW_KNOCKOUT_WITNESS
     if (heard_us <= kw__near_seen_us(shared, slot)) {
         kw__fill_wish(near, slot, domain);
         KW_STAT_ADD(stats, near_cache_missed_unheard, 1);
         return false;
     }
-#endif
-    (void)stats;
-    (void)slot;
     return true;
 }
 
