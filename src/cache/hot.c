@@ -32,8 +32,14 @@
  * there is room. What gets in that way changes what is left: those that are read more rarely.
  *
  * With many requests in a window only one in STEP is looked at, on average, and counts for as many:
- * 2 to 8, beyond VERY_MANY looks 16 or 32. Chance draws the distance to the next one: a fixed step
- * would see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
+ * 2 to 8, beyond VERY_MANY looks 16 or 32. The window before says how many; when there turn out to
+ * be more, the step grows at once. Chance draws the distance to the next one: a fixed step would
+ * see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
+ *
+ * A look costs what it takes to fetch a line from far away. So as long as looks find next to no key
+ * that is hot, the next window has an eighth of them, and one that finds some has all of them
+ * again: what turns hot among a million reads a second is seen in time also by one look in 256. But
+ * there are twice as many as there are chances to be taken.
  *
  * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
  * taken for one another once in half a million.
@@ -56,7 +62,7 @@ enum {
     BAN_WAYS = 4,
     BAN_LINES = 256,
     WEIGHT_MAX = 1 << 24,
-    DEBT_MAX = 4096, /* a key that is written no more is hot again in a minute, at most */
+    DEBT_MAX = 4095, /* nothing is left of it when a key was not written for 96 seconds */
     WRITE_WEIGHT = 4,
     HIT_STEP = 8,
     STEP_MAX = 32,
@@ -64,6 +70,8 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
+    FINDS_SHARE = 64, /* looks are worth it when one in so many finds a key that is hot */
+    CALM = 3,         /* halvings, while they don't */
     BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS,
     TRIALS = 256,
     TRIALS_MIN = 16,       /* fewer say nothing */
@@ -111,6 +119,9 @@ struct kw_hot {
     int32_t step;         /* what a request that is looked at counts for */
     int32_t weight_min;   /* that makes a key hot, whatever its size */
     uint32_t looks_count; /* in this window */
+    uint32_t looks_left;  /* until the step grows */
+    uint32_t finds_count; /* looks in this window: who was known to be hot */
+    uint64_t past_count;  /* requests in this window, as far as the looks tell */
     uint64_t now_ms;
     uint64_t window_end_ms;
     unsigned aged_to;   /* the line to be aged next */
@@ -126,8 +137,10 @@ struct kw_hot {
 };
 
 static void hot_set_step(struct kw_hot *hot, int32_t step);
-static uint32_t hot_chances(const struct kw_hot *hot, uint64_t past_count);
+static uint32_t hot_chances(const struct kw_hot *hot);
 static int32_t hot_step(const struct kw_hot *hot);
+static bool hot_looks_at_all(const struct kw_hot *hot);
+static uint32_t looks_max(int32_t step);
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
 static struct line *line_of(const struct kw_hot *hot, uint64_t hash);
 static uint32_t fingerprint_of(uint64_t hash);
@@ -185,6 +198,11 @@ void kw__hot_pick(struct kw_hot *hot)
 {
     hot->pace.left = hot->step == 1 ? 1 : chance_distance(hot, (uint32_t)hot->step);
     hot->looks_count++;
+    hot->past_count += (uint64_t)hot->step;
+    if (--hot->looks_left == 0) {
+        hot_set_step(hot,
+                     hot->step < STEP_MAX && !hot_looks_at_all(hot) ? 2 * hot->step : hot->step);
+    }
 }
 
 bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
@@ -198,6 +216,7 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
     if (weight >= hot->weight_min) {
         int32_t above = weight_above(line_of(hot, hash), weight);
         if (above >= hot->weight_min && (uint32_t)above >= reads_for(hot, size_bytes)) {
+            hot->finds_count++;
             return !kw_hot_is_banned(hot, hash);
         }
     }
@@ -285,14 +304,16 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     }
     uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
-    uint64_t past_count = (uint64_t)hot->looks_count * (uint64_t)hot->step;
+    hot->past_count = windows == 1 ? hot->past_count : 0; /* of the last one */
     hot_age(hot, windows);
     if (++hot->trial_windows >= TRIAL_WINDOWS) {
         trials_judge(hot);
     }
-    hot->chances_left = hot_chances(hot, past_count);
+    hot->chances_left = hot_chances(hot);
     hot_set_step(hot, hot_step(hot));
     hot->looks_count = 0;
+    hot->finds_count = 0;
+    hot->past_count = 0;
 }
 
 static void hot_set_step(struct kw_hot *hot, int32_t step)
@@ -301,13 +322,15 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
     uint32_t reads = hot->reads_min < WEIGHT_MAX ? hot->reads_min : WEIGHT_MAX;
 
     hot->step = step;
+    hot->pace.left = step == 1 ? 1 : hot->pace.left;
+    hot->looks_left = looks_max(step);
     hot->weight_min = (int32_t)(reads > seen ? reads : seen);
 }
 
 /* How many keys that are not known to be hot may be fetched in this window. */
-static uint32_t hot_chances(const struct kw_hot *hot, uint64_t past_count)
+static uint32_t hot_chances(const struct kw_hot *hot)
 {
-    uint64_t share = past_count / CHANCES_SHARE;
+    uint64_t share = hot->past_count / CHANCES_SHARE;
 
     if (!hot->has_room || hot->worth < hot->reads_min) {
         return 0;
@@ -318,16 +341,31 @@ static uint32_t hot_chances(const struct kw_hot *hot, uint64_t past_count)
 /* By how many there were in the window that has ended. */
 static int32_t hot_step(const struct kw_hot *hot)
 {
-    uint64_t count = (uint64_t)hot->looks_count * (uint64_t)hot->step;
+    bool has_found = (uint64_t)hot->finds_count * FINDS_SHARE >= hot->looks_count;
     int32_t step = 1;
 
-    if (hot->is_exact || hot->reads_min == 1) {
+    if (hot_looks_at_all(hot)) {
         return 1;
     }
-    while (step < STEP_MAX && count / (uint64_t)step > (step < HIT_STEP ? MANY : VERY_MANY)) {
+    while (step < STEP_MAX && hot->past_count / (uint64_t)step > looks_max(step)) {
         step *= 2;
     }
+    for (int i = 0; i < CALM && step >= HIT_STEP && !has_found; i++) {
+        bool is_enough = hot->past_count / (uint64_t)step / 2 >= 2 * (uint64_t)hot->chances_left;
+        step = is_enough ? 2 * step : step;
+    }
     return step;
+}
+
+static bool hot_looks_at_all(const struct kw_hot *hot)
+{
+    return hot->is_exact || hot->reads_min == 1;
+}
+
+/* How many there may be in a window. */
+static uint32_t looks_max(int32_t step)
+{
+    return step < HIT_STEP ? MANY : VERY_MANY;
 }
 
 /* WEIGHT more for the key of HASH. Its weight then; for a stranger that was not let in, WEIGHT. */

@@ -320,9 +320,6 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         }
         struct kw_request_bytes cut;
         struct kw_bytes rest = kw_bytes_of(input.data + used, input.len - used);
-        if (used >= seen) {
-            seen = used + kw__lookahead(proxy, rest);
-        }
         enum kw_status status =
             kw_request_parse(&client->parser, &proxy->limits, rest, &proxy->argv, &cut);
         if (status == KW_AGAIN) {
@@ -334,6 +331,9 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         }
         if (proxy->argv.count > 0) {
             bool is_inside = cut.wire.data == rest.data;
+            if (used >= seen && is_inside) {
+                seen = used + kw__lookahead(proxy, rest, cut.consumed);
+            }
             if (kw_request_start(client, cut.wire, is_inside ? chunk : NULL) == KW_WAITING) {
                 client->is_waiting = true; /* I1 */
                 break;

@@ -7,6 +7,10 @@
  * is lost. The pass ends at the first command that is long, large or inline: the parser knows.
  * It costs about as much as it takes to hash the keys, and saves as many waits for memory as there
  * are commands. When few of the keys are there it pauses for a while: then it saves nothing.
+ *
+ * But also a key that is not there is looked for by the near cache, in its filter. So meanwhile
+ * that alone is brought near, by a pass that costs next to nothing when a command is as long as
+ * the one before it: where its key is is then known, and confirmed by what stands before that.
  */
 #include "proxy/lookahead.h"
 
@@ -19,21 +23,39 @@ enum {
     ARGS_MAX = 9,     /* one digit */
     WORTH_PART = 4,   /* a look is worth it when one key in so many is there */
     PAUSE_LOOKS = 64, /* else so many are left out */
-    FEW = 2           /* a command alone needs no look ahead */
+    FEW = 2,          /* a command alone needs no look ahead */
+    GLANCES_MAX = 32, /* as many as may be on their way at once */
+    BEFORE_BYTES = 8  /* before a key: the end of its command's name, and its length */
 };
 
+/* A command in the input, and its key. */
+struct sight {
+    size_t at;
+    size_t next; /* of the command behind it; a guess, unless it is the first one */
+    size_t key_offset;
+    size_t key_len;
+};
+
+static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len);
+static bool sight_move(struct sight *sight, struct kw_bytes input);
+static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
 static const char *command_take(const char *at, const char *end, struct kw_bytes *key);
 
-size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input)
+size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
 {
     struct kw_bytes keys[KW_CACHE_PREPARE_MAX];
     const char *at = input.data;
     const char *end = input.data + input.len;
     unsigned count = 0;
 
+    if (first_len == input.len) {
+        return input.len;
+    }
     if (proxy->lookahead_pause > 0) {
         proxy->lookahead_pause--;
-        return input.len;
+        return proxy->near != NULL && proxy->argv.count > 1 && kw_near_may_glance(proxy)
+                   ? glance(proxy, input, first_len)
+                   : input.len;
     }
     while (at != NULL && count < KW_CACHE_PREPARE_MAX) {
         const char *next = command_take(at, end, &keys[count]);
@@ -52,6 +74,62 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input)
         proxy->lookahead_pause = PAUSE_LOOKS;
     }
     return (size_t)(at - input.data);
+}
+
+/* Bring near what says that keys of INPUT are not there. */
+static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
+{
+    struct kw_bytes name = proxy->argv.items[1];
+    struct sight sight = {
+        .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
+    unsigned count = 0;
+
+    while (count < GLANCES_MAX && sight_move(&sight, input)) {
+        kw_near_glance(proxy, kw_bytes_of(input.data + sight.at + sight.key_offset, sight.key_len));
+        count++;
+    }
+    return count == GLANCES_MAX ? sight.next : input.len;
+}
+
+/* To the next command. False when there is none, or one that is not of the usual form. */
+static bool sight_move(struct sight *sight, struct kw_bytes input)
+{
+    const char *end = input.data + input.len;
+    size_t next = sight->next;
+    size_t len = next - sight->at;
+    struct kw_bytes key;
+
+    if (next + sight->key_offset + sight->key_len > input.len) {
+        return false;
+    }
+    if (!sight_is_like(sight, input, next)) {
+        const char *behind = command_take(input.data + sight->at, end, &key);
+        if (behind == NULL) {
+            return false;
+        }
+        next = (size_t)(behind - input.data);
+        if (!sight_is_like(sight, input, next)) {
+            const char *after = command_take(behind, end, &key);
+            if (after == NULL) {
+                return false;
+            }
+            sight->key_offset = (size_t)(key.data - behind);
+            sight->key_len = key.len;
+            len = (size_t)(after - behind);
+        }
+    }
+    sight->at = next;
+    sight->next = next + len;
+    return true;
+}
+
+/* Has the command at NEXT a key as long, behind the same? */
+static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next)
+{
+    size_t before = sight->key_offset - BEFORE_BYTES;
+
+    return next + sight->key_offset + sight->key_len <= input.len &&
+           memcmp(input.data + next + before, input.data + sight->at + before, BEFORE_BYTES) == 0;
 }
 
 /* The end of the command at AT; NULL when it is not whole, or not of the usual form. */

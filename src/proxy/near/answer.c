@@ -61,7 +61,7 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
         uint64_t place = kw__warm_place(name);
-        uint32_t ups_count = kw__warm_ups(near->warm); /* warm.c M3 */
+        uint32_t ups_count = kw__warm_ups(near->warm, place); /* warm.c M3 */
         if (!kw__warm_has(near->warm, place)) {
             target->near_hash = kw__warm_note(place, ups_count);
             cold_pass(client, role, name, target);

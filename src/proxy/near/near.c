@@ -157,6 +157,16 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
     return kw_cache_prepare(kw__near_awake(proxy->near), keys, count, false, NULL);
 }
 
+bool kw_near_may_glance(const struct kw_proxy *proxy)
+{
+    return kw__warm_is_used(proxy->near->warm);
+}
+
+void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key)
+{
+    kw__warm_prefetch(proxy->near->warm, kw__warm_place(key));
+}
+
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)
 {
     uint64_t now_us = kw_loop_now_us(near->proxy->loop);

@@ -97,6 +97,10 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
 /* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 
+/* The same for keys that are not, when it might matter: what says so. */
+bool kw_near_may_glance(const struct kw_proxy *proxy);
+void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key);
+
 /* PART of the reply to REQUEST has come from a node: kw_near_heeds_reply(). */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 

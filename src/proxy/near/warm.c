@@ -18,8 +18,9 @@
  * M1  bits[] has all that fresh[] has.
  * M2  a turn is longer than anything is kept, from its promise on; and SPARE_MS more: loops that
  *     lag see deadlines later.
- * M3  who has seen ups_count, and then a place that was cold, sees another ups_count when that has
- *     become warm: bits are set before it changes, and it changes before the fill leaves.
+ * M3  who has seen ups_count of a region, and then a place there that was cold, sees another
+ *     ups_count when that has become warm: bits are set before it changes, and it changes before
+ *     the fill leaves.
  */
 #include "proxy/near/warm.h"
 
@@ -45,13 +46,15 @@ void kw__warm_deinit(struct kw_near_warm *warm)
 void kw__warm_up(struct kw_near_warm *warm, uint64_t place)
 {
     uint64_t at = place >> (64 - KW_WARM_WORDS_BITS);
-    uint64_t wanted = 1ull << (place & 63) | 1ull << (place >> 6 & 63);
+    uint64_t wanted = 1ull << (place & 63) | 1ull << (place >> 6 & 63) | 1ull << (place >> 12 & 63);
 
     pthread_mutex_lock(&warm->lock);
+    atomic_store_explicit(&warm->is_used, true, memory_order_relaxed);
     warm->fresh[at] |= wanted;
     uint64_t had = atomic_fetch_or_explicit(&warm->bits[at], wanted, memory_order_release); /* M1 */
     if ((had & wanted) != wanted) {
-        atomic_fetch_add_explicit(&warm->ups_count, 1, memory_order_release); /* M3 */
+        atomic_fetch_add_explicit(&warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)], 1,
+                                  memory_order_release); /* M3 */
     }
     pthread_mutex_unlock(&warm->lock);
 }
@@ -88,7 +91,7 @@ KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
     return kw__warm_mix(first, name.len, 0);
 }
 
-KW_APART bool kw__warm_has_both(uint64_t word, uint64_t place)
+KW_APART bool kw__warm_has_all(uint64_t word, uint64_t place)
 {
-    return (word >> (place >> 6 & 63) & 1) != 0;
+    return (word >> (place >> 12 & 63) & 1) != 0;
 }

@@ -25,6 +25,13 @@ static struct kw_hot *a_hot(uint32_t reads_min)
     return kw_hot_new(&(struct kw_hot_options){.reads_min = reads_min, .seed = 4}, 1000);
 }
 
+/* One that looks at all, however many there are at once. */
+static struct kw_hot *an_exact_hot(uint32_t reads_min)
+{
+    return kw_hot_new(&(struct kw_hot_options){.reads_min = reads_min, .is_exact = true, .seed = 4},
+                      1000);
+}
+
 /* A read as its worker tells of it; and a write. */
 static bool read_one(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 {
@@ -106,7 +113,7 @@ static unsigned stream_next(struct stream *stream)
  */
 static void expect_found(double alpha, double recall_min, double precision_min)
 {
-    struct kw_hot *hot = a_hot(HOT_READS);
+    struct kw_hot *hot = an_exact_hot(HOT_READS);
     struct stream stream;
     unsigned hot_count = 0;
     unsigned found_count = 0;
@@ -392,6 +399,54 @@ KW_TEST(a_key_that_is_no_longer_written_becomes_hot_again)
     kw_hot_free(&hot);
 }
 
+/* ---- calm ---- */
+
+/* A second of READS: one in EVERY (0: none) of the key 1, all others of keys that come once. How
+ * many are looked at; *FOUND: whether the key is called hot.
+ */
+static unsigned looks_in_a_second(struct kw_hot *hot, unsigned second, unsigned reads,
+                                  unsigned every, bool *found)
+{
+    uint64_t chance = second;
+    unsigned looks = 0;
+
+    *found = false;
+    for (unsigned i = 0; i < reads; i++) {
+        bool is_known = every > 0 && draw(&chance) % every == 0;
+        kw_hot_tick(hot, 1000 * (uint64_t)second + (uint64_t)i * 1000 / reads);
+        if (kw_hot_is_due(hot)) {
+            bool is_hot =
+                kw_hot_read(hot, hash_of(is_known ? 1 : 1000 + (uint64_t)second * reads + i), 64);
+            *found = *found || (is_hot && is_known);
+            looks++;
+        }
+    }
+    return looks;
+}
+
+KW_TEST(looks_that_find_nothing_get_fewer_and_come_back_when_a_key_turns_hot)
+{
+    enum { READS_A_SECOND = 1000 * 1000 };
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    unsigned second = 1;
+    unsigned looks = 0;
+    bool found = false;
+
+    looks = looks_in_a_second(hot, second++, READS_A_SECOND, 0, &found);
+    printf("  %u looks at first\n", looks);
+    assert_true(looks < READS_A_SECOND / 8); /* the step grows at once */
+    looks = looks_in_a_second(hot, second++, READS_A_SECOND, 0, &found);
+    printf("  %u looks\n", looks);
+    assert_true(looks < READS_A_SECOND / 200);
+    (void)looks_in_a_second(hot, second++, READS_A_SECOND, 30, &found);
+    assert_true(found); /* within a second */
+    (void)looks_in_a_second(hot, second++, READS_A_SECOND, 30, &found);
+    looks = looks_in_a_second(hot, second++, READS_A_SECOND, 30, &found);
+    printf("  %u looks\n", looks);
+    assert_true(looks > READS_A_SECOND / 40);
+    kw_hot_free(&hot);
+}
+
 /* ---- chance ---- */
 
 /* The fills of 20 seconds with READS reads in each, of as many keys, all alike; each is written
@@ -542,7 +597,7 @@ KW_TEST(the_same_seed_gives_the_same_answers)
 
 KW_TEST(weights_do_not_overflow)
 {
-    struct kw_hot *hot = a_hot(8);
+    struct kw_hot *hot = an_exact_hot(8);
 
     for (unsigned i = 0; i < 5 * 1000 * 1000; i++) {
         write_one(hot, hash_of(1));
@@ -560,8 +615,7 @@ KW_TEST(hot_costs_little)
     enum { TIMES = 4 * 1000 * 1000 };
     static uint64_t hashes[65536];
     struct kw_hot *hot = a_hot(8);
-    struct kw_hot *exact =
-        kw_hot_new(&(struct kw_hot_options){.reads_min = 8, .is_exact = true, .seed = 4}, 1000);
+    struct kw_hot *exact = an_exact_hot(8);
     uint64_t chance = 3;
 
     for (unsigned i = 0; i < 65536; i++) {
