@@ -18,6 +18,8 @@
  *     end in it, others have left it.
  * B3  the replies of a bunch lie in one chunk, in order; ends[] says where each ends.
  * B4  each of them is an array of one element.
+ * B5  the near cache keeps nothing of its keys when it begins, notes[] says whether that is so when
+ *     it ends: what may be kept goes alone.
  */
 #include "proxy/gather/bunch.h"
 
@@ -26,6 +28,7 @@
 #include "base/apart.h"
 #include "base/assert.h"
 #include "proxy/client.h"
+#include "proxy/near/near.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 #include "resp/writer.h"
@@ -33,9 +36,8 @@
 #define SINGLE_HEAD "*1\r\n" /* B4 */
 
 enum {
-    MERGED_MAX = 64,  /* replies that kw_bunch_merge() finds room for */
-    BUNCHES_MAX = 16, /* of one window, by the node's index */
-    WINDOW_PARTS = 64,
+    MERGED_MAX = 64,           /* replies that kw_bunch_merge() finds room for */
+    BUNCHES_MAX = 16,          /* of one window, by the node's index */
     ROOM_MAX_BYTES = 8 * 1024, /* kept for replies that are not there yet */
     ALONE = 254,               /* instead of a bunch's index */
     SENT = 255
@@ -51,11 +53,12 @@ struct window {
         uint32_t count;       /* of its parts */
         uint8_t last;
     } bunches[BUNCHES_MAX];
-    uint8_t bunch_of[WINDOW_PARTS];
-    uint8_t next[WINDOW_PARTS]; /* part of the same bunch */
+    uint8_t bunch_of[KW_BUNCH_COMMANDS_MAX];
+    uint8_t next[KW_BUNCH_COMMANDS_MAX]; /* part of the same bunch */
+    uint64_t notes[KW_BUNCH_COMMANDS_MAX];
 };
 
-static void window_sort(struct window *window, struct kw_backend *backend,
+static void window_sort(struct window *window, struct kw_proxy *proxy,
                         const struct kw_split *split);
 static struct bunch *window_choose(struct window *window, struct kw_node *node, size_t len);
 static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
@@ -78,8 +81,10 @@ static const struct kw_call_user bunch_user = {
 
 bool kw_bunch_may(const struct kw_proxy *proxy, const struct kw_command *command)
 {
-    return kw_command_may_retry(command) /* B1 */ && proxy->near == NULL &&
-           !proxy->has_unstable[0] && !proxy->has_unstable[1];
+    bool is_known = proxy->near == NULL || command->cache == KW_CACHE_EACH_KEY; /* by near/ */
+
+    return is_known && kw_command_may_retry(command) /* B1 */ && !proxy->has_unstable[0] &&
+           !proxy->has_unstable[1];
 }
 
 void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split)
@@ -89,8 +94,8 @@ void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split)
     for (uint32_t at = 0; at < split->parts_count; at += window.count) {
         uint32_t left = split->parts_count - at;
         window.parts = &split->parts[at];
-        window.count = left < WINDOW_PARTS ? left : WINDOW_PARTS;
-        window_sort(&window, gather->client->proxy->backend, split);
+        window.count = left < KW_BUNCH_COMMANDS_MAX ? left : KW_BUNCH_COMMANDS_MAX;
+        window_sort(&window, gather->client->proxy, split);
         for (uint32_t i = 0; i < window.count; i++) {
             if (window.bunch_of[i] != SENT && !bunch_send(gather, split, &window, i)) {
                 part_send_alone(gather, split, &window.parts[i]);
@@ -151,15 +156,19 @@ bool kw_bunch_merge(const struct kw_gather *gather, struct kw_buf *out)
 }
 
 /* Which part goes with which others? */
-static void window_sort(struct window *window, struct kw_backend *backend,
-                        const struct kw_split *split)
+static void window_sort(struct window *window, struct kw_proxy *proxy, const struct kw_split *split)
 {
+    const struct kw_near *near = proxy->near;
+
     memset(window->bunches, 0, sizeof window->bunches);
     for (uint32_t i = 0; i < window->count; i++) {
         const struct kw_split_part *part = &window->parts[i];
-        struct kw_node *node = kw_backend_node_of_slot(backend, part->slot);
+        struct kw_node *node = kw_backend_node_of_slot(proxy->backend, part->slot);
         struct bunch *bunch = NULL;
-        if (node != NULL && part->keys_count == 1) { /* B1 */
+        bool is_cold =
+            near == NULL || kw_near_is_cold(near, split->argv[split->run.first + part->first],
+                                            &window->notes[i]); /* B5 */
+        if (node != NULL && part->keys_count == 1 /* B1 */ && is_cold) {
             bunch = window_choose(window, node, kw_split_len(split, part));
         }
         window->bunch_of[i] = bunch == NULL ? ALONE : (uint8_t)(bunch - window->bunches);
@@ -204,6 +213,7 @@ static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
     }
     for (uint32_t n = 0, i = from; n < count; n++, i = window->next[i]) {
         gather->key_parts[window->parts[i].first] = gather->parts_count + n; /* B2 */
+        gather->notes[gather->parts_count + n] = window->notes[i];
         len += kw_split_write(split, &window->parts[i], bytes + len);
         window->bunch_of[i] = SENT;
     }
@@ -224,6 +234,9 @@ void kw__bunch_post(struct kw_gather *gather, struct kw_link *link, uint32_t cou
     KW_STAT_ADD(gather->client->proxy->stats, calls_sent, count - 1);
     enum kw_status status = kw_link_send(link, &bunch->call, bytes, NULL);
     KW_ASSERT(status == KW_OK); /* it has room, and this is small */
+    if (gather->client->proxy->near != NULL) {
+        kw_near_on_bunch(bunch);
+    }
     kw__gather_append(gather, bunch);
 }
 

@@ -15,6 +15,8 @@
 
 #include "proxy/gather/gather.h"
 
+enum { KW_BUNCH_COMMANDS_MAX = 64 /* in one bunch */ };
+
 /* May parts of a split COMMAND go in bunches, if their keys are kept? */
 bool kw_bunch_may(const struct kw_proxy *proxy, const struct kw_command *command);
 

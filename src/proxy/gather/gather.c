@@ -399,18 +399,20 @@ void kw__gather_append(struct kw_gather *gather, struct kw_request *part)
 
 void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, uint32_t count)
 {
+    size_t room = count * (sizeof *gather->notes + 2 * sizeof *key_parts);
+
     gather->keys_count = count;
-    gather->key_parts = gather->few;
+    gather->notes = gather->few;
     if (count > KW_GATHER_FEW_KEYS) {
-        gather->keys_chunk =
-            kw_chunk_get(gather->client->proxy->chunks, 2 * count * sizeof *key_parts);
+        gather->keys_chunk = kw_chunk_get(gather->client->proxy->chunks, room);
         if (gather->keys_chunk == NULL) {
-            kw_client_abort(gather->client); /* no memory for 8 bytes a key: nor for the answer */
+            kw_client_abort(gather->client); /* no memory for 16 bytes a key: nor for the answer */
             gather->key_parts = NULL;
             return;
         }
-        gather->key_parts = (uint32_t *)(void *)gather->keys_chunk->data;
+        gather->notes = (uint64_t *)(void *)gather->keys_chunk->data;
     }
+    gather->key_parts = (uint32_t *)(void *)(gather->notes + count);
     gather->ends = gather->key_parts + count;
     memcpy(gather->key_parts, key_parts, count * sizeof *key_parts);
 }

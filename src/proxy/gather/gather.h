@@ -29,12 +29,13 @@ struct kw_gather {
     uint32_t keys_count;           /* of the request, when key_parts is there */
     uint32_t *key_parts;           /* IN_KEY_ORDER: the part that has each key's element */
     uint32_t *ends;                /* of a part in a bunch: where its reply ends there */
-    struct kw_chunk *keys_chunk;   /* where these two are; NULL: in few */
+    uint64_t *notes;               /* the same: kw_near_is_cold()'s, if the near cache is on */
+    struct kw_chunk *keys_chunk;   /* where these three are; NULL: in few */
     struct kw_chunk *script_chunk; /* the command's bytes, while script.c needs them */
     struct kw_scan_step scan;      /* of SCAN */
     uint16_t behind_slot; /* of bunches that are is_behind: which keys; KW_SLOT_NONE: all */
     bool is_complete;
-    uint32_t few[2 * KW_GATHER_FEW_KEYS];
+    uint64_t few[2 * KW_GATHER_FEW_KEYS];
 };
 
 /* What a worker keeps for all its gathers. */

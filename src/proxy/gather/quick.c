@@ -21,9 +21,9 @@
 #include "backend/node.h"
 #include "proxy/gather/bulk.h"
 #include "proxy/gather/bunch.h"
+#include "proxy/near/near.h"
 
 enum {
-    KEYS_MAX = 32,
     GROUPS_MAX = 16, /* by the node's index: no search */
     GROUP_BYTES = 1024,
     HEAD_BYTES = 32, /* "*2" and the name as a bulk; moved whole */
@@ -43,11 +43,12 @@ struct quick {
     struct group groups[GROUPS_MAX];
     uint8_t used[GROUPS_MAX]; /* in the order of their first keys */
     uint32_t used_count;
-    uint16_t slots[KEYS_MAX];
-    uint8_t group_of[KEYS_MAX];
-    uint8_t place[KEYS_MAX]; /* of a key in its group */
+    uint16_t slots[KW_BUNCH_COMMANDS_MAX];
+    uint8_t group_of[KW_BUNCH_COMMANDS_MAX];
+    uint8_t place[KW_BUNCH_COMMANDS_MAX]; /* of a key in its group */
     char head[HEAD_BYTES];
     size_t head_len;
+    uint64_t notes[KW_BUNCH_COMMANDS_MAX]; /* bunch.c B5 */
     char bytes[GROUPS_MAX][GROUP_BYTES];
 };
 
@@ -62,6 +63,7 @@ static void quick_send(struct quick *quick, struct kw_gather *gather, uint32_t k
 
 bool kw_quick_start(struct kw_client *client, const struct kw_command *command)
 {
+    const struct kw_near *near = client->proxy->near;
     const struct kw_argv *argv = &client->proxy->argv;
     uint32_t keys_count = (uint32_t)argv->count - 1;
     uint64_t seen = 0; /* a bit for each slot modulo 64: mostly enough to tell K2 */
@@ -79,6 +81,9 @@ bool kw_quick_start(struct kw_client *client, const struct kw_command *command)
         }
         seen |= bit;
         quick.slots[key] = slot;
+        if (near != NULL && !kw_near_is_cold(near, argv->items[1 + key], &quick.notes[key])) {
+            return false; /* it must not go with the others */
+        }
         if (!quick_add(&quick, client->proxy->backend, key, argv->items[1 + key])) {
             return false;
         }
@@ -99,7 +104,7 @@ static bool quick_is_for(const struct kw_client *client, const struct kw_command
 
     return command->merge == KW_MERGE_IN_KEY_ORDER && spec->find == KW_FIND_RANGE &&
            spec->begin == 1 && spec->last == -1 && spec->step == 1 && argv->count >= 3 &&
-           argv->count <= KEYS_MAX + 1 && argv->items[0].len <= NAME_MAX_BYTES &&
+           argv->count <= KW_BUNCH_COMMANDS_MAX + 1 && argv->items[0].len <= NAME_MAX_BYTES &&
            client->barriers_count == 0 && client->redirecting_count == 0 /* K1 */ &&
            kw_bunch_may(client->proxy, command);
 }
@@ -184,12 +189,15 @@ static bool quick_find_links(struct quick *quick, const struct kw_client *client
 
 static void quick_send(struct quick *quick, struct kw_gather *gather, uint32_t keys_count)
 {
-    uint32_t parts[KEYS_MAX];
+    uint32_t parts[KW_BUNCH_COMMANDS_MAX];
 
     for (uint32_t key = 0; key < keys_count; key++) {
         parts[key] = quick->groups[quick->group_of[key]].part + quick->place[key];
     }
     kw__gather_keep_keys(gather, parts, keys_count);
+    for (uint32_t key = 0; gather->client->proxy->near != NULL && key < keys_count; key++) {
+        gather->notes[parts[key]] = quick->notes[key];
+    }
     for (uint32_t i = 0; i < quick->used_count; i++) {
         const struct group *group = &quick->groups[quick->used[i]];
         kw__bunch_post(gather, group->link, group->count,

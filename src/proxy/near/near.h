@@ -68,6 +68,7 @@ enum kw_near_mark {
     /* Of a key that was cold, near_hash is a note of its place (warm.h): only if it is warm now. */
     KW_NEAR_MARK_COLD,
     KW_NEAR_MARK_COLD_WRITE,
+    KW_NEAR_MARK_BUNCH, /* of keys that were cold; near_hash has a bit for each that is due */
     /* Writes: what their end has to undo. */
     KW_NEAR_MARK_WRITE,     /* counted under near_hash, the hash of its key */
     KW_NEAR_MARK_HOT_WRITE, /* the same, and its key is fetched again */
@@ -100,6 +101,12 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
 /* The same for keys that are not, when it might matter: what says so. */
 bool kw_near_may_glance(const struct kw_proxy *proxy);
 void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key);
+
+/* Is nothing kept of NAME? *NOTE will tell whether that is still so. */
+bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note);
+
+/* BUNCH is about to enter its client's queue. Its keys were cold, their notes are in its gather. */
+void kw_near_on_bunch(struct kw_request *bunch);
 
 /* PART of the reply to REQUEST has come from a node: kw_near_heeds_reply(). */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "command/keys.h"
+#include "proxy/gather/bunch.h"
 #include "proxy/near/fill.h"
 #include "proxy/near/near.h"
 #include "proxy/near/touch.h"
@@ -39,6 +40,11 @@ static void key_heed(struct kw_near *near, struct kw_request *request,
                      const struct kw_reply_part *part, bool is_kept, bool is_hot);
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part);
+static void bunch_look(struct kw_near *near, const struct kw_request *bunch, uint64_t looked);
+static struct kw_bytes bunch_next(struct kw_near_walk *words, struct kw_bytes *wire);
+static void one_replied(struct kw_near *near, const struct kw_request *request,
+                        struct kw_bytes name, struct kw_bytes wire, struct kw_bytes reply,
+                        bool is_due);
 static size_t reply_len(const struct kw_reply_part *first);
 static void other_replied(struct kw_near *near, const struct kw_request *request);
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
@@ -188,8 +194,7 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
 {
     bool is_due = request->near == KW_NEAR_MARK_DUE;
     struct kw_near_walk keys = kw__walk_begin(kw_call_bytes(&request->call));
-    struct kw_bytes wire[2] = {KW_BYTES("*2\r\n$3\r\nGET\r\n")};
-    struct kw_near_key key;
+    struct kw_bytes wire;
     struct kw_bytes reply;
 
     if (!part->is_last || part->type != '*') {
@@ -197,20 +202,110 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
         return;
     }
     struct kw_near_walk values = kw__walk_begin(part->bytes);
-    (void)kw__walk_next(&keys, &wire[1]); /* MGET */
+    (void)kw__walk_next(&keys, &wire); /* MGET */
     while (keys.left_count > 0 && values.left_count > 0) {
-        struct kw_bytes name = kw__walk_next(&keys, &wire[1]);
+        struct kw_bytes name = kw__walk_next(&keys, &wire);
         (void)kw__walk_next(&values, &reply);
-        struct kw_near_read get = kw__variant_get(near, name, request->client->proto);
-        bool is_made = kw__variant_make(near, &get, &key);
-        KW_ASSERT(is_made);
-        if (kw_cache_may_have(near->worker, key.key.hash)) {
-            near_witness(near, &get, &key, reply);
+        one_replied(near, request, name, wire, reply, is_due);
+    }
+}
+
+bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note)
+{
+    uint64_t place = kw__warm_place(name);
+
+    *note = kw__warm_note(place, kw__warm_ups(near->warm, place)); /* before the look: warm.c M3 */
+    return !kw__warm_has(near->warm, place);
+}
+
+void kw_near_on_bunch(struct kw_request *bunch)
+{
+    struct kw_hot *hot = bunch->client->proxy->near->hot;
+    uint64_t due = 0;
+
+    _Static_assert(KW_BUNCH_COMMANDS_MAX <= 64, "a bit for each");
+    for (uint32_t i = 0; i < bunch->keys_count; i++) {
+        due |= (uint64_t)kw_hot_is_due(hot) << i;
+    }
+    bunch->near = KW_NEAR_MARK_BUNCH;
+    bunch->near_hash = due;
+}
+
+/* Its keys may be warm by now, nobody has looked: their notes are such that all are looked at. */
+void kw__near_bunch_began(const struct kw_near *near, struct kw_request *bunch)
+{
+    struct kw_near_walk words = {.at = kw_call_bytes(&bunch->call).data};
+
+    for (uint32_t i = 0; i < bunch->keys_count; i++) {
+        struct kw_bytes wire;
+        struct kw_bytes name = bunch_next(&words, &wire);
+        uint64_t place = kw__warm_place(name);
+        bunch->gather->notes[bunch->part + i] =
+            kw__warm_note(place, kw__warm_ups(near->warm, place) - 1);
+    }
+    bunch->near = KW_NEAR_MARK_BUNCH;
+}
+
+/* As keys_replied(), for keys that have become warm since, or are due. Mostly there are none. */
+void kw__near_bunch_replied(struct kw_near *near, const struct kw_request *bunch)
+{
+    const uint64_t *notes = bunch->gather->notes + bunch->part;
+    uint64_t looked = bunch->near_hash;
+
+    for (uint32_t i = 0; i < bunch->keys_count; i++) {
+        looked |= (uint64_t)kw__warm_has_since(near->warm, notes[i]) << i;
+    }
+    if (looked != 0 && bunch->state == KW_REQUEST_DONE && bunch->parked.head != NULL) {
+        bunch_look(near, bunch, looked);
+    }
+}
+
+/* Look at the replies that have a bit in LOOKED. */
+static KW_APART void bunch_look(struct kw_near *near, const struct kw_request *bunch,
+                                uint64_t looked)
+{
+    const struct kw_chunk *replies = bunch->parked.head;
+    struct kw_near_walk words = {.at = kw_call_bytes(&bunch->call).data};
+    struct kw_near_walk values = {.at = replies->data + replies->start};
+
+    (void)kw__near_awake(near);
+    for (uint32_t i = 0; i < bunch->keys_count; i++) {
+        struct kw_bytes wire;
+        struct kw_bytes reply;
+        struct kw_bytes name = bunch_next(&words, &wire);
+        values = kw__walk_begin(kw_bytes_of(values.at, 0));
+        (void)kw__walk_next(&values, &reply);
+        if ((looked >> i & 1) != 0) {
+            one_replied(near, bunch, name, wire, reply, (bunch->near_hash >> i & 1) != 0);
         }
-        if (is_due && reply.len <= near->proxy->config->near_cache_max_item_bytes &&
-            kw_hot_read(near->hot, key.key.hash, reply.len) && near_wants(near, name, get.slot)) {
-            kw__fill_start(near, &get, &key, wire, 2);
-        }
+    }
+}
+
+/* The key of the next command, MGET and a key. */
+static struct kw_bytes bunch_next(struct kw_near_walk *words, struct kw_bytes *wire)
+{
+    *words = kw__walk_begin(kw_bytes_of(words->at, 0));
+    (void)kw__walk_next(words, wire);
+    return kw__walk_next(words, wire);
+}
+
+/* REPLY is what GET NAME would have got. WIRE: the name with its head; IS_DUE: is it hot? */
+static void one_replied(struct kw_near *near, const struct kw_request *request,
+                        struct kw_bytes name, struct kw_bytes wire, struct kw_bytes reply,
+                        bool is_due)
+{
+    struct kw_near_read get = kw__variant_get(near, name, request->client->proto);
+    struct kw_bytes command[2] = {KW_BYTES("*2\r\n$3\r\nGET\r\n"), wire};
+    struct kw_near_key key;
+    bool is_made = kw__variant_make(near, &get, &key);
+
+    KW_ASSERT(is_made);
+    if (kw_cache_may_have(near->worker, key.key.hash)) {
+        near_witness(near, &get, &key, reply);
+    }
+    if (is_due && reply.len <= near->proxy->config->near_cache_max_item_bytes &&
+        kw_hot_read(near->hot, key.key.hash, reply.len) && near_wants(near, name, get.slot)) {
+        kw__fill_start(near, &get, &key, command, 2);
     }
 }
 

@@ -230,6 +230,10 @@ bool kw__shared_is_other(struct kw_near_shared *shared, const struct kw_config *
 void kw__shared_set_eviction(struct kw_near_shared *shared, struct kw_cache_worker *worker,
                              const struct kw_config *config);
 
+/* In read.c. BUNCH has begun before the near cache has; is answered, and nobody has been told. */
+void kw__near_bunch_began(const struct kw_near *near, struct kw_request *bunch);
+void kw__near_bunch_replied(struct kw_near *near, const struct kw_request *bunch);
+
 /* What near.c has for switch.c. */
 struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *worker);
 void kw__near_free(struct kw_near **near);

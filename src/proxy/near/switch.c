@@ -122,6 +122,10 @@ static void request_count(struct kw_near *near, struct kw_request *request)
     if (request->command == NULL || request->call.chunk == NULL) {
         return;
     }
+    if (request->is_bunch) {
+        kw__near_bunch_began(near, request);
+        return;
+    }
     enum kw_near_role role = kw__near_role(near, request->command);
     if (role != KW_NEAR_ROLE_GET && role != KW_NEAR_ROLE_WHOLE) {
         kw_near_on_begin(request);

@@ -120,6 +120,9 @@ void kw_near_on_end(struct kw_request *request)
     case KW_NEAR_MARK_COLD_WRITE:
         cold_end(near, request);
         break;
+    case KW_NEAR_MARK_BUNCH:
+        kw__near_bunch_replied(near, request);
+        break;
     case KW_NEAR_MARK_WRITE:
         key_end(near, request);
         break;
