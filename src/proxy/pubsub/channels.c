@@ -44,6 +44,7 @@ void kw_channels_stop(struct kw_proxy *proxy)
         channels->is_stopped = true;
         kw_subscribers_fail(channels);
         kw_inlets_close(channels);
+        kw_node_release(&channels->common_home); /* nodes go before channels do */
         kw_timer_stop(channels->timer);
     }
 }
@@ -61,7 +62,7 @@ void kw_channels_free(struct kw_proxy *proxy)
     kw_map_deinit(&channels->by_name);
     kw_map_deinit(&channels->by_pair);
     kw_timer_free(&channels->timer);
-    kw_node_release(&channels->common_home);
+    KW_ASSERT(channels->common_home == NULL);
     kw_free(channels);
     proxy->channels = NULL;
 }
