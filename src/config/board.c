@@ -150,7 +150,8 @@ static enum kw_config_change pairs_check(const struct kw_bytes *pairs, size_t co
             return KW_CONFIG_REFUSED;
         }
         for (size_t other = 0; other < *at; other += 2) {
-            if (kw__option_find(pairs[other]) == option) {
+            /* By its other name it is another one, to redis, and the last value counts. */
+            if (kw_bytes_equal_nocase(pairs[other], pairs[*at])) {
                 kw_blob_print(why, "duplicate parameter");
                 return KW_CONFIG_REFUSED;
             }

@@ -108,6 +108,7 @@ struct kw_config {
     enum kw_embedding embedded;
     enum kw_debug_leave enable_debug_command; /* who may DEBUG */
     enum kw_memory_policy maxmemory_policy;
+    unsigned maxmemory_samples; /* as redis has it, without effect */
     struct kw_packing packing;
     int64_t list_packing;         /* taken note of, as redis 7.0 shows nothing of it */
     char *notify_keyspace_events; /* redis's letters */

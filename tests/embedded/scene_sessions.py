@@ -142,6 +142,21 @@ TRACKING = [
 ]
 
 
+OPTIONS = [
+    ("a", "CONFIG", "SET", "hash-max-ziplist-entries", "5", "hash-max-listpack-entries", "7"),
+    ("a", 1), ("a", "CONFIG", "GET", "hash-max-ziplist-entries"), ("a", 1),
+    ("a", "CONFIG", "SET", "hash-max-listpack-entries", "9", "hash-max-ziplist-entries", "8"),
+    ("a", 1), ("a", "CONFIG", "GET", "hash-max-listpack-entries"), ("a", 1),
+    ("a", "CONFIG", "SET", "hash-max-ziplist-entries", "5", "HASH-max-ziplist-entries", "7"),
+    ("a", 1),
+    ("a", "CONFIG", "SET", "maxmemory-samples", "64"), ("a", 1),
+    ("a", "CONFIG", "GET", "maxmemory-samples"), ("a", 1),
+    ("a", "CONFIG", "SET", "maxmemory-samples", "0"), ("a", 1),
+    ("a", "CONFIG", "SET", "maxmemory-samples", "2147483648"), ("a", 1),
+    ("a", "CONFIG", "SET", "maxmemory-samples", "x"), ("a", 1),
+]
+
+
 class Talk:
     def __init__(self, port):
         self.port = port
@@ -220,6 +235,10 @@ def events(start):
 
 def tracking(start):
     compare(start, TRACKING)
+
+
+def options(start):
+    compare(start, OPTIONS)
 
 
 def no_element_is_lost_or_given_twice(start):
@@ -305,5 +324,5 @@ def transactions_are_seen_whole(start):
     assert Connection(keyway.port).ask("GET", "counter") == b"1200"
 
 
-SCENES = [transactions, blocking, channels, events, tracking, no_element_is_lost_or_given_twice,
+SCENES = [transactions, blocking, channels, events, tracking, options, no_element_is_lost_or_given_twice,
           transactions_are_seen_whole]
