@@ -194,12 +194,18 @@ void kw_proxy_tick(struct kw_proxy *proxy)
         proxy_look(proxy);
     }
     proxy_settle(proxy);
+    if (proxy->embedded != NULL) {
+        kw_events_tick(proxy);
+    }
     while (proxy_has_output(proxy)) {
         if (!proxy_hold_commands(proxy)) {
             kw_backend_flush(proxy->backend);
         }
         kw_stream_set_flush(&proxy->streams);
         proxy_settle(proxy); /* what was written may have ended clients, or failed links */
+        if (proxy->embedded != NULL) {
+            kw_events_tick(proxy);
+        }
     }
     proxy_free_ended(proxy);
     if (!kw_list_is_empty(&proxy->yielding)) {

@@ -238,7 +238,7 @@ static void key_tell(struct kw_store_worker *worker, const struct kw_cache_key *
                           memory_order_relaxed);
     kw__tickets_break(worker, key);
     if (__builtin_expect(watcher->on_changed != NULL, 0)) {
-        watcher->on_changed(watcher->user, key->name);
+        watcher->on_changed(watcher->user, class, key->name);
     }
     if (__builtin_expect(watcher->on_event != NULL, 0)) {
         watcher->on_event(watcher->user, class, event, key->name);

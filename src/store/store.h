@@ -43,7 +43,8 @@ enum kw_store_class {
 struct kw_store_watcher {
     void (*on_event)(void *user, enum kw_store_class class, const char *event,
                      struct kw_bytes name); /* class and event as redis notifies them */
-    void (*on_changed)(void *user, struct kw_bytes name); /* its value is another one, or gone */
+    /* its value is another one, or gone; CLASS tells of what is nobody's doing: EXPIRED, EVICTED */
+    void (*on_changed)(void *user, enum kw_store_class class, struct kw_bytes name);
     void (*on_ready)(void *user, struct kw_bytes name); /* a list or sorted set has got elements */
     void (*on_flushed)(void *user);                     /* every key is gone */
     void *user;

@@ -12,6 +12,7 @@ from resp import Connection, value_of
 
 # A line of a dialogue: ("a", "GET", "k") is sent by client a; ("a", 2) reads two replies of a, which
 # must be the same bytes from both; ("a",) closes it; ("blocked", 1) waits until so many are blocked.
+# ("a", ["SET", "k", "1"], ["GET", "k"]) sends several in one write, so they are of one turn of a loop.
 # Clients whose names begin with 3 speak RESP3. "$a" stands for the id of client a.
 TRANSACTIONS = [
     ("a", "MULTI"), ("a", "SET", "k", "1"), ("a", "INCR", "k"), ("a", "LPUSH", "k", "x"),
@@ -142,6 +143,39 @@ TRACKING = [
 ]
 
 
+# Who is told of what is changed in one turn, in how many messages, and where they stand.
+TURNS = [
+    ("3b", "CLIENT", "TRACKING", "ON", "BCAST"), ("3b", 1),
+    ("3p", "CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "q", "PREFIX", "a"), ("3p", 1),
+    ("a", ["SET", "b", "1"], ["SET", "a", "1"], ["SET", "b", "2"], ["DEL", "none"],
+     ["MSET", "c", "1", "ab", "2", "q1", "3"]), ("a", 5), ("3b", 1), ("3p", 2),
+    ("a", ["MULTI"], ["SET", "q2", "1"], ["DEL", "a"], ["SET", "", "e"], ["EXEC"]), ("a", 5),
+    ("3b", 1), ("3p", 2),
+    ("3b", ["SET", "own", "1"], ["PING"], ["SET", "other", "1"]), ("3b", 4),
+    ("3n", "CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP"), ("3n", 1),
+    ("3n", ["SET", "mine", "1"], ["MULTI"], ["INCR", "mine"], ["EXEC"], ["PING"]), ("3n", 5),
+    ("3b", 1), ("a", "SET", "yours", "1"), ("a", 1), ("3n", 1), ("3b", 1),
+    ("3n", ["SET", "short", "1", "PX", "30"], ["PING"]), ("3n", 2), ("3b", 1), ("3b", 1), ("3n", 1),
+    ("3b", "CLIENT", "TRACKING", "OFF"), ("3n", "CLIENT", "TRACKING", "OFF"), ("3b", 1), ("3n", 1),
+    ("3p", "CLIENT", "TRACKING", "OFF"), ("3p", 1),
+    ("3m", "CLIENT", "TRACKING", "ON", "NOLOOP"), ("3m", 1),
+    ("3m", ["GET", "k"], ["SET", "k", "1"], ["PING"]), ("3m", 3), ("a", "SET", "k", "2"), ("a", 1),
+    ("3m", "PING"), ("3m", 1), ("3m", "GET", "k"), ("3m", 1), ("a", "SET", "k", "3"), ("a", 1),
+    ("3m", 1), ("3m", "CLIENT", "TRACKING", "OFF"), ("3m", 1),
+    ("3o", "CLIENT", "TRACKING", "ON"), ("3o", 1),
+    ("3o", ["GET", "k"], ["SET", "k", "4"], ["PING"]), ("3o", 4),
+    ("3o", ["SET", "k", "5"], ["GET", "k"], ["PING"]), ("3o", 3),
+    ("3o", ["MULTI"], ["SET", "k", "6"], ["GET", "k"], ["EXEC"], ["PING"]), ("3o", 6),
+    ("a", "SET", "k", "7"), ("a", 1), ("3o", 1),
+    ("3o", ["MULTI"], ["SET", "k", "8"], ["GET", "k"], ["EXEC"], ["PING"]), ("3o", 5),
+    ("3o", ["MULTI"], ["GET", "k"], ["SET", "k", "9"], ["EXEC"], ["PING"]), ("3o", 6),
+    ("a", "SET", "k", "9"), ("a", 1), ("3o", "PING"), ("3o", 1),
+    ("3o", "CLIENT", "TRACKING", "OFF"), ("3o", 1),
+    ("r", "SUBSCRIBE", "__redis__:invalidate"), ("r", 1),
+    ("b", "CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "t", "REDIRECT", "$r"), ("b", 1),
+    ("a", ["SET", "t2", "1"], ["SET", "u", "1"], ["SET", "t1", "1"]), ("a", 3), ("r", 1),
+]
+
 OPTIONS = [
     ("a", "CONFIG", "SET", "hash-max-ziplist-entries", "5", "hash-max-listpack-entries", "7"),
     ("a", 1), ("a", "CONFIG", "GET", "hash-max-ziplist-entries"), ("a", 1),
@@ -187,6 +221,8 @@ class Talk:
             self.blocked(words[0])
         elif not words:
             self.clients.pop(name).close()
+        elif isinstance(words[0], list):
+            self.client(name).send(*words)
         elif isinstance(words[0], int):
             return [self.client(name).read() for _ in range(words[0])]
         else:
@@ -235,6 +271,10 @@ def events(start):
 
 def tracking(start):
     compare(start, TRACKING)
+
+
+def turns(start):
+    compare(start, TURNS)
 
 
 def options(start):
@@ -324,5 +364,5 @@ def transactions_are_seen_whole(start):
     assert Connection(keyway.port).ask("GET", "counter") == b"1200"
 
 
-SCENES = [transactions, blocking, channels, events, tracking, options, no_element_is_lost_or_given_twice,
+SCENES = [transactions, blocking, channels, events, tracking, turns, options, no_element_is_lost_or_given_twice,
           transactions_are_seen_whole]

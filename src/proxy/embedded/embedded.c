@@ -77,7 +77,7 @@ void kw_embedded_close(struct kw_proxy *proxy)
     kw_timer_free(&embedded->timer);
     kw_store_leave(&embedded->store);
     kw_argv_deinit(&embedded->argv);
-    kw_blob_deinit(&embedded->notes);
+    kw_events_drop(embedded);
     kw_free(embedded);
     proxy->embedded = NULL;
 }
@@ -99,7 +99,7 @@ enum kw_verdict kw_embedded_start(struct kw_client *client, const struct kw_comm
         embedded_wake(proxy);
         verdict = command_is_timed(proxy, command) ? embedded_timed(client, command, wire)
                                                    : kw_embedded_answer(client, command, wire);
-        kw_events_tell(proxy);
+        kw_events_tell(proxy, client);
     }
     return verdict;
 }
@@ -117,7 +117,7 @@ enum kw_verdict kw_embedded_perform(struct kw_client *client, const struct kw_co
 {
     embedded_wake(client->proxy);
     enum kw_verdict verdict = kw_embedded_answer(client, command, wire);
-    kw_events_tell(client->proxy);
+    kw_events_tell(client->proxy, client);
     return verdict;
 }
 
@@ -344,7 +344,7 @@ static void embedded_on_timer(void *arg)
 
     embedded->is_kept_up = true; /* as far as waking is concerned */
     embedded_wake(proxy);
-    kw_events_tell(proxy); /* of what was over */
+    kw_events_tell(proxy, NULL); /* of what was over */
     uint64_t upkeep_ms = kw_store_upkeep_ms(embedded->store);
     if (upkeep_ms > embedded->now_ms) {
         asleep_ms = upkeep_ms - embedded->now_ms;

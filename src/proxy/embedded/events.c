@@ -2,7 +2,8 @@
  *
  *   kw_store_run: changed k, event "lpush" k, ready k       notes
  *   kw_events_tell: ready   -> stall.c: those who block on k are served here and now
- *                   changed -> all workers: who has read k is told (tracking.c)
+ *                   changed -> who has read k is told (tracking.c): here at once, in the other
+ *                              workers when the tick ends; with BCAST only then (broadcast.c)
  *                   event   -> all workers: __keyspace@0__:k, __keyevent@0__:lpush (herald.c)
  *
  * Serving makes notes of its own: they are told in the next round of the same loop.
@@ -11,6 +12,8 @@
  * E1  Nothing is noted that nobody could want: no tracker anywhere, no class switched on, nobody
  *     who blocks. A tracker that comes meanwhile reads the new value (see on_changed).
  * E2  Notes are told in the order in which they were made.
+ * E3  Other workers are told before the replies of this tick are written: a client that has its
+ *     answer is ahead of nobody's invalidation for long.
  */
 #include "proxy/embedded/events.h"
 
@@ -19,7 +22,7 @@
 #include "proxy/embedded/herald.h"
 #include "proxy/embedded/shared.h"
 #include "proxy/embedded/stall.h"
-#include "proxy/pubsub/tracking.h"
+#include "proxy/pubsub/broadcast.h"
 
 enum note_kind { NOTE_CHANGED, NOTE_FLUSHED, NOTE_EVENT, NOTE_READY };
 
@@ -29,13 +32,16 @@ enum { EVENT_KEYSPACE = 1 << 30, EVENT_KEYEVENT = 1 << 29 };
 struct note {
     enum note_kind kind;
     uint32_t event_len;
-    size_t name_len; /* the event, then the name follow */
+    size_t name_len;      /* the event, then the name follow */
+    uint64_t reads_count; /* CHANGED: of this worker's tracking, when it happened */
+    uint64_t writer_id;   /* CHANGED: who did it; 0: nobody, it was over or evicted */
 };
 
 /* Names that have changed, for the trackers of all workers. */
 struct gossip {
     struct kw_errand errand; /* first */
     struct kw_blob names;    /* struct note and name, each */
+    size_t names_count;      /* of those, keys */
 };
 
 /* The letters of notify-keyspace-events, in the order redis prints them. Streams and modules, which
@@ -66,15 +72,18 @@ enum {
     LETTERS_ALL = 10 /* of these, from the first: what 'A' stands for */
 };
 
-static void on_changed(void *user, struct kw_bytes name);
+static void on_changed(void *user, enum kw_store_class class, struct kw_bytes name);
 static void on_flushed(void *user);
 static void on_event(void *user, enum kw_store_class class, const char *event,
                      struct kw_bytes name);
 static void on_ready(void *user, struct kw_bytes name);
-static void note_add(struct kw_blob *notes, enum note_kind kind, struct kw_bytes event,
+static void note_add(struct kw_blob *notes, const struct note *note, struct kw_bytes event,
                      struct kw_bytes name);
+static void gossip_add(struct kw_proxy *proxy, struct note *note, struct kw_bytes name,
+                       uint64_t client_id);
 static void tell_event(struct kw_proxy *proxy, struct kw_bytes event, struct kw_bytes name);
 static void gossip_visit(struct kw_proxy *proxy, struct kw_errand *errand);
+static void gossip_broadcast(struct kw_proxy *proxy, const struct gossip *gossip);
 static void gossip_done(struct kw_proxy *home, struct kw_errand *errand);
 static unsigned classes_of_all(void);
 
@@ -102,9 +111,10 @@ void kw_events_configure(struct kw_proxy *proxy)
                   (classes & 1u << KW_STORE_MISS) != 0);
 }
 
-void kw_events_tell(struct kw_proxy *proxy)
+void kw_events_tell(struct kw_proxy *proxy, const struct kw_client *client)
 {
     struct kw_embedded *embedded = proxy->embedded;
+    uint64_t client_id = client == NULL ? 0 : client->id;
 
     if (embedded->notes.len == 0 || embedded->is_telling) {
         return;
@@ -112,7 +122,6 @@ void kw_events_tell(struct kw_proxy *proxy)
     embedded->is_telling = true;
     while (embedded->notes.len > 0) {
         struct kw_blob notes = embedded->notes;
-        struct gossip *gossip = NULL;
         embedded->notes = (struct kw_blob){0};
         for (size_t at = 0; at < notes.len;) { /* E2 */
             struct note note;
@@ -125,18 +134,32 @@ void kw_events_tell(struct kw_proxy *proxy)
             } else if (note.kind == NOTE_EVENT) {
                 tell_event(proxy, event, name);
             } else {
-                gossip = gossip != NULL ? gossip : kw_alloc_zero(1, sizeof *gossip);
-                note_add(&gossip->names, note.kind, event, name);
+                gossip_add(proxy, &note, name, client_id);
             }
         }
         kw_blob_deinit(&notes);
-        if (gossip != NULL) {
-            gossip->errand.visit = gossip_visit;
-            gossip->errand.done = gossip_done;
-            kw_crew_send(proxy, &gossip->errand);
-        }
+        client_id = 0; /* what comes of it: of clients that were blocked */
     }
     embedded->is_telling = false;
+}
+
+void kw_events_tick(struct kw_proxy *proxy)
+{
+    struct gossip *gossip = proxy->embedded->gossip;
+
+    if (__builtin_expect(gossip != NULL, 0)) {
+        proxy->embedded->gossip = NULL;
+        kw_crew_send(proxy, &gossip->errand); /* E3 */
+    }
+}
+
+void kw_events_drop(struct kw_embedded *embedded)
+{
+    kw_blob_deinit(&embedded->notes);
+    if (embedded->gossip != NULL) {
+        gossip_done(NULL, &embedded->gossip->errand);
+        embedded->gossip = NULL;
+    }
 }
 
 bool kw_events_read(struct kw_bytes text, unsigned *classes)
@@ -179,14 +202,18 @@ void kw_events_count_trackers(struct kw_proxy *proxy, int delta)
     }
 }
 
-static void on_changed(void *user, struct kw_bytes name)
+static void on_changed(void *user, enum kw_store_class class, struct kw_bytes name)
 {
-    struct kw_embedded *embedded = ((struct kw_proxy *)user)->embedded;
+    const struct kw_proxy *proxy = user;
+    struct kw_embedded *embedded = proxy->embedded;
+    struct note note = {.kind = NOTE_CHANGED};
 
     /* E1: either its reader sees the new value, or we see the reader's worker count. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&embedded->commons->trackers_count, memory_order_relaxed) > 0) {
-        note_add(&embedded->notes, NOTE_CHANGED, KW_BYTES(""), name);
+        note.reads_count = proxy->tracking == NULL ? 0 : proxy->tracking->reads_count;
+        note.writer_id = class == KW_STORE_EXPIRED || class == KW_STORE_EVICTED ? 0 : 1;
+        note_add(&embedded->notes, &note, KW_BYTES(""), name);
     }
 }
 
@@ -195,7 +222,8 @@ static void on_flushed(void *user)
     struct kw_embedded *embedded = ((struct kw_proxy *)user)->embedded;
 
     if (atomic_load(&embedded->commons->trackers_count) > 0) {
-        note_add(&embedded->notes, NOTE_FLUSHED, KW_BYTES(""), KW_BYTES(""));
+        note_add(&embedded->notes, &(struct note){.kind = NOTE_FLUSHED}, KW_BYTES(""),
+                 KW_BYTES(""));
     }
 }
 
@@ -204,7 +232,8 @@ static void on_event(void *user, enum kw_store_class class, const char *event, s
     struct kw_embedded *embedded = ((struct kw_proxy *)user)->embedded;
 
     if ((embedded->event_classes & 1u << class) != 0) {
-        note_add(&embedded->notes, NOTE_EVENT, kw_bytes_of_text(event), name);
+        note_add(&embedded->notes, &(struct note){.kind = NOTE_EVENT}, kw_bytes_of_text(event),
+                 name);
     }
 }
 
@@ -213,16 +242,18 @@ static void on_ready(void *user, struct kw_bytes name)
     struct kw_embedded *embedded = ((struct kw_proxy *)user)->embedded;
 
     if (kw_stalls_has_any(embedded->commons->stalls)) {
-        note_add(&embedded->notes, NOTE_READY, KW_BYTES(""), name);
+        note_add(&embedded->notes, &(struct note){.kind = NOTE_READY}, KW_BYTES(""), name);
     }
 }
 
-static void note_add(struct kw_blob *notes, enum note_kind kind, struct kw_bytes event,
+static void note_add(struct kw_blob *notes, const struct note *note, struct kw_bytes event,
                      struct kw_bytes name)
 {
-    struct note note = {.kind = kind, .event_len = (uint32_t)event.len, .name_len = name.len};
+    struct note added = *note;
 
-    kw_blob_add(notes, kw_bytes_of((const char *)&note, sizeof note));
+    added.event_len = (uint32_t)event.len;
+    added.name_len = name.len;
+    kw_blob_add(notes, kw_bytes_of((const char *)&added, sizeof added));
     kw_blob_add(notes, event);
     kw_blob_add(notes, name);
 }
@@ -248,21 +279,71 @@ static void tell_event(struct kw_proxy *proxy, struct kw_bytes event, struct kw_
     }
 }
 
+/* NOTE of a change by the client CLIENT_ID: told here, and when the tick ends to all. */
+static void gossip_add(struct kw_proxy *proxy, struct note *note, struct kw_bytes name,
+                       uint64_t client_id)
+{
+    struct gossip *gossip = proxy->embedded->gossip;
+
+    if (gossip == NULL) {
+        gossip = kw_alloc_zero(1, sizeof *gossip);
+        gossip->errand.visit = gossip_visit;
+        gossip->errand.done = gossip_done;
+        proxy->embedded->gossip = gossip;
+    }
+    note->writer_id = note->writer_id == 0 ? 0 : client_id;
+    gossip->names_count += note->kind == NOTE_CHANGED ? 1 : 0;
+    note_add(&gossip->names, note, KW_BYTES(""), name);
+    if (proxy->tracking != NULL && note->kind == NOTE_FLUSHED) {
+        kw_tracking_flush(proxy->tracking);
+    } else if (proxy->tracking != NULL) {
+        kw_tracking_changed(proxy->tracking, name, note->writer_id, note->reads_count);
+    }
+}
+
 static void gossip_visit(struct kw_proxy *proxy, struct kw_errand *errand)
 {
     const struct gossip *gossip = (const struct gossip *)errand;
+    bool is_home = errand->visited_count == 0; /* where it was told already */
     struct note note;
 
-    for (size_t at = 0; proxy->tracking != NULL && at < gossip->names.len;
-         at += sizeof note + note.name_len) {
+    if (proxy->tracking == NULL) {
+        return;
+    }
+    for (size_t at = 0; !is_home && at < gossip->names.len; at += sizeof note + note.name_len) {
         memcpy(&note, gossip->names.data + at, sizeof note);
         if (note.kind == NOTE_FLUSHED) {
             kw_tracking_flush(proxy->tracking);
         } else {
-            kw_tracking_invalidate(
-                proxy->tracking, kw_bytes_of(gossip->names.data + at + sizeof note, note.name_len));
+            kw_tracking_changed(proxy->tracking,
+                                kw_bytes_of(gossip->names.data + at + sizeof note, note.name_len),
+                                note.writer_id, UINT64_MAX);
         }
     }
+    gossip_broadcast(proxy, gossip);
+}
+
+static void gossip_broadcast(struct kw_proxy *proxy, const struct gossip *gossip)
+{
+    struct kw_broadcast_key *keys = NULL;
+    size_t count = 0;
+    struct note note;
+
+    if (gossip->names_count == 0 || !kw_broadcast_is_heard(proxy->tracking)) {
+        return;
+    }
+    keys = kw_alloc(gossip->names_count * sizeof *keys);
+    for (size_t at = 0; at < gossip->names.len; at += sizeof note + note.name_len) {
+        memcpy(&note, gossip->names.data + at, sizeof note);
+        if (note.kind == NOTE_CHANGED) {
+            keys[count++] = (struct kw_broadcast_key){
+                .name = kw_bytes_of(gossip->names.data + at + sizeof note, note.name_len),
+                .writer_id = note.writer_id};
+        }
+    }
+    KW_ASSERT(count == gossip->names_count);
+    kw_broadcast(proxy->tracking, keys, count);
+    kw_free(keys);
 }
 
 static void gossip_done(struct kw_proxy *home, struct kw_errand *errand)

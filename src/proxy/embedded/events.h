@@ -19,8 +19,11 @@ struct kw_store_watcher kw_events_watcher(struct kw_proxy *proxy);
 /* Go by the configuration's notify-keyspace-events from now on. */
 void kw_events_configure(struct kw_proxy *proxy);
 
-/* Tell of what was noted. Not while a command runs. */
-void kw_events_tell(struct kw_proxy *proxy);
+/* Tell of what was noted, of a command of CLIENT (NULL: of nobody's). Not while a command runs. */
+void kw_events_tell(struct kw_proxy *proxy, const struct kw_client *client);
+
+/* The tick ends: tell what is told once in it. Before replies are written. */
+void kw_events_tick(struct kw_proxy *proxy);
 
 /* Read notify-keyspace-events; false when TEXT has a letter that is none. Write what it means as
  * redis does, at most KW_EVENTS_TEXT_MAX bytes with the NUL.
@@ -28,6 +31,9 @@ void kw_events_tell(struct kw_proxy *proxy);
 enum { KW_EVENTS_TEXT_MAX = 20 };
 bool kw_events_read(struct kw_bytes text, unsigned *classes);
 void kw_events_write(unsigned classes, char *text);
+
+/* Forget what was noted and is not told yet. */
+void kw_events_drop(struct kw_embedded *embedded);
 
 /* One more client with CLIENT TRACKING, or with -1 one less. */
 void kw_events_count_trackers(struct kw_proxy *proxy, int delta);

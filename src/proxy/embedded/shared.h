@@ -9,6 +9,8 @@
 #include "proxy/embedded/commons.h"
 #include "proxy/internal.h"
 
+struct gossip;
+
 struct kw_embedded {
     struct kw_commons *commons; /* borrowed, set once */
     struct kw_store_worker *store;
@@ -20,6 +22,7 @@ struct kw_embedded {
     bool is_telling;        /* kw_events_tell() is at it */
     unsigned event_classes; /* bits of enum kw_store_class that are to be notified, and two more */
     struct kw_blob notes;   /* what has happened to keys and is not told yet: events.c */
+    struct gossip *gossip;  /* what all workers are to be told when the tick ends; or NULL */
     struct kw_argv argv;    /* of a command inside EXEC */
 };
 

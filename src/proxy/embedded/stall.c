@@ -140,7 +140,7 @@ enum kw_verdict kw_stall_start(struct kw_client *client, const struct kw_command
     stall->misses_seen = stalls->misses;
     pthread_mutex_unlock(&stalls->mutex);
     (void)stall_serve(proxy, stall, NULL);
-    kw_events_tell(proxy); /* what BLMOVE has pushed */
+    kw_events_tell(proxy, client); /* what BLMOVE has pushed */
     return KW_SENT;
 }
 

@@ -12,6 +12,7 @@ struct referral {
     uint64_t client_id;
     bool is_found; /* some worker has the client */
     bool is_all;   /* no key: anything may have changed */
+    bool is_array; /* in key: of keys, as it is on the wire */
     size_t key_len;
     char key[];
 };
@@ -37,6 +38,9 @@ struct question {
     void *arg;
 };
 
+static struct referral *referrals_add(struct kw_referrals *referrals, uint64_t client_id,
+                                      struct kw_bytes text);
+static void referrals_send_now(struct kw_referrals *referrals);
 static void referrals_send(struct kw_referrals *referrals);
 static void round_visit(struct kw_proxy *proxy, struct kw_errand *errand);
 static void round_done(struct kw_proxy *home, struct kw_errand *errand);
@@ -66,24 +70,17 @@ void kw_referrals_free(struct kw_referrals **referrals)
 void kw_referrals_add(struct kw_referrals *referrals, uint64_t client_id,
                       const struct kw_bytes *key)
 {
-    size_t len = key == NULL ? 0 : key->len;
-    struct referral *referral = kw_alloc_zero(1, sizeof *referral + len);
+    struct kw_bytes text = key == NULL ? kw_bytes_of("", 0) : *key;
 
-    referral->client_id = client_id;
-    referral->is_all = key == NULL;
-    referral->key_len = len;
-    if (len > 0) {
-        memcpy(referral->key, key->data, len);
-    }
-    if (referrals->oldest == NULL) {
-        referrals->oldest = referral;
-    } else {
-        referrals->newest->next = referral;
-    }
-    referrals->newest = referral;
-    if (referrals->round == NULL) {
-        referrals_send(referrals);
-    }
+    referrals_add(referrals, client_id, text)->is_all = key == NULL;
+    referrals_send_now(referrals);
+}
+
+void kw_referrals_add_array(struct kw_referrals *referrals, uint64_t client_id,
+                            struct kw_bytes keys)
+{
+    referrals_add(referrals, client_id, keys)->is_array = true;
+    referrals_send_now(referrals);
 }
 
 void kw_referral_ask(struct kw_proxy *proxy, uint64_t client_id,
@@ -99,6 +96,31 @@ void kw_referral_ask(struct kw_proxy *proxy, uint64_t client_id,
     question->on_answer = on_answer;
     question->arg = arg;
     kw_crew_send(proxy, &question->errand);
+}
+
+static struct referral *referrals_add(struct kw_referrals *referrals, uint64_t client_id,
+                                      struct kw_bytes text)
+{
+    struct referral *referral = kw_alloc_zero(1, sizeof *referral + text.len);
+
+    referral->client_id = client_id;
+    referral->key_len = text.len;
+    memcpy(referral->key, text.data, text.len);
+    if (referrals->oldest == NULL) {
+        referrals->oldest = referral;
+    } else {
+        referrals->newest->next = referral;
+    }
+    referrals->newest = referral;
+    return referral;
+}
+
+/* Unless a round is under way: what is there goes with the next one. */
+static void referrals_send_now(struct kw_referrals *referrals)
+{
+    if (referrals->round == NULL) {
+        referrals_send(referrals);
+    }
 }
 
 static void referrals_send(struct kw_referrals *referrals)
@@ -128,7 +150,11 @@ static void round_visit(struct kw_proxy *proxy, struct kw_errand *errand)
         if (client != NULL) {
             struct kw_bytes key = kw_bytes_of(one->key, one->key_len);
             one->is_found = true;
-            kw_tracking_tell(client, one->is_all ? NULL : &key);
+            if (one->is_array) {
+                kw_tracking_tell_array(client, key);
+            } else {
+                kw_tracking_tell(client, one->is_all ? NULL : &key);
+            }
         }
     }
 }

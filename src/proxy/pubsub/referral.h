@@ -22,6 +22,10 @@ void kw_referrals_free(struct kw_referrals **referrals);
 void kw_referrals_add(struct kw_referrals *referrals, uint64_t client_id,
                       const struct kw_bytes *key);
 
+/* The same of several keys: KEYS is an array of them, as it is on the wire. */
+void kw_referrals_add_array(struct kw_referrals *referrals, uint64_t client_id,
+                            struct kw_bytes keys);
+
 /* Find out whether a client CLIENT_ID is connected to any worker: ON_ANSWER(ARG, is_there) runs,
  * now or later; with is_dropped the process ends.
  */

@@ -6,8 +6,8 @@
  * Nothing changes before all is checked. While the answer is under way it is the client's only
  * request: what is behind it waits, as nobody knows yet whether it is to be remembered.
  *
- * Deviations from a server: NOLOOP is taken note of, but own writes are told as well; keys that a
- * script reads without naming them are not remembered.
+ * Deviations from a server: before a cluster NOLOOP is taken note of, but own writes are told as
+ * well; keys that a script reads without naming them are not remembered.
  */
 #include "proxy/pubsub/tracker.h"
 

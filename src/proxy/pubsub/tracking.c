@@ -31,11 +31,22 @@ struct kw_tracked_read {
     struct kw_list of_tracker;
     struct kw_tracked_key *key;
     struct kw_tracker *tracker;
+    uint64_t first; /* its number among all reads ... */
+    uint64_t last;  /* ... and that of the same one again: what changed between is to be told */
 };
 
+/* Who has changed a key, and when: which reads are to be told of it. */
+struct change {
+    uint64_t writer_id;
+    uint64_t reads_count;
+};
+
+static struct kw_buf *tell_begin(struct kw_client *client, size_t *before);
+static void tell_end(struct kw_client *client, struct kw_buf *buf, size_t before);
 static struct kw_tracked_key *key_find(const struct kw_tracking *tracking, struct kw_bytes name);
 static void tracking_make_room(struct kw_tracking *tracking);
-static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *key);
+static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *key,
+                           const struct change *change);
 static void read_end(struct kw_tracking *tracking, struct kw_tracked_read *read);
 static void tracker_tell(struct kw_tracking *tracking, struct kw_tracker *tracker,
                          const struct kw_bytes *key);
@@ -105,14 +116,19 @@ void kw_tracking_remember(struct kw_tracking *tracking, struct kw_tracker *track
         kw_list_init(&key->reads);
         kw_map_add(&tracking->keys, &key->by_name, kw_hash(name, 0));
     }
+    tracking->reads_count++;
     for (struct kw_list *at = key->reads.next; at != &key->reads; at = at->next) {
-        if (KW_LIST_ENTRY(at, struct kw_tracked_read, of_key)->tracker == tracker) {
+        struct kw_tracked_read *read = KW_LIST_ENTRY(at, struct kw_tracked_read, of_key);
+        if (read->tracker == tracker) {
+            read->last = tracking->reads_count;
             return;
         }
     }
     struct kw_tracked_read *read = kw_alloc_zero(1, sizeof *read);
     read->key = key;
     read->tracker = tracker;
+    read->first = tracking->reads_count;
+    read->last = tracking->reads_count;
     kw_list_append(&key->reads, &read->of_key);
     kw_list_append(&tracker->reads, &read->of_tracker);
 }
@@ -126,10 +142,11 @@ void kw_tracking_forget(struct kw_tracking *tracking, struct kw_tracker *tracker
 
 void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes name)
 {
+    const struct change change = {.writer_id = 0, .reads_count = UINT64_MAX};
     struct kw_tracked_key *key = key_find(tracking, name);
 
     if (key != NULL) {
-        key_invalidate(tracking, key);
+        key_invalidate(tracking, key, &change);
     }
     for (struct kw_list *at = tracking->trackers.next; at != &tracking->trackers;) {
         struct kw_tracker *tracker = KW_LIST_ENTRY(at, struct kw_tracker, all);
@@ -137,6 +154,17 @@ void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes name)
         if (tracker->is_bcast && tracker_has_prefix_of(tracker, name)) {
             tracker_tell(tracking, tracker, &name);
         }
+    }
+}
+
+void kw_tracking_changed(struct kw_tracking *tracking, struct kw_bytes name, uint64_t writer_id,
+                         uint64_t reads_count)
+{
+    const struct change change = {.writer_id = writer_id, .reads_count = reads_count};
+    struct kw_tracked_key *key = key_find(tracking, name);
+
+    if (key != NULL) {
+        key_invalidate(tracking, key, &change);
     }
 }
 
@@ -159,22 +187,60 @@ void kw_tracking_doubt(struct kw_tracking *tracking, struct kw_tracker *tracker)
 
 void kw_tracking_tell(struct kw_client *client, const struct kw_bytes *key)
 {
-    static const struct kw_bytes push_head = {">2\r\n$10\r\ninvalidate\r\n", 21};
-    static const struct kw_bytes message_head = {
-        "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n", 44};
+    size_t before = 0;
+    struct kw_buf *buf = tell_begin(client, &before);
 
-    if (client->proto == 2 && (client->modes & KW_MODE_SUBSCRIBED) == 0) {
+    if (buf == NULL) {
         return;
     }
-    struct kw_buf *buf = kw_reply_begin_push_behind(client);
-    size_t before = buf->len;
-    kw_buf_append_bytes(buf, client->proto == 3 ? push_head : message_head);
     if (key == NULL) {
         kw_reply_null(buf, client->proto);
     } else {
         kw_reply_array(buf, 1);
         kw_reply_bulk(buf, *key);
     }
+    tell_end(client, buf, before);
+}
+
+void kw_tracking_tell_array(struct kw_client *client, struct kw_bytes keys)
+{
+    size_t before = 0;
+    struct kw_buf *buf = tell_begin(client, &before);
+
+    if (buf != NULL) {
+        kw_buf_append_bytes(buf, keys);
+        tell_end(client, buf, before);
+    }
+}
+
+void kw_tracking_tell_tracker(struct kw_tracking *tracking, struct kw_tracker *tracker,
+                              struct kw_bytes keys)
+{
+    if (tracker->redirect_id != 0) {
+        kw_referrals_add_array(tracking->referrals, tracker->redirect_id, keys);
+    } else {
+        kw_tracking_tell_array(tracker->client, keys);
+    }
+}
+
+/* Where the keys are to be written; NULL: CLIENT can't be told. *before: bytes that were there. */
+static struct kw_buf *tell_begin(struct kw_client *client, size_t *before)
+{
+    static const struct kw_bytes push_head = {">2\r\n$10\r\ninvalidate\r\n", 21};
+    static const struct kw_bytes message_head = {
+        "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n", 44};
+
+    if (client->proto == 2 && (client->modes & KW_MODE_SUBSCRIBED) == 0) {
+        return NULL;
+    }
+    struct kw_buf *buf = kw_reply_begin_push_behind(client);
+    *before = buf->len;
+    kw_buf_append_bytes(buf, client->proto == 3 ? push_head : message_head);
+    return buf;
+}
+
+static void tell_end(struct kw_client *client, struct kw_buf *buf, size_t before)
+{
     kw_reply_end_push(client, buf, buf->len - before);
     KW_STAT_ADD(client->proxy->stats, tracking_invalidations, 1);
     if (client->stream.out.len + client->parked_bytes > KW_OUTPUT_PAUSE_BYTES) {
@@ -214,7 +280,8 @@ static void tracking_make_room(struct kw_tracking *tracking)
     }
 }
 
-static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *key)
+static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *key,
+                           const struct change *change)
 {
     struct kw_bytes name = kw_bytes_of(key->name, key->name_len);
     bool is_over = false;
@@ -223,9 +290,19 @@ static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *
         struct kw_tracked_read *read = KW_LIST_ENTRY(at, struct kw_tracked_read, of_key);
         at = at->next;
         is_over = at == &key->reads; /* the key goes with its last read */
-        bool is_kept = tracker_must_remember(read->tracker);
-        tracker_tell(tracking, read->tracker, &name);
-        if (!is_kept) {
+        const struct kw_tracker *tracker = read->tracker;
+        if (read->first > change->reads_count) {
+            continue; /* of the new value */
+        }
+        bool is_kept = tracker_must_remember(tracker);
+        bool is_read_again = read->last > change->reads_count;
+        if (!tracker->is_noloop || change->writer_id == 0 ||
+            tracker->client->id != change->writer_id) {
+            tracker_tell(tracking, read->tracker, &name);
+        }
+        if (is_read_again) {
+            read->first = read->last;
+        } else if (!is_kept) {
             read_end(tracking, read);
         }
     }

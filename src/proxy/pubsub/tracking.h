@@ -37,7 +37,7 @@ struct kw_tracker {
     bool is_bcast;
     bool is_optin;
     bool is_optout;
-    bool is_noloop;  /* taken note of: its own writes are told all the same */
+    bool is_noloop;  /* no word of its own writes; before a cluster it is told all the same */
     bool is_caching; /* CLIENT CACHING was said for the next command */
     bool is_redirect_broken;
 };
@@ -52,6 +52,7 @@ struct kw_tracking {
     struct kw_timer *timer;         /* runs while there are taps */
     struct kw_referrals *referrals; /* for clients named by REDIRECT */
     uint64_t used_ms;               /* when there was a tracker, last */
+    uint64_t reads_count;           /* so far: what was read before a change, and what behind it */
     bool is_unsettled;              /* masters may have come or gone */
     bool is_stopped;
 };
@@ -75,6 +76,13 @@ void kw_tracking_forget(struct kw_tracking *tracking, struct kw_tracker *tracker
 /* KEY has changed. */
 void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes key);
 
+/* KEY, of the embedded store, was changed by the client WRITER_ID (0: by nobody) when this worker's
+ * reads_count was READS_COUNT (UINT64_MAX: unknown): those who have read it before are told, but
+ * for BCAST: see broadcast.h.
+ */
+void kw_tracking_changed(struct kw_tracking *tracking, struct kw_bytes key, uint64_t writer_id,
+                         uint64_t reads_count);
+
 /* What TRACKER's client has read may have changed: it is told that everything has. */
 void kw_tracking_doubt(struct kw_tracking *tracking, struct kw_tracker *tracker);
 
@@ -85,5 +93,12 @@ void kw_tracking_flush(struct kw_tracking *tracking);
  * subscriptions, as a message. Others are not told.
  */
 void kw_tracking_tell(struct kw_client *client, const struct kw_bytes *key);
+
+/* The same of several keys: KEYS is an array of them, as it is on the wire. */
+void kw_tracking_tell_array(struct kw_client *client, struct kw_bytes keys);
+
+/* The same to TRACKER's client, or to whom its REDIRECT names. */
+void kw_tracking_tell_tracker(struct kw_tracking *tracking, struct kw_tracker *tracker,
+                              struct kw_bytes keys);
 
 #endif
