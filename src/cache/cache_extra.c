@@ -49,6 +49,20 @@ void kw_cache_usage(const struct kw_cache_worker *worker, const struct kw_cache_
     kw__evict_usage(worker, found->entry, usage);
 }
 
+void kw_cache_set_usage(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                        const struct kw_cache_usage *usage)
+{
+    struct kw_shard *shard = kw__shard_of(worker->cache, key->hash);
+
+    pthread_mutex_lock(&shard->lock);
+    const struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
+    struct kw_entry *entry = kw__shard_find(worker, shard, index, key);
+    if (entry != NULL) {
+        kw__evict_set_usage(worker, shard, entry, usage);
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
 bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
                      struct kw_cache_found *found)
 {

@@ -40,6 +40,12 @@ bool kw_cache_peek(struct kw_cache_worker *worker, const struct kw_cache_key *ke
 void kw_cache_usage(const struct kw_cache_worker *worker, const struct kw_cache_found *found,
                     struct kw_cache_usage *usage);
 
+/* The entry under KEY, if there is one, counts as used as USAGE says, as far as the policy keeps
+ * count: has_idle and has_uses choose what is set.
+ */
+void kw_cache_set_usage(struct kw_cache_worker *worker, const struct kw_cache_key *key,
+                        const struct kw_cache_usage *usage);
+
 /* Any entry, all with the same chance; false when there is none. NAME and FOUND are borrowed until
  * the next tick. Some looks into buckets; when nearly all of them are empty, up to all.
  */

@@ -55,6 +55,7 @@ enum {
     REQUEUE_MAX = 256,      /* in one eviction; then whoever is next leaves */
     WEIGHT_SHIFT = 26,      /* weight of one use of one byte */
     STAMP_BITS = 10,
+    SINK_MAX = 32, /* entries looked at from each end for the place of a given use */
     RANDOM_TRIES = 8
 };
 
@@ -69,6 +70,12 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
                       struct kw_entry *entry, unsigned place);
 static void queue_remove(struct kw_cache_worker *worker, struct kw_shard *shard,
                          struct kw_entry *entry);
+static void queue_add_idle(struct kw_cache_worker *worker, struct kw_shard *shard,
+                           struct kw_entry *entry);
+static uint32_t queue_find_idle(struct kw_cache_worker *worker, const struct kw_queue *queue,
+                                uint32_t ticks);
+static const struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref);
+static uint32_t ticks_since_use(const struct kw_cache_worker *worker, const struct kw_entry *entry);
 static void queue_rank(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned place);
 static uint64_t entry_weight(const struct kw_shard *shard, const struct kw_entry *entry);
 static unsigned place_of_weight(uint64_t weight);
@@ -179,9 +186,31 @@ void kw__evict_usage(const struct kw_cache_worker *worker, const struct kw_entry
         usage->uses_count = uses_of(entry);
         return;
     }
-    uint32_t ticks = (tick_now(worker) - tick_of(entry)) & TICK_MASK;
     usage->has_idle = true;
-    usage->idle_ms = ticks >= TICK_BEHIND ? 0 : (uint64_t)ticks * LRU_TICK_MS;
+    usage->idle_ms = (uint64_t)ticks_since_use(worker, entry) * LRU_TICK_MS;
+}
+
+void kw__evict_set_usage(struct kw_cache_worker *worker, struct kw_shard *shard,
+                         struct kw_entry *entry, const struct kw_cache_usage *usage)
+{
+    bool is_queued = entry->place != KW_PLACE_NONE;
+
+    if (shard->policy == KW_CACHE_LFU && usage->has_uses) {
+        unsigned uses = usage->uses_count < MARK_COUNT ? usage->uses_count : MARK_COUNT;
+        kw__evict_leave(worker, shard, entry);
+        atomic_store_explicit(&entry->mark, (uint8_t)uses, memory_order_relaxed);
+        if (is_queued) {
+            queue_add(worker, shard, entry, place_of_weight(entry_weight(shard, entry)));
+        }
+    } else if (policy_is_by_time(shard->policy) && usage->has_idle) {
+        uint64_t ticks = usage->idle_ms / LRU_TICK_MS;
+        ticks = ticks < TICK_BEHIND ? ticks : TICK_BEHIND - 1;
+        tick_set(entry, (tick_now(worker) - (uint32_t)ticks) & TICK_MASK);
+        if (is_queued && shard->policy == KW_CACHE_LRU) {
+            kw__evict_leave(worker, shard, entry);
+            queue_add_idle(worker, shard, entry);
+        }
+    }
 }
 
 void kw__evict_leave(struct kw_cache_worker *worker, struct kw_shard *shard, struct kw_entry *entry)
@@ -315,6 +344,68 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
         queue->oldest = ref;
         queue_rank(worker, shard, place);
     }
+}
+
+/* ENTRY, which is in no list, joins that of lru where its last use says. */
+static void queue_add_idle(struct kw_cache_worker *worker, struct kw_shard *shard,
+                           struct kw_entry *entry)
+{
+    struct kw_queue *queue = &shard->queues.lists[KW_PLACE_NEW];
+    uint32_t ref = kw_arena_ref(worker->arena, entry);
+    uint32_t above = queue_find_idle(worker, queue, ticks_since_use(worker, entry));
+
+    queue_add(worker, shard, entry, KW_PLACE_NEW);
+    if (above == 0) {
+        return;
+    }
+    struct kw_entry *newer = kw_arena_at(worker->arena, above);
+    queue->newest = entry->next; /* out again, and in behind NEWER: there are two at least */
+    ((struct kw_entry *)kw_arena_at(worker->arena, entry->next))->prev = 0;
+    entry->prev = above;
+    entry->next = newer->next;
+    newer->next = ref;
+    if (entry->next == 0) {
+        queue->oldest = ref;
+    } else {
+        ((struct kw_entry *)kw_arena_at(worker->arena, entry->next))->prev = ref;
+    }
+}
+
+/* Behind whom one belongs whose last use was TICKS ago; 0: it is the newest. Looked for near both
+ * ends only, as nobody knows how many there are; between them it is put near the old one.
+ */
+static uint32_t queue_find_idle(struct kw_cache_worker *worker, const struct kw_queue *queue,
+                                uint32_t ticks)
+{
+    uint32_t newer = 0;
+
+    for (unsigned i = 0; i < SINK_MAX; i++) {
+        uint32_t ref = newer == 0 ? queue->newest : entry_at(worker, newer)->next;
+        if (ref == 0 || ticks_since_use(worker, entry_at(worker, ref)) >= ticks) {
+            return newer;
+        }
+        newer = ref;
+    }
+    newer = queue->oldest;
+    for (unsigned i = 0; i < SINK_MAX && newer != 0; i++) {
+        if (ticks_since_use(worker, entry_at(worker, newer)) < ticks) {
+            break;
+        }
+        newer = entry_at(worker, newer)->prev;
+    }
+    return newer;
+}
+
+static const struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref)
+{
+    return kw_arena_at(worker->arena, ref);
+}
+
+static uint32_t ticks_since_use(const struct kw_cache_worker *worker, const struct kw_entry *entry)
+{
+    uint32_t ticks = (tick_now(worker) - tick_of(entry)) & TICK_MASK;
+
+    return ticks >= TICK_BEHIND ? 0 : ticks;
 }
 
 static void queue_remove(struct kw_cache_worker *worker, struct kw_shard *shard,

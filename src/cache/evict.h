@@ -59,6 +59,10 @@ void kw__evict_requeue(struct kw_cache_worker *worker, struct kw_shard *shard,
 void kw__evict_usage(const struct kw_cache_worker *worker, const struct kw_entry *entry,
                      struct kw_cache_usage *usage);
 
+/* ENTRY, which is in the index, counts as used as USAGE says, as far as the policy keeps count. */
+void kw__evict_set_usage(struct kw_cache_worker *worker, struct kw_shard *shard,
+                         struct kw_entry *entry, const struct kw_cache_usage *usage);
+
 /* All entries are gone at once: empty lists. */
 void kw__evict_forget(struct kw_shard *shard);
 

@@ -4,6 +4,7 @@ import random
 import shutil
 import struct
 import tempfile
+import time
 
 import __main__
 from payloads import OLD, payload, text, ziplist
@@ -98,6 +99,35 @@ def damaged_payloads_are_refused(start):
     assert client.ask("PING") == b"PONG"
 
 
+def uses_that_are_restored_are_told(start):
+    """OBJECT IDLETIME and FREQ say what RESTORE said, by policies that know; redis says the same."""
+    folder = tempfile.mkdtemp(prefix="keyway-scene-")
+    redis = __main__.start_redis(folder)
+    try:
+        for server in (start("--threads", "2"), redis):
+            client = Connection(server.port)
+            client.ask("HSET", "h", "f", "v")
+            data = client.ask("DUMP", "h")
+            for policy in ("noeviction", "allkeys-lru", "volatile-ttl", "allkeys-random"):
+                assert client.ask("CONFIG", "SET", "maxmemory-policy", policy) == b"OK"
+                began = time.monotonic()
+                assert client.ask("RESTORE", "k", "0", data, "IDLETIME", "1000", "REPLACE") == b"OK"
+                idle = client.ask("OBJECT", "IDLETIME", "k")
+                assert 1000 <= idle <= 1001 + time.monotonic() - began, (policy, idle)
+                assert client.ask("RESTORE", "k", "0", data, "FREQ", "9", "REPLACE") == b"OK"
+                assert client.ask("OBJECT", "IDLETIME", "k") <= 1 + time.monotonic() - began
+            for policy in ("allkeys-lfu", "volatile-lfu"):
+                assert client.ask("CONFIG", "SET", "maxmemory-policy", policy) == b"OK"
+                for uses in (0, 1, 77, 127):
+                    assert client.ask("RESTORE", "k", "500000", data, "FREQ", str(uses),
+                                      "REPLACE") == b"OK"
+                    said = client.ask("OBJECT", "FREQ", "k")
+                    assert uses - 1 <= said <= uses, (policy, uses, said)   # redis's minute may end
+    finally:
+        redis.end()
+        shutil.rmtree(folder)
+
+
 def content(client, name):
     kind = client.ask("TYPE", name)
     words = {b"string": ["GET", name], b"list": ["LRANGE", name, "0", "-1"], b"set": ["SMEMBERS", name],
@@ -141,4 +171,5 @@ def keys_go_to_redis_and_come_back(start):
         shutil.rmtree(folder)
 
 
-SCENES = [payloads_of_all_times_are_restored, damaged_payloads_are_refused, keys_go_to_redis_and_come_back]
+SCENES = [payloads_of_all_times_are_restored, damaged_payloads_are_refused, uses_that_are_restored_are_told,
+          keys_go_to_redis_and_come_back]

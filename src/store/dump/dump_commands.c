@@ -5,7 +5,11 @@
 #include <limits.h>
 #include <stdio.h>
 
-enum { FREQ_MAX = 255, BULK_HEADER_BYTES = 32 };
+enum {
+    FREQ_MAX = 255,
+    BULK_HEADER_BYTES = 32,
+    IDLE_MAX_S = 100000000 /* three years: more than is kept */
+};
 
 struct restore_options {
     int64_t idle_s;
@@ -20,6 +24,7 @@ static bool option_value(struct kw_exec *exec, size_t at, int64_t max, enum kw_e
                          int64_t *value);
 static bool restore_value(struct kw_exec *exec, uint64_t deadline_ms);
 static bool restore_lacks(struct kw_exec *exec, unsigned type);
+static void restore_usage(struct kw_exec *exec, const struct restore_options *options);
 static void restore_nothing(struct kw_exec *exec, enum kw_kind kind, void *object);
 static void restore_ready(struct kw_exec *exec, enum kw_kind kind);
 
@@ -47,7 +52,7 @@ void kw__do_dump(struct kw_exec *exec)
 
 /* RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ uses]
  *
- * IDLETIME and FREQ are checked and not kept: what is restored counts as used now.
+ * IDLETIME counts with policies that know when a key was used, FREQ with those that know how often.
  */
 void kw__do_restore(struct kw_exec *exec)
 {
@@ -74,6 +79,7 @@ void kw__do_restore(struct kw_exec *exec)
         deadline_ms += exec->now_ms;
     }
     if (restore_value(exec, deadline_ms)) {
+        restore_usage(exec, &options);
         kw_reply_status(exec->out, KW_BYTES("OK"));
     }
 }
@@ -184,6 +190,22 @@ static bool restore_lacks(struct kw_exec *exec, unsigned type)
         exec->has_failed = true;
     }
     return is_stream || is_module;
+}
+
+static void restore_usage(struct kw_exec *exec, const struct restore_options *options)
+{
+    struct kw_cache_usage usage = {.has_idle = options->idle_s >= 0,
+                                   .has_uses = options->freq >= 0,
+                                   .idle_ms = UINT64_MAX,
+                                   .uses_count = (unsigned)options->freq};
+
+    if (options->idle_s <= IDLE_MAX_S) {
+        usage.idle_ms = (uint64_t)options->idle_s * 1000;
+    }
+    if (usage.has_idle || usage.has_uses) {
+        struct kw_cache_key key = kw__key_of(exec->worker, exec->argv[1]);
+        kw_cache_set_usage(exec->worker->cache, &key, &usage);
+    }
 }
 
 /* What is over is not kept, and OBJECT neither; what it was to replace goes. */

@@ -50,6 +50,46 @@ KW_TEST(lru_evicts_exactly_the_least_recently_used)
     scene_close(&scene);
 }
 
+KW_TEST(lru_evicts_first_what_is_said_to_be_unused_for_long)
+{
+    struct cache_scene scene;
+    struct kw_cache_usage usage = {.has_idle = true};
+    scene_open(&scene, 4 * A_MIB, KW_CACHE_LRU);
+    put_many(&scene, 0, 2400, 0);
+    for (unsigned i = 2380; i < 2400; i++) { /* in no order, and one of them young again */
+        struct kw_cache_key key = scene_numbered(&scene, i);
+        usage.idle_ms = 600 * 1000 * (1 + i * 7 % 20);
+        kw_cache_set_usage(scene.worker, &key, &usage);
+    }
+    struct kw_cache_key young = scene_numbered(&scene, 2390);
+    usage.idle_ms = 0;
+    kw_cache_set_usage(scene.worker, &young, &usage);
+
+    put_many(&scene, 10000, 1400, 0);
+
+    assert_int_equal(count_present(&scene, 2380, 20), 1);
+    assert_int_equal(count_present(&scene, 2390, 1), 1);
+    assert_int_equal(count_present(&scene, 2280, 100), 100);
+    scene_close(&scene);
+}
+
+KW_TEST(lfu_evicts_first_what_is_said_to_be_used_seldom)
+{
+    struct cache_scene scene;
+    struct kw_cache_usage usage = {.has_uses = true, .uses_count = 100};
+    scene_open(&scene, 4 * A_MIB, KW_CACHE_LFU);
+    put_many(&scene, 0, 500, 0);
+    for (unsigned i = 0; i < 500; i++) {
+        struct kw_cache_key key = scene_numbered(&scene, i);
+        kw_cache_set_usage(scene.worker, &key, &usage);
+    }
+
+    put_many(&scene, 10000, 30000, 0);
+
+    assert_true(count_present(&scene, 0, 500) > 490);
+    scene_close(&scene);
+}
+
 KW_TEST(lfu_keeps_what_is_used_often_through_a_flood)
 {
     struct cache_scene scene;

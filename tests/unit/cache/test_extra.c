@@ -299,3 +299,40 @@ KW_TEST(upkeep_is_wanted_when_something_is_under_way_and_at_deadlines_and_else_n
     assert_true(kw_cache_upkeep_ms(scene.worker) == UINT64_MAX);
     scene_close(&scene);
 }
+
+KW_TEST(usage_can_be_set_as_far_as_the_policy_keeps_count)
+{
+    struct cache_scene scene;
+    const uint64_t day_ms = 24 * 3600 * 1000;
+    struct kw_cache_usage usage = {.has_idle = true, .has_uses = true, .uses_count = 5};
+    for (int i = 0; i < 2; i++) {
+        scene_open(&scene, 4 * A_MIB, i == 0 ? KW_CACHE_KEEP : KW_CACHE_LRU);
+        struct kw_cache_key key = scene_key(&scene, "a", "");
+        kw_cache_set_usage(scene.worker, &key, &usage); /* of nothing */
+        extra_put(&scene, &key, "text", false);
+
+        usage.idle_ms = 1000 * 1000;
+        kw_cache_set_usage(scene.worker, &key, &usage);
+        assert_int_equal(usage_of(&scene, &key).idle_ms, 1000 * 1000);
+        assert_false(usage_of(&scene, &key).has_uses);
+        scene_pass(&scene, 500);
+        assert_int_equal(usage_of(&scene, &key).idle_ms, 1000 * 1000 + 500);
+        usage.idle_ms = UINT64_MAX;
+        kw_cache_set_usage(scene.worker, &key, &usage);
+        assert_true(usage_of(&scene, &key).idle_ms > 19 * day_ms);
+        scene_expect(&scene, "a", "text");
+        assert_int_equal(usage_of(&scene, &key).idle_ms, 0);
+        scene_close(&scene);
+    }
+
+    scene_open(&scene, 4 * A_MIB, KW_CACHE_LFU);
+    struct kw_cache_key key = scene_key(&scene, "a", "");
+    extra_put(&scene, &key, "text", false);
+    kw_cache_set_usage(scene.worker, &key, &usage);
+    assert_int_equal(usage_of(&scene, &key).uses_count, 5);
+    assert_false(usage_of(&scene, &key).has_idle);
+    usage.uses_count = 255;
+    kw_cache_set_usage(scene.worker, &key, &usage);
+    assert_int_equal(usage_of(&scene, &key).uses_count, 127);
+    scene_close(&scene);
+}
