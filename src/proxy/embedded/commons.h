@@ -17,6 +17,7 @@ struct kw_commons {
     struct kw_store *store;          /* set once */
     struct kw_stalls *stalls;        /* set once; clients that block: stall.c */
     _Atomic uint32_t trackers_count; /* clients of all workers with CLIENT TRACKING */
+    _Atomic uint64_t changes_count;  /* noted for them: a clock, see events.c E4 */
 };
 
 struct kw_commons *kw_commons_new(struct kw_store *taken_store);

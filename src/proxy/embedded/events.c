@@ -14,6 +14,8 @@
  * E2  Notes are told in the order in which they were made.
  * E3  Other workers are told before the replies of this tick are written: a client that has its
  *     answer is ahead of nobody's invalidation for long.
+ * E4  The clock moves when the new value is there: who has read a key at a clock that a change has
+ *     moved already has read what it left, and is not told of it, on any worker.
  */
 #include "proxy/embedded/events.h"
 
@@ -32,9 +34,9 @@ enum { EVENT_KEYSPACE = 1 << 30, EVENT_KEYEVENT = 1 << 29 };
 struct note {
     enum note_kind kind;
     uint32_t event_len;
-    size_t name_len;      /* the event, then the name follow */
-    uint64_t reads_count; /* CHANGED: of this worker's tracking, when it happened */
-    uint64_t writer_id;   /* CHANGED: who did it; 0: nobody, it was over or evicted */
+    size_t name_len;    /* the event, then the name follow */
+    uint64_t number;    /* CHANGED: the clock that it moved */
+    uint64_t writer_id; /* CHANGED: who did it; 0: nobody, it was over or evicted */
 };
 
 /* Names that have changed, for the trackers of all workers. */
@@ -195,6 +197,11 @@ void kw_events_write(unsigned classes, char *text)
     *text = '\0';
 }
 
+uint64_t kw_events_clock(const struct kw_proxy *proxy)
+{
+    return proxy->embedded == NULL ? 0 : atomic_load(&proxy->embedded->commons->changes_count);
+}
+
 void kw_events_count_trackers(struct kw_proxy *proxy, int delta)
 {
     if (proxy->embedded != NULL) {
@@ -211,7 +218,7 @@ static void on_changed(void *user, enum kw_store_class class, struct kw_bytes na
     /* E1: either its reader sees the new value, or we see the reader's worker count. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&embedded->commons->trackers_count, memory_order_relaxed) > 0) {
-        note.reads_count = proxy->tracking == NULL ? 0 : proxy->tracking->reads_count;
+        note.number = atomic_fetch_add(&embedded->commons->changes_count, 1) + 1;
         note.writer_id = class == KW_STORE_EXPIRED || class == KW_STORE_EVICTED ? 0 : 1;
         note_add(&embedded->notes, &note, KW_BYTES(""), name);
     }
@@ -297,7 +304,7 @@ static void gossip_add(struct kw_proxy *proxy, struct note *note, struct kw_byte
     if (proxy->tracking != NULL && note->kind == NOTE_FLUSHED) {
         kw_tracking_flush(proxy->tracking);
     } else if (proxy->tracking != NULL) {
-        kw_tracking_changed(proxy->tracking, name, note->writer_id, note->reads_count);
+        kw_tracking_changed(proxy->tracking, name, note->writer_id, note->number);
     }
 }
 
@@ -317,7 +324,7 @@ static void gossip_visit(struct kw_proxy *proxy, struct kw_errand *errand)
         } else {
             kw_tracking_changed(proxy->tracking,
                                 kw_bytes_of(gossip->names.data + at + sizeof note, note.name_len),
-                                note.writer_id, UINT64_MAX);
+                                note.writer_id, note.number);
         }
     }
     gossip_broadcast(proxy, gossip);

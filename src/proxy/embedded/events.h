@@ -35,6 +35,9 @@ void kw_events_write(unsigned classes, char *text);
 /* Forget what was noted and is not told yet. */
 void kw_events_drop(struct kw_embedded *embedded);
 
+/* How many changes of keys were noted by all workers: one that comes later has a higher number. */
+uint64_t kw_events_clock(const struct kw_proxy *proxy);
+
 /* One more client with CLIENT TRACKING, or with -1 one less. */
 void kw_events_count_trackers(struct kw_proxy *proxy, int delta);
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "net/timer.h"
 #include "proxy/client.h"
+#include "proxy/embedded/events.h"
 #include "proxy/pubsub/referral.h"
 #include "proxy/pubsub/tap.h"
 #include "proxy/pubsub/tracker.h"
@@ -31,14 +32,14 @@ struct kw_tracked_read {
     struct kw_list of_tracker;
     struct kw_tracked_key *key;
     struct kw_tracker *tracker;
-    uint64_t first; /* its number among all reads ... */
-    uint64_t last;  /* ... and that of the same one again: what changed between is to be told */
+    uint64_t first; /* how many changes there were then: kw_events_clock() ... */
+    uint64_t last;  /* ... and when it was read again: what changed between is to be told */
 };
 
 /* Who has changed a key, and when: which reads are to be told of it. */
 struct change {
     uint64_t writer_id;
-    uint64_t reads_count;
+    uint64_t number; /* among the changes of the embedded store; UINT64_MAX: nobody knows */
 };
 
 static struct kw_buf *tell_begin(struct kw_client *client, size_t *before);
@@ -107,6 +108,7 @@ void kw_tracking_remember(struct kw_tracking *tracking, struct kw_tracker *track
                           struct kw_bytes name)
 {
     struct kw_tracked_key *key = key_find(tracking, name);
+    uint64_t now = kw_events_clock(tracking->proxy);
 
     if (key == NULL) {
         tracking_make_room(tracking);
@@ -116,19 +118,18 @@ void kw_tracking_remember(struct kw_tracking *tracking, struct kw_tracker *track
         kw_list_init(&key->reads);
         kw_map_add(&tracking->keys, &key->by_name, kw_hash(name, 0));
     }
-    tracking->reads_count++;
     for (struct kw_list *at = key->reads.next; at != &key->reads; at = at->next) {
         struct kw_tracked_read *read = KW_LIST_ENTRY(at, struct kw_tracked_read, of_key);
         if (read->tracker == tracker) {
-            read->last = tracking->reads_count;
+            read->last = now;
             return;
         }
     }
     struct kw_tracked_read *read = kw_alloc_zero(1, sizeof *read);
     read->key = key;
     read->tracker = tracker;
-    read->first = tracking->reads_count;
-    read->last = tracking->reads_count;
+    read->first = now;
+    read->last = now;
     kw_list_append(&key->reads, &read->of_key);
     kw_list_append(&tracker->reads, &read->of_tracker);
 }
@@ -142,7 +143,7 @@ void kw_tracking_forget(struct kw_tracking *tracking, struct kw_tracker *tracker
 
 void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes name)
 {
-    const struct change change = {.writer_id = 0, .reads_count = UINT64_MAX};
+    const struct change change = {.writer_id = 0, .number = UINT64_MAX};
     struct kw_tracked_key *key = key_find(tracking, name);
 
     if (key != NULL) {
@@ -158,9 +159,9 @@ void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes name)
 }
 
 void kw_tracking_changed(struct kw_tracking *tracking, struct kw_bytes name, uint64_t writer_id,
-                         uint64_t reads_count)
+                         uint64_t number)
 {
-    const struct change change = {.writer_id = writer_id, .reads_count = reads_count};
+    const struct change change = {.writer_id = writer_id, .number = number};
     struct kw_tracked_key *key = key_find(tracking, name);
 
     if (key != NULL) {
@@ -291,11 +292,11 @@ static void key_invalidate(struct kw_tracking *tracking, struct kw_tracked_key *
         at = at->next;
         is_over = at == &key->reads; /* the key goes with its last read */
         const struct kw_tracker *tracker = read->tracker;
-        if (read->first > change->reads_count) {
+        if (read->first >= change->number) {
             continue; /* of the new value */
         }
         bool is_kept = tracker_must_remember(tracker);
-        bool is_read_again = read->last > change->reads_count;
+        bool is_read_again = read->last >= change->number;
         if (!tracker->is_noloop || change->writer_id == 0 ||
             tracker->client->id != change->writer_id) {
             tracker_tell(tracking, read->tracker, &name);

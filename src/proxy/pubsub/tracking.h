@@ -52,7 +52,6 @@ struct kw_tracking {
     struct kw_timer *timer;         /* runs while there are taps */
     struct kw_referrals *referrals; /* for clients named by REDIRECT */
     uint64_t used_ms;               /* when there was a tracker, last */
-    uint64_t reads_count;           /* so far: what was read before a change, and what behind it */
     bool is_unsettled;              /* masters may have come or gone */
     bool is_stopped;
 };
@@ -76,12 +75,11 @@ void kw_tracking_forget(struct kw_tracking *tracking, struct kw_tracker *tracker
 /* KEY has changed. */
 void kw_tracking_invalidate(struct kw_tracking *tracking, struct kw_bytes key);
 
-/* KEY, of the embedded store, was changed by the client WRITER_ID (0: by nobody) when this worker's
- * reads_count was READS_COUNT (UINT64_MAX: unknown): those who have read it before are told, but
- * for BCAST: see broadcast.h.
+/* KEY, of the embedded store, was changed by the client WRITER_ID (0: by nobody), as change NUMBER:
+ * those who have read it before are told, but for BCAST: see broadcast.h.
  */
 void kw_tracking_changed(struct kw_tracking *tracking, struct kw_bytes key, uint64_t writer_id,
-                         uint64_t reads_count);
+                         uint64_t number);
 
 /* What TRACKER's client has read may have changed: it is told that everything has. */
 void kw_tracking_doubt(struct kw_tracking *tracking, struct kw_tracker *tracker);
