@@ -58,6 +58,7 @@ struct kw_client {
     uint32_t inflight_count; /* requests in the queue that are not DONE */
     uint32_t redirecting_count;
     uint32_t barriers_count; /* unanswered requests with several keys */
+    uint64_t slots_ahead;    /* of the unanswered, mod 64, or more: near.h; while the cache is on */
     struct kw_chunk *input;  /* bytes not parsed yet; referenced */
     struct kw_request_parser parser;
     struct kw_link *paused_link; /* its big reply waits for this client */

@@ -134,8 +134,11 @@ static void reply_expect(struct kw_request *request)
     client->barriers_count += request->is_barrier ? 1 : 0;
     client->inflight_bytes += request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
-    if (__builtin_expect(client->proxy->near != NULL, 0) && request->near == 0) {
-        kw_near_on_begin(request);
+    if (__builtin_expect(client->proxy->near != NULL, 0)) {
+        kw_near_count_slots(request);
+        if (request->near == 0) {
+            kw_near_on_begin(request);
+        }
     }
 }
 

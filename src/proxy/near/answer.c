@@ -20,6 +20,8 @@
  *     it, is never answered from memory (R6).
  * A2  nor is a read that would overtake a request of its own client that may touch its key (R5).
  * A3  lent_bytes is the sum of what is in near->loans.
+ * A4  the slot of a request that is not answered is among its client's slots_ahead; perhaps others
+ *     are. So the queue is looked at only for a slot that is.
  */
 #include "proxy/near/near.h"
 
@@ -44,6 +46,7 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
 static bool near_may_answer(struct kw_client *client, uint16_t slot);
+static bool queue_lets_pass(struct kw_client *client, uint16_t slot);
 static void missed(struct kw_near *near, struct kw_target *target);
 static void count_absent(struct kw_near *near, uint64_t hash);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
@@ -275,8 +278,6 @@ static int64_t keys_there(const struct kw_near *near, const struct kw_near_read 
 static bool near_may_answer(struct kw_client *client, uint16_t slot)
 {
     struct kw_proxy *proxy = client->proxy;
-    bool is_plain = kw_route_is_plain(proxy);
-    unsigned looked = 0;
 
     if (client->modes != 0 || client->transaction != NULL || client->is_near_refused ||
         kw__near_is_moving(proxy->near, slot)) {
@@ -284,18 +285,34 @@ static bool near_may_answer(struct kw_client *client, uint16_t slot)
         return false;
     }
 #ifndef KW_KNOCKOUT_PIPELINE
+    if (client->inflight_count > 0 && (client->slots_ahead >> (slot % 64) & 1) != 0 &&
+        !queue_lets_pass(client, slot)) {
+        KW_STAT_ADD(proxy->stats, near_cache_missed_behind, 1);
+        return false;
+    }
+    KW_DEBUG_ASSERT(client->queue_count > LOOK_MAX || queue_lets_pass(client, slot)); /* A4 */
+#else
+    (void)queue_lets_pass;
+#endif
+    return true;
+}
+
+/* Is no unanswered request of CLIENT about SLOT? Then it is known again what they are about. */
+static KW_APART bool queue_lets_pass(struct kw_client *client, uint16_t slot)
+{
+    bool is_plain = kw_route_is_plain(client->proxy);
+    uint64_t slots = 0;
+    unsigned looked = 0;
+
     for (const struct kw_request *request = client->inflight_count > 0 ? client->oldest : NULL;
          request != NULL; request = request->next) {
         if (++looked > LOOK_MAX || kw__near_may_touch(request, slot, is_plain)) {
-            KW_STAT_ADD(proxy->stats, near_cache_missed_behind, 1);
             return false;
         }
+        bool is_whole = request->gather != NULL && !request->is_part;
+        slots |= request->state == KW_REQUEST_DONE || is_whole ? 0 : kw_near_slots_of(request);
     }
-#else
-    (void)slot;
-#endif
-    (void)looked;
-    (void)is_plain;
+    client->slots_ahead = slots;
     return true;
 }
 

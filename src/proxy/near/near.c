@@ -26,6 +26,7 @@ enum {
     ROOM_ENTRIES = 200 * 1000
 };
 
+static void slot_moves(struct kw_near_shared *shared, uint16_t slot, uint64_t until_ms);
 static uint64_t limits_hash_of(const struct kw_config *config);
 static uint8_t *roles_new(void);
 static void derived_fill(struct kw_near *near);
@@ -147,9 +148,19 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
 
     if (!is_for_good) {
         (void)kw__near_awake(near);
-        atomic_store(&near->shared->moving_until_ms[slot], near->now_ms + KW_NEAR_MOVING_MS);
+        slot_moves(near->shared, slot, near->now_ms + KW_NEAR_MOVING_MS);
     }
     kw_near_forget_slot(proxy, slot);
+}
+
+static void slot_moves(struct kw_near_shared *shared, uint16_t slot, uint64_t until_ms)
+{
+    uint64_t latest_ms = atomic_load(&shared->any_moving_until_ms);
+
+    atomic_store(&shared->moving_until_ms[slot], until_ms);
+    while (latest_ms < until_ms &&
+           !atomic_compare_exchange_weak(&shared->any_moving_until_ms, &latest_ms, until_ms)) {
+    }
 }
 
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)

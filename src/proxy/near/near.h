@@ -89,6 +89,23 @@ static inline bool kw_near_heeds_end(uint8_t mark)
     return mark >= KW_NEAR_MARK_COLD_WRITE;
 }
 
+/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). */
+static inline uint64_t kw_near_slots_of(const struct kw_request *request)
+{
+    bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier ||
+                      (request->is_part && request->keys_count == 0);
+
+    return is_of_many ? UINT64_MAX : 1ull << (request->slot % 64);
+}
+
+static inline void kw_near_count_slots(const struct kw_request *request)
+{
+    struct kw_client *client = request->client;
+    uint64_t before = client->inflight_count == 1 ? 0 : client->slots_ahead;
+
+    client->slots_ahead = before | kw_near_slots_of(request);
+}
+
 /* Answer COMMAND, in proxy->argv, when it is a read whose reply is here: KW_ANSWERED. KW_NEXT: ask
  * the node; TARGET knows what was found out.
  */

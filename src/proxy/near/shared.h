@@ -77,6 +77,7 @@ struct kw_near_shared {
     struct kw_near_warm warm;
     struct kw_near_slot slots[KW_SLOTS_COUNT];
     _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
+    _Atomic uint64_t any_moving_until_ms; /* the latest of them: mostly over, and always near */
     _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
     /* For coalesce.c: what clients have been told of each slot, counted; of all at once; fills that
      * are being kept; workers that count.
@@ -168,8 +169,12 @@ static inline bool kw__near_is_written(const struct kw_near_shared *shared,
 /* SLOT is on its way to another node, which has some of its keys: neither's word is enough (R6). */
 static inline bool kw__near_is_moving(const struct kw_near *near, uint16_t slot)
 {
-    return atomic_load_explicit(&near->shared->moving_until_ms[slot], memory_order_acquire) >
-           near->now_ms;
+    const struct kw_near_shared *shared = near->shared;
+
+    return atomic_load_explicit(&shared->any_moving_until_ms, memory_order_acquire) >
+               near->now_ms &&
+           atomic_load_explicit(&shared->moving_until_ms[slot], memory_order_acquire) >
+               near->now_ms;
 }
 
 static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, uint16_t slot)

@@ -106,7 +106,8 @@ static void near_close(struct kw_proxy *proxy)
 static void requests_count(struct kw_proxy *proxy)
 {
     for (struct kw_list *at = proxy->clients.next; at != &proxy->clients; at = at->next) {
-        const struct kw_client *client = KW_LIST_ENTRY(at, struct kw_client, all);
+        struct kw_client *client = KW_LIST_ENTRY(at, struct kw_client, all);
+        client->slots_ahead = UINT64_MAX;
         for (struct kw_request *request = client->oldest; request != NULL;
              request = request->next) {
             if (request->state != KW_REQUEST_DONE) {
