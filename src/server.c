@@ -117,7 +117,7 @@ enum kw_status kw_server_new(struct kw_config *config, int argc, char **argv,
     made->board = kw_config_board_new(config);
     made->argc = argc;
     made->argv = argv;
-    made->hub = kw_alloc_zero(1, sizeof *made->hub);
+    made->hub = kw_alloc_line(1, sizeof *made->hub);
     made->hub->started_ms = kw_clock_ms();
     atomic_store(&made->hub->next_client_id, 1);
     made->hub->workers_count = threads_wanted(config);
