@@ -50,6 +50,13 @@ enum kw_near_fallback {
     KW_NEAR_FALLBACK_MAX_AGE  /* replies are as old as near-cache-max-age-ms */
 };
 
+/* Which reads share one call with those that miss the same at once. */
+enum kw_coalescing {
+    KW_COALESCING_NO = 0,
+    KW_COALESCING_HOT, /* of keys that something may be kept of */
+    KW_COALESCING_YES
+};
+
 /* Does keyway serve keys of its own? */
 enum kw_embedding {
     KW_EMBEDDING_AUTO = 0, /* when no cluster is named */
@@ -141,7 +148,6 @@ struct kw_config {
 
     /* the cache */
     bool near_cache;
-    bool near_cache_coalesce;           /* clients that miss the same at once share one read */
     unsigned near_cache_lease_ms;       /* a hit is at most so old (R4) */
     unsigned near_cache_max_age_ms;     /* an entry is fetched anew after so long (R8) */
     uint64_t near_cache_max_item_bytes; /* of a reply */
@@ -149,6 +155,7 @@ struct kw_config {
     char *near_cache_prefix;            /* only keys with one of these, blanks between; "" = all */
     char *near_cache_skip_prefix;       /* no keys with one of these */
     enum kw_near_fallback near_cache_fallback;
+    enum kw_coalescing near_cache_coalesce;
     uint64_t cache_max_memory_bytes;
     unsigned cache_eviction; /* enum kw_cache_policy */
     bool cache_huge_pages;

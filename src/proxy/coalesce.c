@@ -14,6 +14,11 @@
  *
  * and a lead is followed only while the number of the others' is what it was.
  *
+ * Traffic of keys that nothing is kept of need not pay for that: near-cache-coalesce hot shares
+ * reads of warm keys only, and replies about keys that are cold when they come are not counted. If
+ * such a reply was newer than a lead's, it was executed after that left; then its key was warm, and
+ * it still is, as long as no places have cooled (near/warm.c).
+ *
  * Only the newest lead of some bytes is followed. Leads are found by a hash of their bytes; one
  * that another one takes the place of keeps the followers that it has.
  *
@@ -27,7 +32,10 @@
  * C2  nobody's unanswered requests about the same slot stand behind the place that it takes: they
  *     are on that link before the lead, or follow it, or a lead before it (O2, R5).
  * C3  a lead is in the table only as long as it is in flight and answered by nobody.
- * C4  leads are followed only while all workers count what they tell.
+ * C4  leads are followed only while all workers count what they tell, and have done since it was
+ *     sent; those of cold keys, while all count what they tell of these, too.
+ * C5  what is told of a cold key is counted by who shares reads of these; else a lead's key is warm
+ *     when it leaves, and it is followed only until places cool (near/warm.c M4).
  */
 #include "proxy/coalesce.h"
 
@@ -37,6 +45,7 @@
 #include "proxy/account.h"
 #include "proxy/near/near.h"
 #include "proxy/near/shared.h"
+#include "proxy/near/variant.h"
 #include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -52,6 +61,8 @@ struct lead {
     struct kw_request *request; /* NULL: nobody */
     uint32_t others;            /* what was told past its link when it was sent */
     uint32_t all;               /* shared->all_told, then */
+    uint32_t tellers_changes;   /* shared->tellers_changes, then */
+    uint64_t turned_ms;         /* shared->warm.turned_ms, then */
     uint32_t followers_count;
 };
 
@@ -62,10 +73,16 @@ struct slot {
 
 struct kw_coalesce {
     struct kw_near_shared *shared; /* set once */
+    bool is_of_all;                /* set once: cold keys, too */
     struct lead leads[LEADS];
     struct slot slots[KW_SLOTS_COUNT];
 };
 
+static enum kw_coalescing coalescing_of(const struct kw_coalesce *coalesce);
+static void coalesce_begin(struct kw_proxy *proxy, enum kw_coalescing wanted);
+static void coalesce_end(struct kw_proxy *proxy);
+static bool may_be_cold(const struct kw_coalesce *coalesce, const struct kw_request *request);
+static bool is_of_cold(const struct kw_request *request);
 static struct lead *lead_of(struct kw_coalesce *coalesce, struct kw_bytes wire, uint8_t proto);
 static bool lead_is_fresh(const struct kw_coalesce *coalesce, const struct lead *lead);
 static bool client_may_share(const struct kw_client *client, uint16_t slot);
@@ -75,21 +92,47 @@ static void request_forget_lead(struct kw_request *request);
 
 void kw_coalesce_configure(struct kw_proxy *proxy)
 {
-    struct kw_coalesce *coalesce = proxy->coalesce;
-    bool is_wanted =
-        proxy->near != NULL && !proxy->near->is_stopped && proxy->config->near_cache_coalesce;
+    bool is_on = proxy->near != NULL && !proxy->near->is_stopped;
+    enum kw_coalescing wanted = is_on ? proxy->config->near_cache_coalesce : KW_COALESCING_NO;
 
-    if (is_wanted == (coalesce != NULL)) {
+    if (wanted == coalescing_of(proxy->coalesce)) {
         return;
     }
-    if (is_wanted) {
-        coalesce = kw_alloc_zero(1, sizeof *coalesce);
-        coalesce->shared = proxy->near->shared;
-        proxy->coalesce = coalesce;
-        atomic_fetch_add(&coalesce->shared->tellers_count, 1); /* C4 */
-        return;
+    if (proxy->coalesce != NULL) {
+        coalesce_end(proxy);
     }
+    if (wanted != KW_COALESCING_NO) {
+        coalesce_begin(proxy, wanted);
+    }
+}
+
+static enum kw_coalescing coalescing_of(const struct kw_coalesce *coalesce)
+{
+    if (coalesce == NULL) {
+        return KW_COALESCING_NO;
+    }
+    return coalesce->is_of_all ? KW_COALESCING_YES : KW_COALESCING_HOT;
+}
+
+static void coalesce_begin(struct kw_proxy *proxy, enum kw_coalescing wanted)
+{
+    struct kw_coalesce *coalesce = kw_alloc_zero(1, sizeof *coalesce);
+
+    coalesce->shared = proxy->near->shared;
+    coalesce->is_of_all = wanted == KW_COALESCING_YES;
+    proxy->coalesce = coalesce;
+    atomic_fetch_add(&coalesce->shared->tellers_count, 1); /* C4 */
+    atomic_fetch_add(&coalesce->shared->all_tellers_count, coalesce->is_of_all ? 1 : 0);
+    atomic_fetch_add(&coalesce->shared->tellers_changes, 1);
+}
+
+static void coalesce_end(struct kw_proxy *proxy)
+{
+    struct kw_coalesce *coalesce = proxy->coalesce;
+
+    atomic_fetch_sub(&coalesce->shared->all_tellers_count, coalesce->is_of_all ? 1 : 0);
     atomic_fetch_sub(&coalesce->shared->tellers_count, 1);
+    atomic_fetch_add(&coalesce->shared->tellers_changes, 1);
     proxy->coalesce = NULL;
     kw_free(coalesce);
 }
@@ -97,10 +140,15 @@ void kw_coalesce_configure(struct kw_proxy *proxy)
 bool kw_coalesce_may(const struct kw_client *client, const struct kw_command *command,
                      const struct kw_target *target)
 {
+    const struct kw_near_shared *shared = client->proxy->coalesce->shared;
     enum kw_near_role role = kw__near_role(client->proxy->near, command);
 
-    return (role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE) &&
-           target->near_mark != KW_NEAR_MARK_NONE;
+    if ((role != KW_NEAR_ROLE_GET && role != KW_NEAR_ROLE_WHOLE) ||
+        target->near_mark == KW_NEAR_MARK_NONE) {
+        return false;
+    }
+    return target->near_mark == KW_NEAR_MARK_KNOWN || target->near_mark == KW_NEAR_MARK_HOT ||
+           atomic_load(&shared->all_tellers_count) == shared->workers_count; /* C4 */
 }
 
 bool kw_coalesce_join(struct kw_client *client, const struct kw_command *command,
@@ -143,9 +191,11 @@ void kw_coalesce_lead(struct kw_request *request)
     struct kw_coalesce *coalesce = request->client->proxy->coalesce;
     struct kw_near_shared *shared = coalesce->shared;
     struct slot *slot = &coalesce->slots[request->slot];
+    uint64_t turned_ms = atomic_load(&shared->warm.turned_ms);
+    uint32_t changes = atomic_load(&shared->tellers_changes);
 
     if (!client_may_share(request->client, request->slot) ||
-        atomic_load(&shared->publishing[request->slot]) != 0) {
+        atomic_load(&shared->publishing[request->slot]) != 0 || may_be_cold(coalesce, request)) {
         return;
     }
     if (slot->link != request->call.link) {
@@ -156,7 +206,20 @@ void kw_coalesce_lead(struct kw_request *request)
     *lead_of(coalesce, kw_call_bytes(&request->call), request->client->proto) =
         (struct lead){.request = request,
                       .others = told_by_others(coalesce, request->slot),
-                      .all = atomic_load(&shared->all_told)};
+                      .all = atomic_load(&shared->all_told),
+                      .tellers_changes = changes,
+                      .turned_ms = turned_ms};
+}
+
+/* C5: then others do not count what they tell of its key. */
+static bool may_be_cold(const struct kw_coalesce *coalesce, const struct kw_request *request)
+{
+    const struct kw_near_shared *shared = coalesce->shared;
+    struct kw_bytes name =
+        kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
+
+    return atomic_load(&shared->all_tellers_count) != shared->workers_count &&
+           !kw__warm_has(&shared->warm, kw__warm_place(name));
 }
 
 void kw_coalesce_pass(struct kw_request *lead, const struct kw_reply_part *part,
@@ -216,6 +279,9 @@ void kw_coalesce_tell(struct kw_request *request, const struct kw_link *link)
         return;
     }
     request->is_told = true;
+    if (!coalesce->is_of_all && link != NULL && is_of_cold(request)) {
+        return; /* C5 */
+    }
     bool is_single = request->command != NULL && kw_keys_single(request->command) != 0;
     if (request->slot == KW_SLOT_NONE || (!is_single && kw_route_is_plain(proxy))) {
         atomic_fetch_add(&coalesce->shared->all_told, 1);
@@ -224,6 +290,17 @@ void kw_coalesce_tell(struct kw_request *request, const struct kw_link *link)
     atomic_fetch_add(&coalesce->shared->told[request->slot], 1);
     coalesce->slots[request->slot].mine +=
         link != NULL && link == coalesce->slots[request->slot].link ? 1 : 0;
+}
+
+/* Was REQUEST about a key that was cold, and still is, or about none? Its place is looked at, not
+ * whether any has become warm: that is known only later, when something is fetched.
+ */
+static bool is_of_cold(const struct kw_request *request)
+{
+    const struct kw_near *near = request->client->proxy->near;
+
+    return (request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_NONE) &&
+           !kw__warm_has(near->warm, request->near_hash);
 }
 
 void kw_coalesce_on_end(struct kw_request *request)
@@ -253,7 +330,9 @@ static bool lead_is_fresh(const struct kw_coalesce *coalesce, const struct lead 
     return atomic_load(&shared->publishing[slot]) == 0 &&
            coalesce->slots[slot].link == lead->request->call.link &&
            told_by_others(coalesce, slot) == lead->others &&
-           atomic_load(&shared->all_told) == lead->all;
+           atomic_load(&shared->all_told) == lead->all &&
+           atomic_load(&shared->tellers_changes) == lead->tellers_changes && /* C4 */
+           atomic_load(&shared->warm.turned_ms) == lead->turned_ms;          /* C5 */
 }
 
 static bool client_may_share(const struct kw_client *client, uint16_t slot)

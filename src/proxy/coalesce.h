@@ -1,4 +1,4 @@
-/* coalesce.h - concurrent misses of one read share one call: near-cache-coalesce yes.
+/* coalesce.h - concurrent misses of one read share one call: near-cache-coalesce yes, or hot.
  *
  *   lead       a read that has been sent, like any other; the same ones that come meanwhile ...
  *   follower   ... wait for its reply instead of being sent

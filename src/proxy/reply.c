@@ -234,8 +234,9 @@ void kw_reply_finish(struct kw_request *request)
     if (__builtin_expect(kw_near_heeds_end(request->near), 0)) {
         kw_near_on_end(request); /* its bytes are still there */
     }
-    if (__builtin_expect(
-            client->proxy->coalesce != NULL || request->is_lead || request->is_follower, 0)) {
+    if (__builtin_expect((client->proxy->coalesce != NULL && !request->is_told) ||
+                             request->is_lead || request->is_follower,
+                         0)) {
         kw_coalesce_on_end(request); /* the same */
     }
     kw_account_end(request);

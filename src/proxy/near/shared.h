@@ -86,6 +86,8 @@ struct kw_near_shared {
     _Atomic uint32_t all_told;
     _Atomic uint16_t publishing[KW_SLOTS_COUNT];
     _Atomic uint32_t tellers_count;
+    _Atomic uint32_t all_tellers_count; /* of these, those that count cold keys, too */
+    _Atomic uint32_t tellers_changes;   /* how often either has changed */
     /* By domain. When the last command was sent that its node has answered: what changed before is
      * gone. And what somebody wished it were later than: a reply was seen then.
      */

@@ -21,6 +21,8 @@
  * M3  who has seen ups_count of a region, and then a place there that was cold, sees another
  *     ups_count when that has become warm: bits are set before it changes, and it changes before
  *     the fill leaves.
+ * M4  turned_ms changes before places cool, and when they have: who sees it unchanged around a look
+ *     at a place that was warm knows that it still is.
  */
 #include "proxy/near/warm.h"
 
@@ -78,6 +80,7 @@ void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_
         }
         pthread_mutex_unlock(&warm->lock);
     }
+    (void)atomic_fetch_add(&warm->turned_ms, 1); /* M4 */
 }
 
 KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
