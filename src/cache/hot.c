@@ -70,6 +70,7 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
+    SURGE = 4 * 1024, /* looks in a window that did not expect them, until the step grows */
     FINDS_SHARE = 64, /* looks are worth it when one in so many finds a key that is hot */
     CALM = 3,         /* halvings, while they don't */
     BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS,
@@ -139,6 +140,8 @@ struct kw_hot {
 static void hot_set_step(struct kw_hot *hot, int32_t step);
 static uint32_t hot_chances(const struct kw_hot *hot);
 static int32_t hot_step(const struct kw_hot *hot);
+static bool hot_has_found(const struct kw_hot *hot);
+static uint32_t looks_until_surge(const struct kw_hot *hot);
 static bool hot_looks_at_all(const struct kw_hot *hot);
 static uint32_t looks_max(int32_t step);
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
@@ -200,8 +203,9 @@ void kw__hot_pick(struct kw_hot *hot)
     hot->looks_count++;
     hot->past_count += (uint64_t)hot->step;
     if (--hot->looks_left == 0) {
+        int32_t longest = STEP_MAX << (hot_has_found(hot) ? 0 : CALM);
         hot_set_step(hot,
-                     hot->step < STEP_MAX && !hot_looks_at_all(hot) ? 2 * hot->step : hot->step);
+                     hot->step < longest && !hot_looks_at_all(hot) ? 2 * hot->step : hot->step);
     }
 }
 
@@ -311,6 +315,7 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     }
     hot->chances_left = hot_chances(hot);
     hot_set_step(hot, hot_step(hot));
+    hot->looks_left = looks_until_surge(hot);
     hot->looks_count = 0;
     hot->finds_count = 0;
     hot->past_count = 0;
@@ -323,7 +328,7 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
 
     hot->step = step;
     hot->pace.left = step == 1 ? 1 : hot->pace.left;
-    hot->looks_left = looks_max(step);
+    hot->looks_left = SURGE;
     hot->weight_min = (int32_t)(reads > seen ? reads : seen);
 }
 
@@ -341,7 +346,6 @@ static uint32_t hot_chances(const struct kw_hot *hot)
 /* By how many there were in the window that has ended. */
 static int32_t hot_step(const struct kw_hot *hot)
 {
-    bool has_found = (uint64_t)hot->finds_count * FINDS_SHARE >= hot->looks_count;
     int32_t step = 1;
 
     if (hot_looks_at_all(hot)) {
@@ -350,11 +354,24 @@ static int32_t hot_step(const struct kw_hot *hot)
     while (step < STEP_MAX && hot->past_count / (uint64_t)step > looks_max(step)) {
         step *= 2;
     }
-    for (int i = 0; i < CALM && step >= HIT_STEP && !has_found; i++) {
+    for (int i = 0; i < CALM && step >= HIT_STEP && !hot_has_found(hot); i++) {
         bool is_enough = hot->past_count / (uint64_t)step / 2 >= 2 * (uint64_t)hot->chances_left;
         step = is_enough ? 2 * step : step;
     }
     return step;
+}
+
+static bool hot_has_found(const struct kw_hot *hot)
+{
+    return (uint64_t)hot->finds_count * FINDS_SHARE >= hot->looks_count;
+}
+
+/* More looks than twice those of the window before are a surge: the step grows. */
+static uint32_t looks_until_surge(const struct kw_hot *hot)
+{
+    uint64_t expected = 2 * hot->past_count / (uint64_t)hot->step;
+
+    return expected < SURGE ? SURGE : (uint32_t)(expected < UINT32_MAX ? expected : UINT32_MAX);
 }
 
 static bool hot_looks_at_all(const struct kw_hot *hot)
