@@ -8,7 +8,8 @@
  * (HELLO, SUBSCRIBE, CLIENT TRACKING). What takes a way round the workers (PUBLISH, CLIENT LIST)
  * can't be waited for while stripes are held: from the first such command on only the store's are
  * executed in the batch, and their replies kept; the others are guests, which session/finale.c
- * starts one after the other when the batch has ended. What happens to keys is told then, too.
+ * starts one after the other when the batch has ended. What happens to keys is told then, too, and
+ * messages in their place among it; their PUBLISH asks behind them how many got them.
  *
  * INVARIANTS
  * B1  pushes never stand inside of EXEC's array: inside the batch nothing is told, in the finale
@@ -21,6 +22,7 @@
 #include "proxy/account.h"
 #include "proxy/admit.h"
 #include "proxy/embedded/embedded.h"
+#include "proxy/embedded/herald.h"
 #include "proxy/embedded/shared.h"
 #include "proxy/embedded/steward.h"
 #include "proxy/face/cluster_face.h"
@@ -33,6 +35,7 @@
 struct late {
     struct kw_guests *guests; /* NULL: nothing yet */
     int proto;                /* B2 */
+    bool has_others;          /* not only messages */
 };
 
 static enum kw_guest_kind guest_kind(struct kw_client *client, const struct kw_command *command);
@@ -205,7 +208,7 @@ static void execute(struct kw_client *client, struct kw_transaction *transaction
     struct kw_proxy *proxy = client->proxy;
     struct kw_bytes rest = kw_bytes_of(transaction->run->data, transaction->run->end);
     struct kw_guest guest = {.index = 0};
-    struct late late = {NULL, client->proto};
+    struct late late = {NULL, client->proto, false};
     struct kw_bytes wire;
 
     (void)next_command(proxy, &rest, &wire); /* MULTI */
@@ -248,6 +251,11 @@ static void put_off(struct kw_client *client, struct late *late, const struct kw
         added.kind = KW_GUEST_WRITTEN;
     } else if (guest->kind == KW_GUEST_NONE) {
         added.kind = KW_GUEST_ACTING;
+    }
+    late->has_others |= command->session != KW_SESSION_PUBLISH;
+    if (!late->has_others) { /* else what is in front of it may decide who gets it */
+        kw_herald_note(client->proxy, command);
+        added.kind = KW_GUEST_TOLD;
     }
     added.wire_len = wire.len;
     kw_blob_add(&late->guests->places, kw_bytes_of((const char *)&added, sizeof added));

@@ -304,7 +304,7 @@ static enum kw_verdict embedded_other(struct kw_client *client, const struct kw_
     case KW_SESSION_TRACKING:
         return kw_tracker_start(client, command, wire);
     case KW_SESSION_PUBLISH:
-        return kw_herald_publish(client, command);
+        return kw_herald_publish(client, command, false);
     case KW_SESSION_WAIT:
         return strcmp(command->name, "wait") == 0 ? kw_stall_wait(client, command, wire)
                                                   : kw_embedded_lacks(client, command);

@@ -26,7 +26,7 @@
 #include "proxy/embedded/stall.h"
 #include "proxy/pubsub/broadcast.h"
 
-enum note_kind { NOTE_CHANGED, NOTE_FLUSHED, NOTE_EVENT, NOTE_READY };
+enum note_kind { NOTE_CHANGED, NOTE_FLUSHED, NOTE_EVENT, NOTE_READY, NOTE_MESSAGE };
 
 /* Bits of event_classes beside 1 << enum kw_store_class. */
 enum { EVENT_KEYSPACE = 1 << 30, EVENT_KEYEVENT = 1 << 29 };
@@ -34,7 +34,8 @@ enum { EVENT_KEYSPACE = 1 << 30, EVENT_KEYEVENT = 1 << 29 };
 struct note {
     enum note_kind kind;
     uint32_t event_len;
-    size_t name_len;    /* the event, then the name follow */
+    size_t name_len; /* the event, then the name follow; MESSAGE: its channel and text */
+    enum kw_channel_kind channel_kind;
     uint64_t number;    /* CHANGED: the clock that it moved */
     uint64_t writer_id; /* CHANGED: who did it; 0: nobody, it was over or evicted */
 };
@@ -135,6 +136,8 @@ void kw_events_tell(struct kw_proxy *proxy, const struct kw_client *client)
                 kw_stalls_serve(proxy, name);
             } else if (note.kind == NOTE_EVENT) {
                 tell_event(proxy, event, name);
+            } else if (note.kind == NOTE_MESSAGE) {
+                kw_herald_send(proxy, note.channel_kind, event, name);
             } else {
                 gossip_add(proxy, &note, name, client_id);
             }
@@ -153,6 +156,14 @@ void kw_events_tick(struct kw_proxy *proxy)
         proxy->embedded->gossip = NULL;
         kw_crew_send(proxy, &gossip->errand); /* E3 */
     }
+}
+
+void kw_events_add_message(struct kw_proxy *proxy, enum kw_channel_kind kind,
+                           struct kw_bytes channel, struct kw_bytes text)
+{
+    const struct note note = {.kind = NOTE_MESSAGE, .channel_kind = kind};
+
+    note_add(&proxy->embedded->notes, &note, channel, text);
 }
 
 void kw_events_drop(struct kw_embedded *embedded)
@@ -275,13 +286,13 @@ static void tell_event(struct kw_proxy *proxy, struct kw_bytes event, struct kw_
     if ((proxy->embedded->event_classes & EVENT_KEYSPACE) != 0) {
         kw_blob_add(&channel, KW_BYTES("__keyspace@0__:"));
         kw_blob_add(&channel, name);
-        kw_herald_send(proxy, kw_blob_bytes(&channel), event);
+        kw_herald_send(proxy, KW_CHANNEL_PLAIN, kw_blob_bytes(&channel), event);
         kw_blob_deinit(&channel);
     }
     if ((proxy->embedded->event_classes & EVENT_KEYEVENT) != 0) {
         kw_blob_add(&channel, KW_BYTES("__keyevent@0__:"));
         kw_blob_add(&channel, event);
-        kw_herald_send(proxy, kw_blob_bytes(&channel), name);
+        kw_herald_send(proxy, KW_CHANNEL_PLAIN, kw_blob_bytes(&channel), name);
         kw_blob_deinit(&channel);
     }
 }

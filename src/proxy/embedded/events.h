@@ -11,6 +11,7 @@
 #define KW_PROXY_EMBEDDED_EVENTS_H
 
 #include "proxy/internal.h"
+#include "proxy/pubsub/census.h"
 #include "store/store.h"
 
 /* The watcher that notes for PROXY. */
@@ -31,6 +32,10 @@ void kw_events_tick(struct kw_proxy *proxy);
 enum { KW_EVENTS_TEXT_MAX = 20 };
 bool kw_events_read(struct kw_bytes text, unsigned *classes);
 void kw_events_write(unsigned classes, char *text);
+
+/* Note TEXT, published to CHANNEL inside a batch: told in its turn. */
+void kw_events_add_message(struct kw_proxy *proxy, enum kw_channel_kind kind,
+                           struct kw_bytes channel, struct kw_bytes text);
 
 /* Forget what was noted and is not told yet. */
 void kw_events_drop(struct kw_embedded *embedded);

@@ -11,6 +11,7 @@
 #include "base/blob.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "proxy/embedded/events.h"
 #include "proxy/pubsub/subscribe.h"
 #include "proxy/reply.h"
 #include "proxy/round.h"
@@ -19,6 +20,7 @@ struct shout {
     struct kw_round round; /* first; without a request when nobody asked for it */
     enum kw_channel_kind kind;
     uint32_t heard_count;
+    bool is_told; /* went this way before: who got it is only counted */
     size_t channel_len;
     size_t text_len;
     char bytes[];
@@ -41,13 +43,15 @@ static void shout_on_end(struct kw_round *round);
 static void shout_on_done(struct kw_proxy *home, struct kw_errand *errand);
 static void list_add(void *arg, struct kw_bytes name);
 
-enum kw_verdict kw_herald_publish(struct kw_client *client, const struct kw_command *command)
+enum kw_verdict kw_herald_publish(struct kw_client *client, const struct kw_command *command,
+                                  bool is_told)
 {
     const struct kw_argv *argv = &client->proxy->argv;
     bool is_shard = command->keys[0].find != KW_FIND_NONE;
     struct shout *shout =
         shout_new(is_shard ? KW_CHANNEL_SHARD : KW_CHANNEL_PLAIN, argv->items[1], argv->items[2]);
 
+    shout->is_told = is_told;
     shout->round.on_answer = shout_on_answer;
     shout->round.on_end = shout_on_end;
     return kw_round_start(client, command, &shout->round);
@@ -88,9 +92,18 @@ enum kw_verdict kw_herald_answer(struct kw_client *client, const struct kw_comma
     return KW_ANSWERED;
 }
 
-void kw_herald_send(struct kw_proxy *proxy, struct kw_bytes channel, struct kw_bytes text)
+void kw_herald_note(struct kw_proxy *proxy, const struct kw_command *command)
 {
-    struct shout *shout = shout_new(KW_CHANNEL_PLAIN, channel, text);
+    bool is_shard = command->keys[0].find != KW_FIND_NONE;
+
+    kw_events_add_message(proxy, is_shard ? KW_CHANNEL_SHARD : KW_CHANNEL_PLAIN,
+                          proxy->argv.items[1], proxy->argv.items[2]);
+}
+
+void kw_herald_send(struct kw_proxy *proxy, enum kw_channel_kind kind, struct kw_bytes channel,
+                    struct kw_bytes text)
+{
+    struct shout *shout = shout_new(kind, channel, text);
 
     shout->round.errand.done = shout_on_done;
     kw_crew_send(proxy, &shout->round.errand);
@@ -163,6 +176,9 @@ static uint32_t deliver(struct kw_proxy *proxy, const struct shout *shout,
     struct kw_bytes word = words[channel->kind];
     struct kw_blob value = {0};
 
+    if (shout->is_told) {
+        return kw_subscribers_count(channel);
+    }
     kw_blob_print(&value, "*%d\r\n$%zu\r\n%s\r\n", channel->kind == KW_CHANNEL_PATTERN ? 4 : 3,
                   word.len, word.data);
     if (channel->kind == KW_CHANNEL_PATTERN) {

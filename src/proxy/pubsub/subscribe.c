@@ -195,6 +195,19 @@ uint32_t kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel 
     return count;
 }
 
+uint32_t kw_subscribers_count(const struct kw_channel *channel)
+{
+    uint32_t count = 0;
+
+    for (const struct kw_list *at = channel->subscriptions.next; at != &channel->subscriptions;
+         at = at->next) {
+        const struct kw_subscription *subscription =
+            KW_LIST_ENTRY(at, struct kw_subscription, of_channel);
+        count += subscription->is_live && !subscription->client->is_gone ? 1 : 0;
+    }
+    return count;
+}
+
 void kw_subscribers_check(struct kw_channels *channels, uint64_t now_ms)
 {
     uint64_t patience_ms = channels->proxy->config->request_retry_ms;

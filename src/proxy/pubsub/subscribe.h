@@ -39,6 +39,9 @@ void kw_subscribers_refuse(struct kw_channels *channels, struct kw_channel *chan
 uint32_t kw_subscribers_deliver(struct kw_channels *channels, struct kw_channel *channel,
                                 struct kw_bytes value, struct kw_chunk *chunk);
 
+/* How many get what is published to CHANNEL: those whose subscription is confirmed. */
+uint32_t kw_subscribers_count(const struct kw_channel *channel);
+
 /* Answer those who have waited too long with an error. */
 void kw_subscribers_check(struct kw_channels *channels, uint64_t now_ms);
 

@@ -25,6 +25,7 @@
 #include "base/text.h"
 #include "proxy/client.h"
 #include "proxy/embedded/embedded.h"
+#include "proxy/embedded/herald.h"
 #include "proxy/gather/known.h"
 #include "proxy/local/local.h"
 #include "proxy/pubsub/tracker.h"
@@ -192,6 +193,8 @@ static enum kw_verdict guest_start(struct kw_client *client, const struct kw_fin
     case KW_GUEST_SHARED:
         return is_here ? kw_embedded_perform(client, command, wire)
                        : kw_known_start(client, command, wire, &known);
+    case KW_GUEST_TOLD:
+        return client->is_gone ? KW_ANSWERED : kw_herald_publish(client, command, true);
     case KW_GUEST_SELECT:
         client_select(client, reply);
         return KW_ANSWERED;

@@ -26,6 +26,7 @@ enum kw_guest_kind {
     KW_GUEST_WRITTEN,  /* keyway answers it as soon as its place in the array is reached */
     KW_GUEST_ACTING,   /* started like a request of its own when the node has executed the rest */
     KW_GUEST_SHARED,   /* the node executes it, all other masters when the node has executed all */
+    KW_GUEST_TOLD,     /* PUBLISH on the embedded store whose message was sent in its place */
     KW_GUEST_SELECT    /* the node executes it, and the client's database is another one then */
 };
 
