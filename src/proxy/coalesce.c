@@ -140,15 +140,17 @@ static void coalesce_end(struct kw_proxy *proxy)
 bool kw_coalesce_may(const struct kw_client *client, const struct kw_command *command,
                      const struct kw_target *target)
 {
-    const struct kw_near_shared *shared = client->proxy->coalesce->shared;
-    enum kw_near_role role = kw__near_role(client->proxy->near, command);
+    const struct kw_coalesce *coalesce = client->proxy->coalesce;
+    const struct kw_near_shared *shared = coalesce->shared;
+    bool is_known =
+        target->near_mark == KW_NEAR_MARK_KNOWN || target->near_mark == KW_NEAR_MARK_HOT;
 
-    if ((role != KW_NEAR_ROLE_GET && role != KW_NEAR_ROLE_WHOLE) ||
-        target->near_mark == KW_NEAR_MARK_NONE) {
+    if (!is_known && (!coalesce->is_of_all || target->near_mark == KW_NEAR_MARK_NONE ||
+                      atomic_load(&shared->all_tellers_count) != shared->workers_count)) { /* C4 */
         return false;
     }
-    return target->near_mark == KW_NEAR_MARK_KNOWN || target->near_mark == KW_NEAR_MARK_HOT ||
-           atomic_load(&shared->all_tellers_count) == shared->workers_count; /* C4 */
+    enum kw_near_role role = kw__near_role(client->proxy->near, command);
+    return role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE;
 }
 
 bool kw_coalesce_join(struct kw_client *client, const struct kw_command *command,

@@ -79,15 +79,13 @@ struct kw_near_shared {
     _Atomic uint64_t moving_until_ms[KW_SLOTS_COUNT];
     _Atomic uint64_t any_moving_until_ms; /* the latest of them: mostly over, and always near */
     _Atomic uint16_t key_writes[KW_NEAR_BUCKETS];
-    /* For coalesce.c: what clients have been told of each slot, counted; of all at once; fills that
-     * are being kept; workers that count.
-     */
-    _Atomic uint32_t told[KW_SLOTS_COUNT];
-    _Atomic uint32_t all_told;
-    _Atomic uint16_t publishing[KW_SLOTS_COUNT];
-    _Atomic uint32_t tellers_count;
-    _Atomic uint32_t all_tellers_count; /* of these, those that count cold keys, too */
-    _Atomic uint32_t tellers_changes;   /* how often either has changed */
+    /* For coalesce.c, counted: */
+    _Atomic uint32_t told[KW_SLOTS_COUNT];       /* what clients have been told of each slot */
+    _Atomic uint32_t all_told;                   /* of all of them at once */
+    _Atomic uint16_t publishing[KW_SLOTS_COUNT]; /* fills that are being kept */
+    _Atomic uint32_t tellers_count;              /* workers that count */
+    _Atomic uint32_t all_tellers_count;          /* of these, those that count cold keys, too */
+    _Atomic uint32_t tellers_changes;            /* how often either has changed */
     /* By domain. When the last command was sent that its node has answered: what changed before is
      * gone. And what somebody wished it were later than: a reply was seen then.
      */
