@@ -189,6 +189,9 @@ static void split_send(struct kw_gather *gather, const struct kw_split *split)
 {
     if (gather->command->merge == KW_MERGE_IN_KEY_ORDER) {
         kw__gather_keep_keys(gather, split->key_part, split->run.count);
+        if (gather->key_parts == NULL) {
+            return;
+        }
     }
     if (gather->key_parts != NULL && kw_bunch_may(gather->client->proxy, gather->command)) {
         kw_bunch_send(gather, split);
@@ -332,6 +335,11 @@ void kw__gather_ask_node(struct kw_gather *gather, struct kw_node *node, uint16_
 
 void kw__gather_end(struct kw_gather *gather)
 {
+    if (gather->first == NULL) { /* no memory for its keys: its client may have ended already */
+        gather->is_complete = true;
+        kw_gather_put(gather);
+        return;
+    }
     if (gather->answer == NULL) {
         gather->answer = kw_reply_defer(gather->client, gather->command);
         gather->answer->is_gathered = true;

@@ -78,7 +78,9 @@ void kw__gather_append(struct kw_gather *gather, struct kw_request *part);
 void kw__gather_send_part(struct kw_gather *gather, const struct kw_split *split,
                           const struct kw_split_part *from);
 
-/* For scatter.c. Remember which part has the element of each of COUNT keys. */
+/* For scatter.c. Remember which part has the element of each of COUNT keys. Without memory for that
+ * the client is gone, and key_parts NULL: a gather without parts yet must not get any.
+ */
 void kw__gather_keep_keys(struct kw_gather *gather, const uint32_t *key_parts, uint32_t count);
 
 /* For scan.c. A gather of CLIENT without parts yet. */
@@ -91,7 +93,9 @@ void kw__gather_ask(struct kw_gather *gather, uint16_t slot, struct kw_bytes com
 void kw__gather_ask_node(struct kw_gather *gather, struct kw_node *node, uint16_t slot,
                          struct kw_bytes command_bytes);
 
-/* For scan.c. All parts are made. Appends the request that answers when it is not there yet. */
+/* For scan.c. All parts are made. Appends the request that answers when it is not there yet, unless
+ * there is no part.
+ */
 void kw__gather_end(struct kw_gather *gather);
 
 /* For scan.c. True while a request of CLIENT that has no keys would overtake an earlier one. */

@@ -195,6 +195,9 @@ static void quick_send(struct quick *quick, struct kw_gather *gather, uint32_t k
         parts[key] = quick->groups[quick->group_of[key]].part + quick->place[key];
     }
     kw__gather_keep_keys(gather, parts, keys_count);
+    if (gather->key_parts == NULL) {
+        return;
+    }
     for (uint32_t key = 0; gather->client->proxy->near != NULL && key < keys_count; key++) {
         gather->notes[parts[key]] = quick->notes[key];
     }
