@@ -19,6 +19,7 @@
 
 #include "backend/link.h"
 #include "base/mem.h"
+#include "net/burst.h"
 #include "net/sock.h"
 #include "proxy/lookahead.h"
 #include "proxy/parked.h"
@@ -261,6 +262,7 @@ static enum kw_status client_read_chunk(struct kw_client *client)
         size_t wanted = client->parser.wanted;
         if (wanted > have && (wanted - have < more || have >= KW_UPLOAD_SERIOUS_BYTES)) {
             more = wanted - have; /* in one go: pages not yet written to cost nothing */
+            more = more > KW_BURST_SLOT_BYTES ? more : KW_BURST_SLOT_BYTES; /* kw_stream_read() */
         }
         if (room < more && kw_chunk_grow(&client->input, more) != KW_OK) {
             return KW_E_MEMORY;

@@ -105,6 +105,32 @@ KW_TEST(client_announcing_a_huge_argument_gets_no_memory_for_it)
     proxy_scene_close(&stage);
 }
 
+/* What is read of several clients at once is not cut to what the end of a large command needs. */
+KW_TEST(client_commands_behind_a_large_one_may_come_with_its_end)
+{
+    enum { BIG = 20000, FIRST = 17000, NEXT = 100 };
+    static char wire[BIG + 64];
+    static char reply[BIG + 64];
+    int len = 0;
+
+    (void)snprintf(reply, sizeof reply, "$%d\r\n%0*d\r\n+PONG\r\n", BIG, BIG, 7);
+    len = snprintf(wire, sizeof wire, "*2\r\n$4\r\nECHO\r\n$%d\r\n%0*d\r\nPING\r\n", BIG, BIG, 7);
+    proxy_scene_open(&stage, "", 1);
+    int other = proxy_scene_client(&stage);
+    int client = proxy_scene_client(&stage);
+    scene_say(&stage.scene, other, "PING\r\n");
+    scene_expect(&stage.scene, other, "+PONG\r\n");
+    scene_say_bytes(&stage.scene, client, wire, FIRST);
+    scene_say_bytes(&stage.scene, client, wire + FIRST, NEXT);
+    size_t rest = (size_t)len - FIRST - NEXT;
+    assert_int_equal(send(client, wire + FIRST + NEXT, rest, 0), rest);
+    assert_int_equal(send(other, "PING\r\n", 6, 0), 6);
+
+    scene_expect(&stage.scene, client, reply);
+    scene_expect(&stage.scene, other, "+PONG\r\n");
+    proxy_scene_close(&stage);
+}
+
 KW_TEST(client_big_commands_reach_the_node_unchanged)
 {
     enum { BIG = 3 * 1024 * 1024 };
