@@ -24,7 +24,8 @@
 #include "proxy/near/near.h"
 
 enum {
-    GROUPS_MAX = 16, /* by the node's index: no search */
+    GROUPS_MAX = 16,
+    NO_GROUP = 255,
     GROUP_BYTES = 1024,
     HEAD_BYTES = 32, /* "*2" and the name as a bulk; moved whole */
     NAME_MAX_BYTES = HEAD_BYTES - 12
@@ -32,7 +33,7 @@ enum {
 
 /* What one node is asked for. */
 struct group {
-    struct kw_node *node; /* NULL: not in use */
+    struct kw_node *node;
     struct kw_link *link;
     uint32_t len;
     uint32_t count;
@@ -40,9 +41,9 @@ struct group {
 };
 
 struct quick {
+    uint8_t group_at[GROUPS_MAX]; /* by the node's index, so without a search */
     struct group groups[GROUPS_MAX];
-    uint8_t used[GROUPS_MAX]; /* in the order of their first keys */
-    uint32_t used_count;
+    uint32_t groups_count;
     uint16_t slots[KW_BUNCH_COMMANDS_MAX];
     uint8_t group_of[KW_BUNCH_COMMANDS_MAX];
     uint8_t place[KW_BUNCH_COMMANDS_MAX]; /* of a key in its group */
@@ -113,8 +114,8 @@ static void quick_begin(struct quick *quick, struct kw_bytes name)
 {
     char *at = quick->head;
 
-    memset(quick->groups, 0, sizeof quick->groups);
-    quick->used_count = 0;
+    memset(quick->group_at, NO_GROUP, sizeof quick->group_at);
+    quick->groups_count = 0;
     at = kw__put_bulk(kw__put_number(at, '*', 2), name);
     quick->head_len = (size_t)(at - quick->head);
 }
@@ -145,17 +146,17 @@ static inline bool quick_add(struct quick *quick, struct kw_backend *backend, ui
 /* The group of NODE; NULL when another node has its place, or K1 is not so. */
 static inline struct group *quick_choose(struct quick *quick, struct kw_node *node)
 {
-    uint32_t index = node->index % GROUPS_MAX;
-    struct group *group = &quick->groups[index];
+    uint8_t *place = &quick->group_at[node->index % GROUPS_MAX];
 
-    if (group->node == node) {
-        return group;
+    if (*place != NO_GROUP) {
+        return quick->groups[*place].node == node ? &quick->groups[*place] : NULL;
     }
-    if (group->node != NULL || node->lookup != NULL || kw_node_has_retired(node)) {
+    if (node->lookup != NULL || kw_node_has_retired(node)) {
         return NULL;
     }
-    group->node = node;
-    quick->used[quick->used_count++] = (uint8_t)index;
+    *place = (uint8_t)quick->groups_count;
+    struct group *group = &quick->groups[quick->groups_count++];
+    *group = (struct group){.node = node};
     return group;
 }
 
@@ -174,8 +175,8 @@ static bool quick_find_links(struct quick *quick, const struct kw_client *client
 {
     uint32_t part = 0;
 
-    for (uint32_t i = 0; i < quick->used_count; i++) {
-        struct group *group = &quick->groups[quick->used[i]];
+    for (uint32_t i = 0; i < quick->groups_count; i++) {
+        struct group *group = &quick->groups[i];
         if (kw_node_link(group->node, client->proto, client->db, client->id, &group->link) !=
                 KW_OK ||
             kw_link_has_room(group->link, 0) != KW_OK) {
@@ -201,9 +202,8 @@ static void quick_send(struct quick *quick, struct kw_gather *gather, uint32_t k
     for (uint32_t key = 0; gather->client->proxy->near != NULL && key < keys_count; key++) {
         gather->notes[parts[key]] = quick->notes[key];
     }
-    for (uint32_t i = 0; i < quick->used_count; i++) {
-        const struct group *group = &quick->groups[quick->used[i]];
-        kw__bunch_post(gather, group->link, group->count,
-                       kw_bytes_of(quick->bytes[quick->used[i]], group->len));
+    for (uint32_t i = 0; i < quick->groups_count; i++) {
+        const struct group *group = &quick->groups[i];
+        kw__bunch_post(gather, group->link, group->count, kw_bytes_of(quick->bytes[i], group->len));
     }
 }
