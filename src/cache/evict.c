@@ -68,13 +68,15 @@ static unsigned place_of_new(struct kw_shard *shard, uint64_t hash, const struct
                              const struct kw_entry *old);
 static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
                       struct kw_entry *entry, unsigned place);
+static void queue_add_behind(struct kw_cache_worker *worker, struct kw_shard *shard,
+                             struct kw_entry *entry, unsigned place, uint32_t above);
 static void queue_remove(struct kw_cache_worker *worker, struct kw_shard *shard,
                          struct kw_entry *entry);
 static void queue_add_idle(struct kw_cache_worker *worker, struct kw_shard *shard,
                            struct kw_entry *entry);
 static uint32_t queue_find_idle(struct kw_cache_worker *worker, const struct kw_queue *queue,
                                 uint32_t ticks);
-static const struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref);
+static struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref);
 static uint32_t ticks_since_use(const struct kw_cache_worker *worker, const struct kw_entry *entry);
 static void queue_rank(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned place);
 static uint64_t entry_weight(const struct kw_shard *shard, const struct kw_entry *entry);
@@ -322,6 +324,13 @@ static void mark_use(struct kw_entry *entry)
 static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
                       struct kw_entry *entry, unsigned place)
 {
+    queue_add_behind(worker, shard, entry, place, 0);
+}
+
+/* The same, behind ABOVE, which is newer; 0: in front of all. */
+static inline void queue_add_behind(struct kw_cache_worker *worker, struct kw_shard *shard,
+                                    struct kw_entry *entry, unsigned place, uint32_t above)
+{
     struct kw_queue *queue = &shard->queues.lists[place];
     uint32_t ref = kw_arena_ref(worker->arena, entry);
     size_t bytes = kw_arena_block_bytes(kw__entry_size_of(entry));
@@ -331,18 +340,20 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
         uint64_t age = shard->queues.age >> stamp_shift(place);
         atomic_store_explicit(&entry->stamp, (uint16_t)age, memory_order_relaxed);
     }
-    entry->prev = 0;
-    entry->next = queue->newest;
-    if (queue->newest != 0) {
-        ((struct kw_entry *)kw_arena_at(worker->arena, queue->newest))->prev = ref;
-    }
-    queue->newest = ref;
+    uint32_t *from_newer = above == 0 ? &queue->newest : &entry_at(worker, above)->next;
+    entry->prev = above;
+    entry->next = *from_newer;
+    *from_newer = ref;
     queue->bytes += bytes;
     shard->queues.bytes += bytes;
     atomic_store_explicit(&shard->queued_bytes, shard->queues.bytes, memory_order_relaxed);
-    if (queue->oldest == 0) {
-        queue->oldest = ref;
-        queue_rank(worker, shard, place);
+    if (entry->next != 0) {
+        entry_at(worker, entry->next)->prev = ref;
+        return;
+    }
+    queue->oldest = ref;
+    if (above == 0) {
+        queue_rank(worker, shard, place); /* it was empty */
     }
 }
 
@@ -350,25 +361,10 @@ static void queue_add(struct kw_cache_worker *worker, struct kw_shard *shard,
 static void queue_add_idle(struct kw_cache_worker *worker, struct kw_shard *shard,
                            struct kw_entry *entry)
 {
-    struct kw_queue *queue = &shard->queues.lists[KW_PLACE_NEW];
-    uint32_t ref = kw_arena_ref(worker->arena, entry);
-    uint32_t above = queue_find_idle(worker, queue, ticks_since_use(worker, entry));
+    uint32_t ticks = ticks_since_use(worker, entry);
 
-    queue_add(worker, shard, entry, KW_PLACE_NEW);
-    if (above == 0) {
-        return;
-    }
-    struct kw_entry *newer = kw_arena_at(worker->arena, above);
-    queue->newest = entry->next; /* out again, and in behind NEWER: there are two at least */
-    ((struct kw_entry *)kw_arena_at(worker->arena, entry->next))->prev = 0;
-    entry->prev = above;
-    entry->next = newer->next;
-    newer->next = ref;
-    if (entry->next == 0) {
-        queue->oldest = ref;
-    } else {
-        ((struct kw_entry *)kw_arena_at(worker->arena, entry->next))->prev = ref;
-    }
+    queue_add_behind(worker, shard, entry, KW_PLACE_NEW,
+                     queue_find_idle(worker, &shard->queues.lists[KW_PLACE_NEW], ticks));
 }
 
 /* Behind whom one belongs whose last use was TICKS ago; 0: it is the newest. Looked for near both
@@ -396,7 +392,7 @@ static uint32_t queue_find_idle(struct kw_cache_worker *worker, const struct kw_
     return newer;
 }
 
-static const struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref)
+static struct kw_entry *entry_at(const struct kw_cache_worker *worker, uint32_t ref)
 {
     return kw_arena_at(worker->arena, ref);
 }
