@@ -65,6 +65,7 @@ static enum kw_near_mark mark_of(struct kw_near *near, const struct kw_request *
 static enum kw_near_mark key_begin(struct kw_near *near, struct kw_request *request);
 static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *request);
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name);
+static void name_forget(struct kw_near *near, struct kw_bytes name, uint64_t hash);
 static enum kw_near_mark slot_begin(struct kw_near *near, const struct kw_request *request);
 static enum kw_near_mark all_begin(struct kw_near *near);
 static void hash_begin(struct kw_near *near, uint64_t hash);
@@ -158,12 +159,9 @@ static void cold_end(struct kw_near *near, const struct kw_request *request)
     if (!kw__warm_has(near->warm, request->near_hash)) {
         return;
     }
-    struct kw_cache_worker *worker = kw__near_awake(near);
-    struct kw_cache_key key = kw_cache_key(worker, single_name(request), kw_bytes_of("", 0));
+    struct kw_bytes name = single_name(request);
 
-    if (kw_cache_may_have(worker, key.hash)) {
-        (void)kw_cache_invalidate(worker, &key);
-    }
+    name_forget(near, name, kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash);
 #else
     (void)near;
     (void)request;
@@ -255,14 +253,22 @@ static enum kw_near_mark list_begin(struct kw_near *near, struct kw_request *req
 /* Count NAME as being written, remove what is kept of it. Its hash. */
 static uint64_t name_begin(struct kw_near *near, struct kw_bytes name)
 {
-    struct kw_cache_worker *worker = kw__near_awake(near);
-    struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
+    uint64_t hash = kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash;
 
-    hash_begin(near, key.hash);
-    if (kw_cache_may_have(worker, key.hash)) {
+    hash_begin(near, hash);
+    name_forget(near, name, hash);
+    return hash;
+}
+
+/* Remove what is kept of NAME, break promises. */
+static void name_forget(struct kw_near *near, struct kw_bytes name, uint64_t hash)
+{
+    struct kw_cache_worker *worker = kw__near_awake(near);
+
+    if (kw_cache_may_have(worker, hash)) {
+        const struct kw_cache_key key = {.name = name, .variant = kw_bytes_of("", 0), .hash = hash};
         (void)kw_cache_invalidate(worker, &key);
     }
-    return key.hash;
 }
 
 static void hash_begin(struct kw_near *near, uint64_t hash)
@@ -290,12 +296,7 @@ static enum kw_near_mark all_begin(struct kw_near *near)
 /* W2. */
 static void key_end(struct kw_near *near, const struct kw_request *request)
 {
-    struct kw_cache_worker *worker = kw__near_awake(near);
-
-    if (kw_cache_may_have(worker, request->near_hash)) {
-        struct kw_cache_key key = kw_cache_key(worker, single_name(request), kw_bytes_of("", 0));
-        (void)kw_cache_invalidate(worker, &key);
-    }
+    name_forget(near, single_name(request), request->near_hash);
     hash_end(near, request->near_hash);
 }
 
