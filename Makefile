@@ -65,7 +65,7 @@ CHECK    := $(wildcard tests/consistency/*.c)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 core_o   := $(CORE:%.c=$(B)/obj/%.o)
 unit_o   := $(UNIT:%.c=$(B)/obj/%.o) $(LIBRARY:%.c=$(B)/obj/%.o)
-pic_o    := $(patsubst %.c,$(B)/pic/%.o,$(LIBRARY) $(wildcard src/cache/*.c src/base/*.c))
+pic_o    := $(patsubst %.c,$(B)/pic/%.o,$(LIBRARY) $(wildcard src/cache/*.c src/cache/*/*.c src/base/*.c))
 check_o  := $(CHECK:%.c=$(B)/obj/%.o)
 plain_o  := $(CORE:%.c=$(B)/plain/%.o) $(B)/plain/src/main.o
 PLAIN    := -O1 -g

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 enum kw_cache_policy {
-    KW_CACHE_BALANCED = 0, /* hits by size, behind a probation: see evict.c */
+    KW_CACHE_BALANCED = 0, /* hits by size, behind a probation: see evict/evict.c */
     KW_CACHE_S3FIFO,       /* three queues, sizes ignored */
     KW_CACHE_LRU,          /* least recently used, to a tenth of a second */
     KW_CACHE_LFU,          /* least frequently used, with aging */

@@ -24,13 +24,13 @@ struct kw_entry {
     uint32_t next;             /* the older one in its list; when retired, the next retired one */
     uint32_t prev;             /* the newer one */
     _Atomic uint32_t deadline; /* low half of the ms; 0: none */
-    _Atomic uint8_t mark;      /* uses, as the policy counts them (evict.c) */
+    _Atomic uint8_t mark;      /* uses, as the policy counts them: evict/mark.h */
     uint8_t place;             /* which list it is in */
     uint8_t flags;             /* set once */
     uint8_t name_len;          /* set once */
     uint16_t value_len;        /* set once */
     uint16_t domain;           /* set once */
-    _Atomic uint16_t stamp;    /* when it was queued, or used (evict.c) */
+    _Atomic uint16_t stamp;    /* when it was queued, or used: evict/mark.h */
     char payload[];            /* name, variant's length and variant, value; or a kw_entry_long */
 };
 

@@ -110,7 +110,7 @@ static void entry_move(struct kw_cache_worker *worker, struct kw_shard *shard,
         return;
     }
     kw__entry_copy(entry, old, size_bytes);
-    kw__evict_move(worker, shard, entry, old); /* W1 */
+    kw__queue_replace(worker, shard, entry, old); /* W1 */
     atomic_store_explicit(slot, kw_arena_ref(worker->arena, entry), memory_order_release);
     kw__grace_retire(worker, old);
 }

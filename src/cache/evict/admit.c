@@ -5,7 +5,7 @@
  * asks for. One of 16,000 strangers is taken for a ghost; it gets a better place than it deserves,
  * once.
  */
-#include "cache/admit.h"
+#include "cache/evict/admit.h"
 
 #include "base/mem.h"
 

@@ -2,8 +2,8 @@
  *
  * Thread: under the shard's lock. Memory: a table of 2 bytes a place, fixed at the start.
  */
-#ifndef KW_CACHE_ADMIT_H
-#define KW_CACHE_ADMIT_H
+#ifndef KW_CACHE_EVICT_ADMIT_H
+#define KW_CACHE_EVICT_ADMIT_H
 
 #include <stdbool.h>
 #include <stddef.h>
