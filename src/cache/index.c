@@ -11,23 +11,17 @@
  * The index grows by one bucket whenever there are more than KW_INDEX_LOAD entries a bucket: bucket
  * n - 2^k parts with those entries whose hash has bit k set. So growing is never more than the
  * work on one chain. Buckets that are not yet split hold up to twice as many entries as those that
- * are; what doesn't fit 9 slots goes to overflow buckets, which are given back when they are empty.
- * Together that takes at most 10 bytes an entry (seen: 9.4-9.9 whatever the count; tests hold it,
- * also when entries come and go), and 1.4 lines a look-up. With 10 entries a bucket it took up to
- * 10.3 bytes and 1.2 lines.
+ * are; what doesn't fit 9 slots goes to overflow buckets (chain.c). Together that takes at most 10
+ * bytes an entry (seen: 9.4-9.9 whatever the count; tests hold it, also when entries come and go),
+ * and 1.4 lines a look-up. With 10 entries a bucket it took up to 10.3 bytes and 1.2 lines.
  *
  * Readers take no lock. They load a ref with acquire, compare the whole key, and are right when it
  * is equal. A miss is right when no entry moved meanwhile: `moves` is read before and after, and
  * whoever sees it change looks again, then under the lock.
  *
- * INVARIANTS
+ * INVARIANTS (X3 and X4 are chain.c's)
  * X1  An entry is in the chain of the bucket that its hash names, except while `moves` is odd.
  * X2  buckets_count grows after the segment of its last bucket is in its chunk.
- * X3  A slot's tag is written before its ref. A stale tag costs a compare or hides an entry that
- *     is being put at this moment, never one that is in.
- * X4  Buckets are freed with their index, after a grace period. An overflow bucket that is empty
- *     may serve another chain at once: a reader who is still in it compares whole keys, and sees
- *     `moves` changed when it finds nothing.
  *
  * Not done: shrinking. An index keeps the size of its largest day until the cache is flushed.
  */
@@ -37,9 +31,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/prefetch.h"
+#include "cache/chain.h"
 #include "cache/internal.h"
-
-#include <string.h>
 
 /* Four tags. */
 typedef uint64_t __attribute__((may_alias)) word;
@@ -56,21 +49,6 @@ static bool index_grow(struct kw_index *index, struct kw_cache_worker *worker);
 static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *worker);
 static void index_split(struct kw_index *index, struct kw_cache_worker *worker, uint32_t from,
                         uint32_t to);
-static void chain_pack(struct kw_index *index, struct kw_cache_worker *worker,
-                       struct kw_bucket *first);
-static struct kw_bucket *index_overflow(struct kw_index *index, struct kw_cache_worker *worker);
-static struct kw_bucket *index_block(struct kw_index *index, struct kw_cache_worker *worker,
-                                     size_t count);
-static bool bucket_add(struct kw_bucket *bucket, struct kw_cache_worker *worker, uint16_t tag,
-                       uint32_t ref, struct kw_index *index);
-static _Atomic uint32_t *bucket_slot(struct kw_bucket *bucket, uint32_t ref);
-static bool bucket_is_empty(const struct kw_bucket *bucket);
-static void chain_shorten(struct kw_index *index, const struct kw_arena *arena,
-                          struct kw_bucket *bucket, unsigned slot);
-static void slot_move(struct kw_bucket *to, unsigned to_slot, struct kw_bucket *from,
-                      unsigned from_slot);
-static void bucket_unlink(struct kw_index *index, const struct kw_arena *arena,
-                          struct kw_bucket *before, struct kw_bucket *bucket);
 static uint32_t number_of(uint64_t hash, uint32_t buckets_count);
 static uint16_t tag_of(uint64_t hash);
 
@@ -202,7 +180,7 @@ bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint6
     struct kw_bucket *bucket =
         kw__index_bucket(index, worker->arena, kw__index_number(index, hash));
     uint32_t ref = kw_arena_ref(worker->arena, entry);
-    if (!bucket_add(bucket, worker, tag_of(hash), ref, index)) {
+    if (!kw__chain_add(bucket, worker, tag_of(hash), ref, index)) {
         return false;
     }
     index->entries_count++;
@@ -213,23 +191,10 @@ void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint
                       const struct kw_entry *entry)
 {
     struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
-    struct kw_bucket *before = NULL;
-    uint32_t ref = kw_arena_ref(arena, entry);
-    _Atomic uint32_t *slot = NULL;
 
-    while ((slot = bucket_slot(bucket, ref)) == NULL) {
-        before = bucket;
-        bucket = kw__bucket_next(bucket, arena);
-        KW_ASSERT(bucket != NULL); /* X1 */
-    }
-    atomic_store_explicit(slot, 0, memory_order_release);
     KW_ASSERT(index->entries_count > 0);
+    kw__chain_remove(index, arena, bucket, kw_arena_ref(arena, entry));
     index->entries_count--;
-    if (before != NULL && bucket_is_empty(bucket)) {
-        bucket_unlink(index, arena, before, bucket);
-    } else {
-        chain_shorten(index, arena, bucket, (unsigned)(slot - bucket->refs));
-    }
 }
 
 struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
@@ -251,13 +216,6 @@ struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw
 uint32_t kw__index_number(const struct kw_index *index, uint64_t hash)
 {
     return number_of(hash, atomic_load_explicit(&index->buckets_count, memory_order_acquire));
-}
-
-struct kw_bucket *kw__bucket_next(const struct kw_bucket *bucket, const struct kw_arena *arena)
-{
-    uint32_t ref = atomic_load_explicit(&bucket->overflow, memory_order_acquire);
-
-    return ref == 0 ? NULL : kw_arena_at(arena, ref);
 }
 
 struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment)
@@ -296,7 +254,7 @@ static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct k
 }
 
 /* No slot has TAG: seen four tags at a time, which most looks of those who miss end with. What is
- * put meanwhile may be overlooked, as X3 says.
+ * put meanwhile may be overlooked, as chain.c's X3 says.
  */
 static bool bucket_lacks(const struct kw_bucket *bucket, uint16_t tag)
 {
@@ -358,7 +316,7 @@ static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *w
     if (chunk == KW_INDEX_CHUNKS) {
         return false;
     }
-    struct kw_bucket *block = index_block(index, worker, KW_SEGMENT_BUCKETS);
+    struct kw_bucket *block = kw__buckets_get(index, worker, KW_SEGMENT_BUCKETS);
     if (block == NULL) {
         return false;
     }
@@ -391,7 +349,7 @@ static void index_split(struct kw_index *index, struct kw_cache_worker *worker, 
             if (number_of(hash, to + 1) != to) {
                 continue;
             }
-            if (!bucket_add(target, worker, tag_of(hash), ref, index)) {
+            if (!kw__chain_add(target, worker, tag_of(hash), ref, index)) {
                 goto out; /* TO is not published: what is in it is in FROM, too */
             }
         }
@@ -413,7 +371,7 @@ static void index_split(struct kw_index *index, struct kw_cache_worker *worker, 
                              atomic_load_explicit(&entry->deadline, memory_order_relaxed));
         }
     }
-    chain_pack(index, worker, first);
+    kw__chain_pack(index, worker->arena, first);
     target = NULL;
 out:
     for (; target != NULL; target = kw__bucket_next(target, worker->arena)) {
@@ -422,179 +380,6 @@ out:
         }
     }
     atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
-}
-
-/* While entries move: fill up the FIRST bucket from its overflow, and unlink what is empty. */
-static void chain_pack(struct kw_index *index, struct kw_cache_worker *worker,
-                       struct kw_bucket *first)
-{
-    struct kw_bucket *before = first;
-    unsigned to = 0;
-
-    for (;;) {
-        struct kw_bucket *bucket = kw__bucket_next(before, worker->arena);
-        if (bucket == NULL) {
-            return;
-        }
-        unsigned left = 0;
-        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-            uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
-            while (to < KW_BUCKET_SLOTS &&
-                   atomic_load_explicit(&first->refs[to], memory_order_relaxed) != 0) {
-                to++;
-            }
-            if (ref != 0 && to < KW_BUCKET_SLOTS) {
-                slot_move(first, to, bucket, i);
-                ref = 0;
-            }
-            left += ref != 0;
-        }
-        if (left != 0) {
-            before = bucket;
-            continue;
-        }
-        bucket_unlink(index, worker->arena, before, bucket);
-    }
-}
-
-/* The slot of BUCKET that names REF; NULL when none does. */
-static _Atomic uint32_t *bucket_slot(struct kw_bucket *bucket, uint32_t ref)
-{
-    for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-        if (atomic_load_explicit(&bucket->refs[i], memory_order_relaxed) == ref) {
-            return &bucket->refs[i];
-        }
-    }
-    return NULL;
-}
-
-static bool bucket_is_empty(const struct kw_bucket *bucket)
-{
-    for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-        if (atomic_load_explicit(&bucket->refs[i], memory_order_relaxed) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* SLOT of BUCKET is free: when the last of the chain has but one entry, it comes here. */
-static void chain_shorten(struct kw_index *index, const struct kw_arena *arena,
-                          struct kw_bucket *bucket, unsigned slot)
-{
-    struct kw_bucket *before = bucket;
-    struct kw_bucket *last = kw__bucket_next(bucket, arena);
-    unsigned count = 0;
-    unsigned from = 0;
-
-    if (last == NULL) {
-        return;
-    }
-    for (struct kw_bucket *next = last; next != NULL; next = kw__bucket_next(last, arena)) {
-        before = next == last ? before : last;
-        last = next;
-    }
-    for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-        if (atomic_load_explicit(&last->refs[i], memory_order_relaxed) != 0) {
-            count++;
-            from = i;
-        }
-    }
-    if (count != 1) {
-        return;
-    }
-    atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel); /* X1 */
-    slot_move(bucket, slot, last, from);
-    bucket_unlink(index, arena, before, last);
-    atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
-}
-
-static void slot_move(struct kw_bucket *to, unsigned to_slot, struct kw_bucket *from,
-                      unsigned from_slot)
-{
-    uint32_t ref = atomic_load_explicit(&from->refs[from_slot], memory_order_relaxed);
-
-    atomic_store_explicit(&to->tags[to_slot],
-                          atomic_load_explicit(&from->tags[from_slot], memory_order_relaxed),
-                          memory_order_relaxed); /* X3 */
-    atomic_store_explicit(&to->refs[to_slot], ref, memory_order_release);
-    atomic_store_explicit(&from->refs[from_slot], 0, memory_order_release);
-}
-
-/* BUCKET, empty and behind BEFORE, becomes a spare one. It goes on naming the next of its old chain
- * until it serves another: whoever walks there, walks on.
- */
-static void bucket_unlink(struct kw_index *index, const struct kw_arena *arena,
-                          struct kw_bucket *before, struct kw_bucket *bucket)
-{
-    atomic_store_explicit(&before->overflow,
-                          atomic_load_explicit(&bucket->overflow, memory_order_relaxed),
-                          memory_order_release);
-    atomic_fetch_add_explicit(&index->moves, 2, memory_order_acq_rel); /* X4 */
-    bucket->due = index->spare;
-    index->spare = kw_arena_ref(arena, bucket);
-}
-
-/* A bucket for the end of a chain; NULL when there is no memory. */
-static struct kw_bucket *index_overflow(struct kw_index *index, struct kw_cache_worker *worker)
-{
-    if (index->spare != 0) {
-        struct kw_bucket *spare = kw_arena_at(worker->arena, index->spare);
-        index->spare = spare->due;
-        spare->due = 0;
-        atomic_store_explicit(&spare->overflow, 0, memory_order_release);
-        return spare;
-    }
-    struct kw_bucket *pool = index_block(index, worker, KW_POOL_BUCKETS);
-    if (pool == NULL) {
-        return NULL;
-    }
-    pool->due = index->pools;
-    index->pools = kw_arena_ref(worker->arena, pool);
-    for (unsigned i = 2; i < KW_POOL_BUCKETS; i++) {
-        pool[i].due = index->spare;
-        index->spare = kw_arena_ref(worker->arena, &pool[i]);
-    }
-    return &pool[1];
-}
-
-/* Zeroed memory for COUNT buckets; NULL when there is none. */
-static struct kw_bucket *index_block(struct kw_index *index, struct kw_cache_worker *worker,
-                                     size_t count)
-{
-    size_t bytes = count * sizeof(struct kw_bucket);
-    struct kw_bucket *block = kw__memory_get(worker, bytes);
-
-    if (block != NULL) {
-        memset(block, 0, bytes);
-        index->bytes += bytes;
-        atomic_fetch_add_explicit(&worker->cache->index_bytes, bytes, memory_order_relaxed);
-    }
-    return block;
-}
-
-static bool bucket_add(struct kw_bucket *bucket, struct kw_cache_worker *worker, uint16_t tag,
-                       uint32_t ref, struct kw_index *index)
-{
-    for (;;) {
-        for (unsigned i = 0; i < KW_BUCKET_SLOTS; i++) {
-            if (atomic_load_explicit(&bucket->refs[i], memory_order_relaxed) == 0) {
-                atomic_store_explicit(&bucket->tags[i], tag, memory_order_relaxed); /* X3 */
-                atomic_store_explicit(&bucket->refs[i], ref, memory_order_release);
-                return true;
-            }
-        }
-        struct kw_bucket *next = kw__bucket_next(bucket, worker->arena);
-        if (next == NULL) {
-            next = index_overflow(index, worker);
-            if (next == NULL) {
-                return false;
-            }
-            atomic_store_explicit(&bucket->overflow, kw_arena_ref(worker->arena, next),
-                                  memory_order_release);
-        }
-        bucket = next;
-    }
 }
 
 static uint32_t number_of(uint64_t hash, uint32_t buckets_count)

@@ -2,7 +2,8 @@
  *
  * Thread: kw__index_find() any, without a lock; all else under the shard's lock.
  * Memory: buckets are blocks of the cache's arena. Entries are not the index's.
- * See also: expire.h (keeps deadlines in the same buckets).
+ * See also: chain.h (what becomes of a bucket that is full, or empty), expire.h (keeps deadlines in
+ *           the same buckets).
  */
 #ifndef KW_CACHE_INDEX_H
 #define KW_CACHE_INDEX_H
@@ -92,11 +93,19 @@ bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint6
 void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
                       const struct kw_entry *entry);
 
-/* The bucket at NUMBER, the bucket that HASH belongs to, and the next of a chain. */
+/* The bucket at NUMBER, and the number of the one that HASH belongs to. */
 struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
                                    uint32_t number);
 uint32_t kw__index_number(const struct kw_index *index, uint64_t hash);
-struct kw_bucket *kw__bucket_next(const struct kw_bucket *bucket, const struct kw_arena *arena);
 struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment);
+
+/* The next of the chain; NULL: BUCKET is the last. */
+static inline struct kw_bucket *kw__bucket_next(const struct kw_bucket *bucket,
+                                                const struct kw_arena *arena)
+{
+    uint32_t ref = atomic_load_explicit(&bucket->overflow, memory_order_acquire);
+
+    return ref == 0 ? NULL : kw_arena_at(arena, ref);
+}
 
 #endif
