@@ -61,6 +61,7 @@
 #include "proxy/gather/scatter.h"
 #include "proxy/gather/script.h"
 #include "proxy/local/local.h"
+#include "proxy/local/local_config.h"
 #include "proxy/near/near.h"
 #include "proxy/parked.h"
 #include "proxy/redirect.h"
@@ -171,6 +172,9 @@ enum kw_verdict kw__request_start_other(struct kw_client *client, const struct k
     }
     switch (command->route) {
     case KW_ROUTE_LOCAL:
+        if (kw_config_get_is_for_node(client, command)) {
+            return KW_NEXT;
+        }
         return kw_local_changes_links(command) && client->inflight_count > 0
                    ? KW_WAITING
                    : kw_local_answer(client, command);

@@ -2,8 +2,8 @@
  *
  * CONFIG SET changes the snapshot of the whole process (config/board.h), then an errand has each
  * worker take it, the client's own first: when the client gets its OK all workers have. What
- * belongs to the servers is refused, but for notify-keyspace-events, which applications set: that
- * goes to all masters.
+ * belongs to the servers is refused, but for notify-keyspace-events, which applications read, add
+ * to, and set: that is asked of a master and goes to all.
  */
 #include "proxy/local/local_config.h"
 
@@ -58,6 +58,14 @@ enum kw_verdict kw__local_config_get(struct kw_client *client, const struct kw_c
     return KW_ANSWERED;
 }
 
+bool kw_config_get_is_for_node(const struct kw_client *client, const struct kw_command *command)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    return command->local == KW_LOCAL_CONFIG_GET && client->proxy->embedded == NULL &&
+           argv->count == 3 && kw_bytes_equal_nocase(argv->items[2], kw_bytes_of_text(EVENTS));
+}
+
 enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_command *command)
 {
     const struct kw_argv *argv = &client->proxy->argv;
@@ -69,7 +77,7 @@ enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_co
         return kw_reply_refuse(client, KW_ERROR_SYNTAX, NULL, NULL);
     }
     if (client->proxy->embedded == NULL && argv->count == 4 &&
-        kw_bytes_equal_nocase(argv->items[2], KW_BYTES("notify-keyspace-events"))) {
+        kw_bytes_equal_nocase(argv->items[2], kw_bytes_of_text(EVENTS))) {
         return set_everywhere(client);
     }
     if (client->proxy->embedded != NULL && !events_are_letters(client)) {

@@ -12,6 +12,11 @@ kw__local_writer kw__local_config_get;
 kw__local_writer kw__local_config_rewrite;
 kw__local_writer kw__local_config_resetstat;
 
+/* True when COMMAND, in the client's proxy->argv, asks for what the nodes know and keyway does not:
+ * CONFIG GET notify-keyspace-events, which CONFIG SET gives to all masters.
+ */
+bool kw_config_get_is_for_node(const struct kw_client *client, const struct kw_command *command);
+
 /* CONFIG SET name value ..., in the client's proxy->argv. */
 enum kw_verdict kw_config_set_start(struct kw_client *client, const struct kw_command *command);
 

@@ -38,6 +38,7 @@
 #include "proxy/face/cluster_face.h"
 #include "proxy/gather/merge_own.h"
 #include "proxy/local/local.h"
+#include "proxy/local/local_config.h"
 #include "proxy/pubsub/tracker.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -237,8 +238,10 @@ static enum kw_guest_kind kind_of_local(const struct kw_client *client,
     if (command->local == KW_LOCAL_MONITOR) {
         return KW_GUEST_WRITTEN; /* as a server refuses it: when it is executed */
     }
-    return kw_local_is_written(command) && !changes_proto(client, command) ? KW_GUEST_WRITTEN
-                                                                           : KW_GUEST_ACTING;
+    return kw_local_is_written(command) && !changes_proto(client, command) &&
+                   !kw_config_get_is_for_node(client, command)
+               ? KW_GUEST_WRITTEN
+               : KW_GUEST_ACTING;
 }
 
 /* What is no database is refused when it is queued, other than by a server, which would execute
