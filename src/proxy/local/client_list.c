@@ -223,6 +223,12 @@ static void client_flags(const struct kw_client *client, char *flags)
     if ((client->modes & KW_MODE_TRACKING) != 0) {
         flags[len++] = 't';
     }
+    if (kw_tracker_is_redirect_broken(client)) {
+        flags[len++] = 'R';
+    }
+    if (kw_tracker_is_bcast(client)) {
+        flags[len++] = 'B';
+    }
     if (client->is_closing) {
         flags[len++] = 'c';
     }

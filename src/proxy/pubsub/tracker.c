@@ -136,6 +136,16 @@ void kw_tracker_foresee(struct kw_client *client, const struct kw_command *comma
     }
 }
 
+bool kw_tracker_is_redirect_broken(const struct kw_client *client)
+{
+    return client->tracker != NULL && client->tracker->is_redirect_broken;
+}
+
+bool kw_tracker_is_bcast(const struct kw_client *client)
+{
+    return client->tracker != NULL && client->tracker->is_bcast;
+}
+
 int64_t kw_tracker_redirect(const struct kw_client *client)
 {
     return client->tracker == NULL ? -1 : (int64_t)client->tracker->redirect_id;
@@ -241,6 +251,10 @@ static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_err
             }
             if (kw_text_to_int(items[++i], &id) != KW_OK) {
                 *error = KW_ERROR_NOT_INTEGER;
+                return false;
+            }
+            if (id == 0) { /* here it would mean that none is named */
+                *error = KW_ERROR_TRACKING_NO_REDIRECT;
                 return false;
             }
             wish->redirect_id = (uint64_t)id;

@@ -30,6 +30,10 @@ void kw_tracker_foresee(struct kw_client *client, const struct kw_command *comma
 /* Where CLIENT's invalidations go: CLIENT GETREDIR, CLIENT LIST. -1: it tracks nothing. */
 int64_t kw_tracker_redirect(const struct kw_client *client);
 
+/* The client that CLIENT named is gone; CLIENT tracks all keys with some prefix: CLIENT LIST. */
+bool kw_tracker_is_redirect_broken(const struct kw_client *client);
+bool kw_tracker_is_bcast(const struct kw_client *client);
+
 /* For tap.c: feeds have come or failed; whoever waits for them may be answered. */
 void kw_trackers_advance(struct kw_tracking *tracking);
 
