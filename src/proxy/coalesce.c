@@ -45,6 +45,7 @@
 #include "proxy/account.h"
 #include "proxy/near/near.h"
 #include "proxy/near/shared.h"
+#include "proxy/near/touch.h"
 #include "proxy/near/variant.h"
 #include "proxy/parked.h"
 #include "proxy/reply.h"
@@ -82,6 +83,7 @@ static enum kw_coalescing coalescing_of(const struct kw_coalesce *coalesce);
 static void coalesce_begin(struct kw_proxy *proxy, enum kw_coalescing wanted);
 static void coalesce_end(struct kw_proxy *proxy);
 static bool may_be_cold(const struct kw_coalesce *coalesce, const struct kw_request *request);
+static void bunch_tell(struct kw_coalesce *coalesce, const struct kw_request *bunch);
 static bool is_of_cold(const struct kw_request *request);
 static struct lead *lead_of(struct kw_coalesce *coalesce, struct kw_bytes wire, uint8_t proto);
 static bool lead_is_fresh(const struct kw_coalesce *coalesce, const struct lead *lead);
@@ -277,12 +279,18 @@ void kw_coalesce_tell(struct kw_request *request, const struct kw_link *link)
     struct kw_proxy *proxy = request->client->proxy;
     struct kw_coalesce *coalesce = proxy->coalesce;
 
-    if (request->is_told) {
+    bool is_sum = request->gather != NULL && !request->is_part; /* its parts have told */
+
+    if (request->is_told || is_sum) {
         return;
     }
     request->is_told = true;
     if (!coalesce->is_of_all && link != NULL && is_of_cold(request)) {
         return; /* C5 */
+    }
+    if (request->is_bunch) {
+        bunch_tell(coalesce, request);
+        return;
     }
     bool is_single = request->command != NULL && kw_keys_single(request->command) != 0;
     if (request->slot == KW_SLOT_NONE || (!is_single && kw_route_is_plain(proxy))) {
@@ -292,6 +300,23 @@ void kw_coalesce_tell(struct kw_request *request, const struct kw_link *link)
     atomic_fetch_add(&coalesce->shared->told[request->slot], 1);
     coalesce->slots[request->slot].mine +=
         link != NULL && link == coalesce->slots[request->slot].link ? 1 : 0;
+}
+
+/* Its replies have come, from wherever; at its end, before anybody is told. */
+static KW_APART void bunch_tell(struct kw_coalesce *coalesce, const struct kw_request *bunch)
+{
+    const struct kw_near *near = bunch->client->proxy->near;
+    const char *at = kw_call_bytes(&bunch->call).data;
+
+    for (uint32_t i = 0; i < bunch->keys_count; i++) {
+        struct kw_bytes wire;
+        struct kw_bytes name = kw_bunch_next(&at, &wire);
+        bool is_cold = bunch->near == KW_NEAR_MARK_BUNCH &&
+                       !kw__warm_has(near->warm, bunch->gather->notes[bunch->part + i]);
+        if (coalesce->is_of_all || !is_cold) { /* C5 */
+            atomic_fetch_add(&coalesce->shared->told[kw_slot_of_key(name)], 1);
+        }
+    }
 }
 
 /* Was REQUEST about a key that was cold, and still is, or about none? Its place is looked at, not

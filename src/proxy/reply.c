@@ -142,11 +142,14 @@ static void reply_expect(struct kw_request *request)
     }
 }
 
-struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command)
+struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command,
+                                  struct kw_gather *gather)
 {
     struct kw_request *request = kw__request_get(client, KW_REQUEST_DEFERRED);
 
     request->command = command;
+    request->is_gathered = gather != NULL;
+    request->gather = gather;
     request->slot = KW_SLOT_NONE;
     kw_reply_expect(request);
     return request;

@@ -37,8 +37,11 @@ void kw_reply_expect_behind(struct kw_request *request, struct kw_request *befor
 /* Append a request whose reply comes later from somewhere else than a call of its own: the sum of
  * parts, another worker, a leased link. It counts as in flight until kw_reply_finish(). Returns it,
  * borrowed from the queue.
+ *
+ * gather  whose parts, NULL for all others
  */
-struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command);
+struct kw_request *kw_reply_defer(struct kw_client *client, const struct kw_command *command,
+                                  struct kw_gather *gather);
 
 /* Where something that answers no request is to be written: between two replies of CLIENT, as early
  * as may be, behind what was pushed before (O5). Write all of it, then call kw_reply_end_push()

@@ -9,7 +9,7 @@ static void round_done(struct kw_proxy *home, struct kw_errand *errand);
 enum kw_verdict kw_round_start(struct kw_client *client, const struct kw_command *command,
                                struct kw_round *taken)
 {
-    taken->request = kw_reply_defer(client, command);
+    taken->request = kw_reply_defer(client, command, NULL);
     taken->errand.done = round_done;
     kw_crew_send(client->proxy, &taken->errand);
     return KW_SENT;

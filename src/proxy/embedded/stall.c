@@ -228,7 +228,7 @@ static struct kw_stall *stall_new(struct kw_client *client, const struct kw_comm
         struct kw_bytes item = argv->items[i];
         stall->argv.items[i] = kw_bytes_of(stall->wire + (item.data - wire.data), item.len);
     }
-    stall->request = kw_reply_defer(client, command);
+    stall->request = kw_reply_defer(client, command, NULL);
     if (timeout_ms > 0) {
         stall->timer = kw_timer_new(client->proxy->loop, stall_on_time, stall);
         kw_timer_start(stall->timer, timeout_ms);

@@ -53,7 +53,7 @@ enum kw_verdict kw__operator_survey(struct kw_client *client, const struct kw_co
     survey->errand.visit = survey_visit;
     survey->errand.done = survey_done;
     survey->is_by_node = command->local == KW_LOCAL_PROXY_NODES;
-    survey->request = kw_reply_defer(client, command);
+    survey->request = kw_reply_defer(client, command, NULL);
     kw_crew_send(client->proxy, &survey->errand);
     return KW_SENT;
 }

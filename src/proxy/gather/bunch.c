@@ -29,6 +29,7 @@
 #include "base/assert.h"
 #include "proxy/client.h"
 #include "proxy/near/near.h"
+#include "proxy/near/variant.h"
 #include "proxy/reply.h"
 #include "proxy/resend.h"
 #include "resp/writer.h"
@@ -102,6 +103,29 @@ void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split)
             }
         }
     }
+}
+
+struct kw_bytes kw_bunch_next(const char **at, struct kw_bytes *wire)
+{
+    struct kw_near_walk words = kw__walk_begin(kw_bytes_of(*at, 0));
+
+    (void)kw__walk_next(&words, wire);
+    struct kw_bytes key = kw__walk_next(&words, wire); /* B1 */
+    *at = words.at;
+    return key;
+}
+
+bool kw_bunch_has_slot(const struct kw_request *bunch, uint16_t slot)
+{
+    const char *at = kw_call_bytes(&bunch->call).data;
+    bool may_have = (bunch->gather->bunch_slots >> (slot % 64) & 1) != 0;
+    bool has_it = false;
+
+    for (uint32_t i = 0; may_have && !has_it && i < bunch->keys_count; i++) {
+        struct kw_bytes wire;
+        has_it = kw_slot_of_key(kw_bunch_next(&at, &wire)) == slot;
+    }
+    return has_it;
 }
 
 size_t kw_bunch_room(const struct kw_request *bunch, size_t len)
@@ -214,6 +238,7 @@ static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
     for (uint32_t n = 0, i = from; n < count; n++, i = window->next[i]) {
         gather->key_parts[window->parts[i].first] = gather->parts_count + n; /* B2 */
         gather->notes[gather->parts_count + n] = window->notes[i];
+        gather->bunch_slots |= 1ull << (window->parts[i].slot % 64);
         len += kw_split_write(split, &window->parts[i], bytes + len);
         window->bunch_of[i] = SENT;
     }

@@ -29,6 +29,12 @@ void kw_bunch_send(struct kw_gather *gather, const struct kw_split *split);
 void kw__bunch_post(struct kw_gather *gather, struct kw_link *link, uint32_t count,
                     struct kw_bytes bytes);
 
+/* The key of the command of a bunch at *AT, which moves behind it. *WIRE: the key with its head. */
+struct kw_bytes kw_bunch_next(const char **at, struct kw_bytes *wire);
+
+/* Is a key of BUNCH of SLOT? */
+bool kw_bunch_has_slot(const struct kw_request *bunch, uint16_t slot);
+
 /* Bytes that the replies to BUNCH may need, when the first one takes LEN. */
 size_t kw_bunch_room(const struct kw_request *bunch, size_t len);
 

@@ -341,9 +341,7 @@ void kw__gather_end(struct kw_gather *gather)
         return;
     }
     if (gather->answer == NULL) {
-        gather->answer = kw_reply_defer(gather->client, gather->command);
-        gather->answer->is_gathered = true;
-        gather->answer->gather = gather; /* G1 */
+        gather->answer = kw_reply_defer(gather->client, gather->command, gather); /* G1 */
     }
     kw_gather_on_part(gather);
 }

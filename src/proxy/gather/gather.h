@@ -33,6 +33,7 @@ struct kw_gather {
     struct kw_chunk *keys_chunk;   /* where these three are; NULL: in few */
     struct kw_chunk *script_chunk; /* the command's bytes, while script.c needs them */
     struct kw_scan_step scan;      /* of SCAN */
+    uint64_t bunch_slots;          /* of the keys that are in bunches, modulo 64 */
     uint16_t behind_slot; /* of bunches that are is_behind: which keys; KW_SLOT_NONE: all */
     bool is_complete;
     uint64_t few[2 * KW_GATHER_FEW_KEYS];

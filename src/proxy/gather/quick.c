@@ -93,6 +93,7 @@ bool kw_quick_start(struct kw_client *client, const struct kw_command *command)
         return false;
     }
     struct kw_gather *gather = kw__gather_begin(client, command);
+    gather->bunch_slots = seen;
     quick_send(&quick, gather, keys_count);
     kw__gather_end(gather);
     return true;

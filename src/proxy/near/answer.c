@@ -27,6 +27,7 @@
 
 #include "proxy/near/derived.h"
 #include "proxy/near/fill.h"
+#include "proxy/near/touch.h"
 #include "proxy/reply.h"
 
 enum {
@@ -309,8 +310,7 @@ static KW_APART bool queue_lets_pass(struct kw_client *client, uint16_t slot)
         if (++looked > LOOK_MAX || kw__near_may_touch(request, slot, is_plain)) {
             return false;
         }
-        bool is_whole = request->gather != NULL && !request->is_part;
-        slots |= request->state == KW_REQUEST_DONE || is_whole ? 0 : kw_near_slots_of(request);
+        slots |= request->state == KW_REQUEST_DONE ? 0 : kw_near_slots_of(request);
     }
     client->slots_ahead = slots;
     return true;

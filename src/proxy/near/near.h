@@ -15,6 +15,7 @@
 #define KW_PROXY_NEAR_NEAR_H
 
 #include "base/apart.h"
+#include "proxy/gather/gather.h"
 #include "proxy/internal.h"
 #include "proxy/route.h"
 
@@ -89,9 +90,14 @@ static inline bool kw_near_heeds_end(uint8_t mark)
     return mark >= KW_NEAR_MARK_COLD_WRITE;
 }
 
-/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). */
+/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). What parts
+ * answer is about nothing that they are not about.
+ */
 static inline uint64_t kw_near_slots_of(const struct kw_request *request)
 {
+    if (request->gather != NULL && (request->is_bunch || !request->is_part)) {
+        return request->is_bunch ? request->gather->bunch_slots : 0;
+    }
     bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier ||
                       (request->is_part && request->keys_count == 0);
 

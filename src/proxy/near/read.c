@@ -41,7 +41,6 @@ static void key_heed(struct kw_near *near, struct kw_request *request,
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part);
 static void bunch_look(struct kw_near *near, const struct kw_request *bunch, uint64_t looked);
-static struct kw_bytes bunch_next(struct kw_near_walk *words, struct kw_bytes *wire);
 static void one_replied(struct kw_near *near, const struct kw_request *request,
                         struct kw_bytes name, struct kw_bytes wire, struct kw_bytes reply,
                         bool is_due);
@@ -234,11 +233,11 @@ void kw_near_on_bunch(struct kw_request *bunch)
 /* Its keys may be warm by now, nobody has looked: their notes are such that all are looked at. */
 void kw__near_bunch_began(const struct kw_near *near, struct kw_request *bunch)
 {
-    struct kw_near_walk words = {.at = kw_call_bytes(&bunch->call).data};
+    const char *at = kw_call_bytes(&bunch->call).data;
 
     for (uint32_t i = 0; i < bunch->keys_count; i++) {
         struct kw_bytes wire;
-        struct kw_bytes name = bunch_next(&words, &wire);
+        struct kw_bytes name = kw_bunch_next(&at, &wire);
         uint64_t place = kw__warm_place(name);
         bunch->gather->notes[bunch->part + i] =
             kw__warm_note(place, kw__warm_ups(near->warm, place) - 1);
@@ -265,28 +264,20 @@ static KW_APART void bunch_look(struct kw_near *near, const struct kw_request *b
                                 uint64_t looked)
 {
     const struct kw_chunk *replies = bunch->parked.head;
-    struct kw_near_walk words = {.at = kw_call_bytes(&bunch->call).data};
+    const char *at = kw_call_bytes(&bunch->call).data;
     struct kw_near_walk values = {.at = replies->data + replies->start};
 
     (void)kw__near_awake(near);
     for (uint32_t i = 0; i < bunch->keys_count; i++) {
         struct kw_bytes wire;
         struct kw_bytes reply;
-        struct kw_bytes name = bunch_next(&words, &wire);
+        struct kw_bytes name = kw_bunch_next(&at, &wire);
         values = kw__walk_begin(kw_bytes_of(values.at, 0));
         (void)kw__walk_next(&values, &reply);
         if ((looked >> i & 1) != 0) {
             one_replied(near, bunch, name, wire, reply, (bunch->near_hash >> i & 1) != 0);
         }
     }
-}
-
-/* The key of the next command, MGET and a key. */
-static struct kw_bytes bunch_next(struct kw_near_walk *words, struct kw_bytes *wire)
-{
-    *words = kw__walk_begin(kw_bytes_of(words->at, 0));
-    (void)kw__walk_next(words, wire);
-    return kw__walk_next(words, wire);
 }
 
 /* REPLY is what GET NAME would have got. WIRE: the name with its head; IS_DUE: is it hot? */

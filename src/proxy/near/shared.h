@@ -182,19 +182,6 @@ static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, 
     return atomic_load_explicit(&shared->slots[slot].generation, memory_order_acquire);
 }
 
-/* Is REQUEST unanswered, and may it be about a key of SLOT? IS_PLAIN: kw_route_is_plain(). */
-static inline bool kw__near_may_touch(const struct kw_request *request, uint16_t slot,
-                                      bool is_plain)
-{
-    if (request->state == KW_REQUEST_DONE || (request->gather != NULL && !request->is_part)) {
-        return false; /* its parts speak for themselves */
-    }
-    bool is_of_all =
-        request->slot == KW_SLOT_NONE || (request->is_part && request->keys_count == 0);
-
-    return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
-}
-
 /* The role of a command that the nodes have told of. */
 enum kw_near_role kw__near_role_learned(const struct kw_command *command);
 

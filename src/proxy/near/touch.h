@@ -7,6 +7,7 @@
 #ifndef KW_PROXY_NEAR_TOUCH_H
 #define KW_PROXY_NEAR_TOUCH_H
 
+#include "proxy/gather/bunch.h"
 #include "proxy/near/shared.h"
 
 struct kw_near_touch {
@@ -20,5 +21,21 @@ struct kw_near_touch {
 struct kw_near_touch kw__touch_of(struct kw_near *near, const struct kw_request *request);
 
 void kw__touch_room_free(struct kw_near_touch_room *room);
+
+/* Is REQUEST unanswered, and may it be about a key of SLOT? IS_PLAIN: kw_route_is_plain(). */
+static inline bool kw__near_may_touch(const struct kw_request *request, uint16_t slot,
+                                      bool is_plain)
+{
+    if (request->state == KW_REQUEST_DONE || (request->gather != NULL && !request->is_part)) {
+        return false; /* its parts speak for themselves */
+    }
+    if (request->is_bunch) {
+        return kw_bunch_has_slot(request, slot);
+    }
+    bool is_of_all =
+        request->slot == KW_SLOT_NONE || (request->is_part && request->keys_count == 0);
+
+    return request->slot == slot || is_of_all || (is_plain && request->is_barrier);
+}
 
 #endif

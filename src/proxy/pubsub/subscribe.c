@@ -256,7 +256,7 @@ static enum kw_verdict subscribe(struct kw_client *client, const struct kw_comma
         kw_reply_end(client);
         return KW_ANSWERED;
     }
-    subscriber->request = kw_reply_defer(client, command);
+    subscriber->request = kw_reply_defer(client, command, NULL);
     kw_list_append(&channels->pending, &subscriber->pending);
     kw_channels_watch(channels);
     return KW_SENT;

@@ -224,7 +224,7 @@ static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw
         wish_free(&wish);
         return kw_reply_refuse(client, error, NULL, NULL);
     }
-    wish.request = kw_reply_defer(client, command);
+    wish.request = kw_reply_defer(client, command, NULL);
     if (wish.redirect_id == 0) {
         wish_decide(&wish, client);
         return KW_SENT;

@@ -89,7 +89,7 @@ enum kw_verdict kw_wait_start(struct kw_client *client, const struct kw_command 
     wait_name_channels(wait);
     client->wait = wait;
     client->modes |= KW_MODE_LEASED; /* I2 */
-    wait->request = kw_reply_defer(client, command);
+    wait->request = kw_reply_defer(client, command, NULL);
     KW_STAT_ADD(client->proxy->stats, clients_blocked, 1);
     wait->left_count = 1; /* ours: it must not end while it begins */
     for (uint32_t i = 0; i < wait->parts_count && wait->request != NULL; i++) {
