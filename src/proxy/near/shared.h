@@ -19,7 +19,7 @@
 #define KW_PROXY_NEAR_SHARED_H
 
 #include "cache/cache.h"
-#include "cache/hot.h"
+#include "cache/hot/hot.h"
 #include "proxy/internal.h"
 #include "proxy/near/warm.h"
 

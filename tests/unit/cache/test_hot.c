@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "cache/hot.h"
+#include "cache/hot/hot.h"
 #include "tests/unit/kw_test.h"
 
 #include <math.h>

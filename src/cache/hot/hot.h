@@ -11,10 +11,10 @@
  *     ban     a key whose cached value did not live to be used is left alone for a while.
  *
  * Thread: a detector belongs to one thread. Memory: KW_HOT_BYTES and a little more, never grows.
- * See also: hot.c (how), cache.h (whose hashes these are).
+ * See also: hot.c (how), trial.h (what a chance is worth), ban.h, cache.h (whose hashes these are).
  */
-#ifndef KW_CACHE_HOT_H
-#define KW_CACHE_HOT_H
+#ifndef KW_CACHE_HOT_HOT_H
+#define KW_CACHE_HOT_HOT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -24,12 +24,10 @@
  * Chance
  *
  * Keys by the ten thousand, each read once in some seconds, may be half of all reads, and no sketch
- * finds them. But each read of them is as good a reason to fetch it as any other: so it is measured
- * what that would bring. A trial watches some keys that were just read past the cache, drawn by the
- * reads that are looked at. Every four windows it is known how many reads one fill would have
- * served, on average, before somebody writes the key. As long as that is as many as make a key hot,
- * whoever is looked at is fetched, if it is not in debt: a bounded number in each window, while
- * there is room. What gets in that way changes what is left: those that are read more rarely.
+ * finds them. But each read of them is as good a reason to fetch it as any other: trials (trial.c)
+ * say what that would bring. As long as that is as many reads as make a key hot, whoever is looked
+ * at is fetched, if it is not in debt: a bounded number in each window, while there is room. What
+ * gets in that way changes what is left: those that are read more rarely.
  *
  * With many requests in a window only one in STEP is looked at, on average, and counts for as many:
  * 2 to 8, beyond VERY_MANY looks 16 or 32. The window before says how many; when there turn out to
@@ -48,19 +46,19 @@
  * H1  A line has no fingerprint twice; 0 marks a free place, and has no weight.
  * H2  Weights stay between -DEBT_MAX and WEIGHT_MAX.
  */
-#include "cache/hot.h"
+#include "cache/hot/hot.h"
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "cache/hot/ban.h"
+#include "cache/hot/fingerprint.h"
+#include "cache/hot/trial.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     WAYS = 8,
     LINES = 4096,
-    BAN_WAYS = 4,
-    BAN_LINES = 256,
     WEIGHT_MAX = 1 << 24,
     DEBT_MAX = 4095, /* nothing is left of it when a key was not written for 96 seconds */
     WRITE_WEIGHT = 4,
@@ -70,16 +68,11 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
-    SURGE = 4 * 1024, /* looks in a window that did not expect them, until the step grows */
-    FINDS_SHARE = 64, /* looks are worth it when one in so many finds a key that is hot */
-    CALM = 3,         /* halvings, while they don't */
-    BAN_MEMORY_MS = KW_HOT_BAN_MAX_MS,
-    TRIALS = 256,
-    TRIALS_MIN = 16,       /* fewer say nothing */
-    TRIAL_WINDOWS = 4,     /* a round of trials */
-    TRIAL_LIFE_ROUNDS = 8, /* what a value may live, if nobody writes it: half a minute */
-    CHANCES_MAX = 4000,    /* fills by chance in a window: a percent or two of a processor */
-    CHANCES_SHARE = 8      /* and no more than a part of the requests that are past the cache */
+    SURGE = 4 * 1024,   /* looks in a window that did not expect them, until the step grows */
+    FINDS_SHARE = 64,   /* looks are worth it when one in so many finds a key that is hot */
+    CALM = 3,           /* halvings, while they don't */
+    CHANCES_MAX = 4000, /* fills by chance in a window: a percent or two of a processor */
+    CHANCES_SHARE = 8   /* and no more than a part of the requests that are past the cache */
 };
 
 /* Half of a line's fingerprints or weights. */
@@ -94,19 +87,6 @@ struct line {
         int32_t weight[WAYS];
         quad weights[2];
     };
-};
-
-struct ban {
-    uint64_t until_ms; /* 0: free */
-    uint32_t fingerprint;
-    uint32_t strikes_count; /* bans one soon after another, this one included */
-};
-
-/* A key that was read, and the cache did not have: what would keeping it have been worth? */
-struct trial {
-    uint32_t fingerprint; /* 0: free */
-    int32_t reads;
-    int32_t writes;
 };
 
 struct kw_hot {
@@ -127,14 +107,11 @@ struct kw_hot {
     uint64_t window_end_ms;
     unsigned aged_to;   /* the line to be aged next */
     struct line *lines; /* LINES of them, each in a cache line of its own */
-    struct ban *bans;   /* BAN_LINES of BAN_WAYS */
+    struct kw_ban *bans;
 
     bool has_room;
-    uint32_t worth;        /* reads that any value would have for its fill, by the last trials */
     uint32_t chances_left; /* in this window */
-    unsigned trial_windows;
-    unsigned trials_count;
-    struct trial trials[TRIALS]; /* by hash */
+    struct kw_trials trials;
 };
 
 static void hot_set_step(struct kw_hot *hot, int32_t step);
@@ -146,7 +123,6 @@ static bool hot_looks_at_all(const struct kw_hot *hot);
 static uint32_t looks_max(int32_t step);
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight);
 static struct line *line_of(const struct kw_hot *hot, uint64_t hash);
-static uint32_t fingerprint_of(uint64_t hash);
 static unsigned line_find(const struct line *line, uint32_t fingerprint);
 static unsigned line_lightest(const struct line *line);
 static int32_t weight_above(const struct line *line, int32_t weight);
@@ -155,21 +131,13 @@ static int32_t weight_within(int64_t weight);
 static uint64_t chance_draw(struct kw_hot *hot);
 static uint32_t chance_distance(struct kw_hot *hot, uint32_t step);
 static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes);
-static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash);
-static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash);
 static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes);
-static struct trial *trial_of(struct kw_hot *hot, uint64_t hash);
-static void trial_look(struct kw_hot *hot, uint64_t hash, int32_t reads, int32_t writes);
-static void trial_begin(struct kw_hot *hot, uint64_t hash);
-static void trials_judge(struct kw_hot *hot);
 static void hot_age(struct kw_hot *hot, uint64_t windows_count);
 static void lines_age(struct line *lines, unsigned count, unsigned times);
 
 _Static_assert(sizeof(struct line) == 64, "a look takes one cache line");
 _Static_assert(LINES % KW_HOT_HALF_WINDOWS == 0, "hot_age() comes round");
-_Static_assert(sizeof(struct line) * LINES + sizeof(struct ban) * BAN_LINES * BAN_WAYS ==
-                   KW_HOT_BYTES,
-               "what hot.h says");
+_Static_assert(sizeof(struct line) * LINES + KW_BANS_BYTES == KW_HOT_BYTES, "what hot.h says");
 
 struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms)
 {
@@ -185,7 +153,7 @@ struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms)
     hot->now_ms = now_ms;
     hot->window_end_ms = now_ms + KW_HOT_WINDOW_MS;
     hot->lines = kw_alloc_line(LINES, sizeof *hot->lines);
-    hot->bans = kw_alloc_line((size_t)BAN_LINES * BAN_WAYS, sizeof *hot->bans);
+    hot->bans = kw__bans_new();
     return hot;
 }
 
@@ -214,8 +182,8 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
     if (hot->reads_min == 1) {
         return true;
     }
-    trial_look(hot, hash, hot->step, 0);
-    trial_begin(hot, hash);
+    kw__trial_look(&hot->trials, hash, hot->step, 0);
+    kw__trial_begin(&hot->trials, hash);
     int32_t weight = hot_add(hot, hash, hot->step);
     if (weight >= hot->weight_min) {
         int32_t above = weight_above(line_of(hot, hash), weight);
@@ -230,7 +198,7 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 bool kw_hot_is_hot(const struct kw_hot *hot, uint64_t hash)
 {
     const struct line *line = line_of(hot, hash);
-    unsigned known = line_find(line, fingerprint_of(hash));
+    unsigned known = line_find(line, kw__fingerprint_of(hash));
     int32_t weight = known < WAYS ? line->weight[known] : 1;
 
     if (hot->reads_min == 1 || weight <= 0) {
@@ -251,10 +219,10 @@ bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes)
         return true;
     }
     const struct line *line = line_of(hot, hash);
-    unsigned known = line_find(line, fingerprint_of(hash));
+    unsigned known = line_find(line, kw__fingerprint_of(hash));
     int32_t reads = (int32_t)reads_for(hot, size_bytes);
     return (known < WAYS && weight_above(line, line->weight[known]) >= reads) ||
-           (hot->chances_left > 0 && hot->worth >= (uint32_t)reads);
+           (hot->chances_left > 0 && hot->trials.worth >= (uint32_t)reads);
 }
 
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
@@ -263,41 +231,26 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
         return;
     }
     hot->to_hit = chance_distance(hot, HIT_STEP);
-    trial_look(hot, hash, HIT_STEP, 0);
+    kw__trial_look(&hot->trials, hash, HIT_STEP, 0);
     (void)hot_add(hot, hash, HIT_STEP);
 }
 
 void kw_hot_write(struct kw_hot *hot, uint64_t hash)
 {
     if (hot->reads_min > 1) {
-        trial_look(hot, hash, 0, hot->step);
+        kw__trial_look(&hot->trials, hash, 0, hot->step);
         (void)hot_add(hot, hash, -WRITE_WEIGHT * hot->step);
     }
 }
 
 void kw_hot_ban(struct kw_hot *hot, uint64_t hash)
 {
-    struct ban *ban = ban_of(hot, hash);
-    uint64_t time_ms = KW_HOT_BAN_MIN_MS;
-
-    if (ban == NULL) {
-        ban = ban_place(hot, hash);
-        *ban = (struct ban){.fingerprint = fingerprint_of(hash)};
-    } else if (hot->now_ms >= ban->until_ms + BAN_MEMORY_MS) {
-        ban->strikes_count = 0;
-    }
-    for (uint32_t i = 0; i < ban->strikes_count && time_ms < KW_HOT_BAN_MAX_MS; i++) {
-        time_ms *= 2;
-    }
-    ban->strikes_count++;
-    ban->until_ms = hot->now_ms + time_ms;
+    kw__ban_strike(hot->bans, hash, hot->now_ms);
 }
 
 bool kw_hot_is_banned(const struct kw_hot *hot, uint64_t hash)
 {
-    const struct ban *ban = hot->reads_min == 1 ? NULL : ban_of(hot, hash);
-
-    return ban != NULL && hot->now_ms < ban->until_ms;
+    return hot->reads_min > 1 && kw__ban_is_on(hot->bans, hash, hot->now_ms);
 }
 
 void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
@@ -310,9 +263,7 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
     hot->past_count = windows == 1 ? hot->past_count : 0; /* of the last one */
     hot_age(hot, windows);
-    if (++hot->trial_windows >= TRIAL_WINDOWS) {
-        trials_judge(hot);
-    }
+    kw__trials_tick(&hot->trials);
     hot->chances_left = hot_chances(hot);
     hot_set_step(hot, hot_step(hot));
     hot->looks_left = looks_until_surge(hot);
@@ -337,7 +288,7 @@ static uint32_t hot_chances(const struct kw_hot *hot)
 {
     uint64_t share = hot->past_count / CHANCES_SHARE;
 
-    if (!hot->has_room || hot->worth < hot->reads_min) {
+    if (!hot->has_room || hot->trials.worth < hot->reads_min) {
         return 0;
     }
     return share < CHANCES_MAX ? (uint32_t)share : CHANCES_MAX;
@@ -389,7 +340,7 @@ static uint32_t looks_max(int32_t step)
 static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight)
 {
     struct line *line = line_of(hot, hash);
-    uint32_t fingerprint = fingerprint_of(hash);
+    uint32_t fingerprint = kw__fingerprint_of(hash);
 
     unsigned known = line_find(line, fingerprint);
 
@@ -412,13 +363,6 @@ static int32_t hot_add(struct kw_hot *hot, uint64_t hash, int32_t weight)
 static struct line *line_of(const struct kw_hot *hot, uint64_t hash)
 {
     return &hot->lines[(hash >> 32) % LINES];
-}
-
-static uint32_t fingerprint_of(uint64_t hash)
-{
-    uint32_t fingerprint = (uint32_t)hash;
-
-    return fingerprint == 0 ? 1 : fingerprint; /* H1 */
 }
 
 /* The place of FINGERPRINT; WAYS: it is not there. One comparison of eight is true at most (H1). */
@@ -492,80 +436,11 @@ static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes)
 /* Any key is worth a fill now, as far as there is room, and one of this size. */
 static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes)
 {
-    if (hot->chances_left == 0 || hot->worth < reads_for(hot, size_bytes)) {
+    if (hot->chances_left == 0 || hot->trials.worth < reads_for(hot, size_bytes)) {
         return false;
     }
     hot->chances_left--;
     return true;
-}
-
-static struct trial *trial_of(struct kw_hot *hot, uint64_t hash)
-{
-    return &hot->trials[(hash >> 24) % TRIALS];
-}
-
-static void trial_look(struct kw_hot *hot, uint64_t hash, int32_t reads, int32_t writes)
-{
-    struct trial *trial = trial_of(hot, hash);
-
-    if (trial->fingerprint == fingerprint_of(hash)) {
-        trial->reads = weight_within((int64_t)trial->reads + reads);
-        trial->writes = weight_within((int64_t)trial->writes + writes);
-    }
-}
-
-/* In a round's first window only: all are watched for about as long. */
-static void trial_begin(struct kw_hot *hot, uint64_t hash)
-{
-    struct trial *trial = trial_of(hot, hash);
-
-    if (hot->trial_windows == 0 && trial->fingerprint == 0) {
-        trial->fingerprint = fingerprint_of(hash);
-        hot->trials_count++;
-    }
-}
-
-/* The reads that a fill would serve, on average: until somebody writes, or the value is too old. */
-static void trials_judge(struct kw_hot *hot)
-{
-    uint64_t reads = 0;
-    uint64_t writes = 0;
-
-    for (unsigned i = 0; i < TRIALS; i++) {
-        reads += (uint64_t)hot->trials[i].reads;
-        writes += (uint64_t)hot->trials[i].writes;
-    }
-    if (hot->trials_count >= TRIALS_MIN) {
-        hot->worth = (uint32_t)(reads * TRIAL_LIFE_ROUNDS /
-                                (hot->trials_count + writes * TRIAL_LIFE_ROUNDS));
-    }
-    memset(hot->trials, 0, sizeof hot->trials);
-    hot->trials_count = 0;
-    hot->trial_windows = 0;
-}
-
-static struct ban *ban_of(const struct kw_hot *hot, uint64_t hash)
-{
-    struct ban *bans = &hot->bans[(size_t)((hash >> 32) % BAN_LINES) * BAN_WAYS];
-
-    for (unsigned i = 0; i < BAN_WAYS; i++) {
-        if (bans[i].until_ms != 0 && bans[i].fingerprint == fingerprint_of(hash)) {
-            return &bans[i];
-        }
-    }
-    return NULL;
-}
-
-/* Where a new ban goes: over the one that ends, or ended, first. */
-static struct ban *ban_place(const struct kw_hot *hot, uint64_t hash)
-{
-    struct ban *bans = &hot->bans[(size_t)((hash >> 32) % BAN_LINES) * BAN_WAYS];
-    unsigned first = 0;
-
-    for (unsigned i = 1; i < BAN_WAYS; i++) {
-        first = bans[i].until_ms < bans[first].until_ms ? i : first;
-    }
-    return &bans[first];
 }
 
 /* Each window a part of the lines, so that no tick has to walk through all of them. */
