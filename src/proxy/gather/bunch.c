@@ -66,6 +66,7 @@ static bool bunch_send(struct kw_gather *gather, const struct kw_split *split,
                        struct window *window, uint32_t from);
 static void part_send_alone(struct kw_gather *gather, const struct kw_split *split,
                             const struct kw_split_part *from);
+static bool part_answer(struct kw_gather *gather, uint16_t slot, struct kw_bytes name);
 static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *part);
 static bool bunch_may_take(const struct kw_request *bunch);
 static bool bunch_on_singles(struct kw_call *call, const char *data, const uint32_t *ends,
@@ -271,7 +272,28 @@ static void part_send_alone(struct kw_gather *gather, const struct kw_split *spl
     for (uint32_t key = from->first; key != KW_SPLIT_NONE; key = split->key_next[key]) {
         gather->key_parts[key] = gather->parts_count;
     }
-    kw__gather_send_part(gather, split, from);
+    if (from->keys_count > 1 || gather->client->proxy->near == NULL ||
+        !part_answer(gather, from->slot, split->argv[split->run.first + from->first])) {
+        kw__gather_send_part(gather, split, from);
+    }
+}
+
+/* From memory, if NAME is kept there. */
+static bool part_answer(struct kw_gather *gather, uint16_t slot, struct kw_bytes name)
+{
+    struct kw_bytes value;
+
+    if (!kw_near_answer_part(gather->client, name, slot, &value)) {
+        return false;
+    }
+    struct kw_request *part = kw__gather_add(gather, slot, 1);
+    part->near = KW_NEAR_MARK_HEEDED;
+    part->is_told = true; /* when it was kept: near/fill.c L4 */
+    kw__gather_append(gather, part);
+    kw_reply_pass(part, KW_BYTES(SINGLE_HEAD));
+    kw_reply_pass(part, value);
+    kw_reply_finish(part);
+    return true;
 }
 
 static void bunch_on_reply(struct kw_call *call, const struct kw_reply_part *part)

@@ -8,7 +8,8 @@
  *
  * MGET, and EXISTS, is answered when each of its keys has an entry of GET. Keys of one slot are
  * read by a node in one step: so when all are found they are looked up once more, and must be the
- * same entries. All of them were there at the moment between.
+ * same entries. All of them were there at the moment between. When some are not found, those that
+ * share their slot with no other one are answered each on its own (gather/bunch.c).
  *
  * Large values leave by reference: their entries are lent until the client has read them. One that
  * was evicted, invalidated or flushed meanwhile keeps its memory until then. The cache's ceiling
@@ -241,6 +242,26 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
     }
     kw_reply_end(client);
     return KW_ANSWERED;
+}
+
+bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_t slot,
+                         struct kw_bytes *value)
+{
+    struct kw_near *near = client->proxy->near;
+    struct kw_near_read get = kw__variant_get(near, name, client->proto);
+    struct kw_cache_found found;
+    struct kw_near_key key;
+
+    (void)kw__near_awake(near);
+    if (client->db != 0 || !kw__variant_make(near, &get, &key) ||
+        !kw_cache_get(near->worker, &key.key, &found) || !near_may_answer(client, slot) ||
+        !near_has_heard(near, slot, found.domain)) {
+        return false;
+    }
+    kw_hot_hit(near->hot, key.key.hash);
+    KW_STAT_ADD(near->proxy->stats, near_cache_hits, 1);
+    *value = found_reply(&found, client->proto);
+    return true;
 }
 
 /* Find each key of READ as GET would; IS_AGAIN: are they the same? */

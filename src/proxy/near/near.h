@@ -118,6 +118,12 @@ static inline void kw_near_count_slots(const struct kw_request *request)
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target);
 
+/* NAME, of SLOT, is one of several keys that CLIENT asks for, each on its own. True: *VALUE is what
+ * GET would answer, borrowed until the cache is used again.
+ */
+bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_t slot,
+                         struct kw_bytes *value);
+
 /* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 
