@@ -20,6 +20,9 @@ enum kw_verdict kw__admit_other(struct kw_client *client, const struct kw_comman
     const struct kw_argv *argv = &client->proxy->argv;
     char name[KW_COMMAND_NAME_MAX + 1];
 
+    if ((client->modes & KW_MODE_HOSTING) != 0 && client->finale == NULL) {
+        return KW_WAITING; /* EXEC is at its node: a refusal would stand inside its array */
+    }
     if (command == NULL) {
         return refuse_unknown(client);
     }

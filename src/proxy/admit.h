@@ -13,7 +13,7 @@ KW_APART enum kw_verdict kw__admit_other(struct kw_client *client,
                                          const struct kw_command *command);
 
 /* Check the command in the client's proxy->argv, whose row is COMMAND (NULL when unknown).
- * Returns KW_NEXT, or KW_REFUSED with the error written.
+ * Returns KW_NEXT, KW_REFUSED with the error written, or KW_WAITING behind an EXEC with guests.
  */
 static inline enum kw_verdict kw_admit(struct kw_client *client, const struct kw_command *command)
 {

@@ -327,6 +327,10 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         if (status == KW_AGAIN) {
             break;
         }
+        if (status != KW_OK && (client->modes & KW_MODE_HOSTING) != 0) {
+            client->is_waiting = true; /* it is told behind EXEC's array, not inside */
+            break;
+        }
         if (status != KW_OK) {
             client_protocol_error(client, &cut);
             return input.len;
