@@ -1,4 +1,4 @@
-/* tracker.c - CLIENT TRACKING and its kin, with redis's own checks and texts.
+/* tracker.c - CLIENT TRACKING and its kin: who tracks, and when that begins.
  *
  *   TRACKING ON --checked--> does the client of REDIRECT exist? --> are the feeds there? --> +OK,
  *                              on an errand to all workers               else pending
@@ -12,40 +12,19 @@
 #include "proxy/pubsub/tracker.h"
 
 #include "base/mem.h"
-#include "base/text.h"
 #include "command/keys.h"
 #include "net/timer.h"
 #include "proxy/embedded/events.h"
 #include "proxy/pubsub/referral.h"
 #include "proxy/pubsub/tap.h"
+#include "proxy/pubsub/wish.h"
 #include "proxy/reply.h"
 
-/* What a CLIENT TRACKING asks for. */
-struct wish {
-    struct kw_request *request; /* that is to be answered */
-    uint64_t redirect_id;
-    struct kw_prefix *prefixes; /* owned */
-    uint32_t prefixes_count;
-    bool is_on;
-    bool is_bcast;
-    bool is_optin;
-    bool is_optout;
-    bool is_noloop;
-};
-
 static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw_command *command);
-static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_error *error);
-static void wish_decide(struct wish *wish, struct kw_client *client);
-static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line);
-static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
-                         struct kw_buf *line);
-static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *b);
-static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
-                          const struct kw_prefix *b);
+static void wish_decide(struct kw_wish *wish, struct kw_client *client);
 static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_there,
                                    bool is_dropped);
-static void wish_grant(struct wish *wish, struct kw_client *client);
-static void wish_free(struct wish *wish);
+static void wish_grant(struct kw_wish *wish, struct kw_client *client);
 static void tracker_add_prefix(struct kw_tracker *tracker, struct kw_prefix *prefix);
 static void tracker_turn_on(struct kw_tracker *tracker);
 static void tracker_answer(struct kw_tracker *tracker, const char *refused_by);
@@ -213,15 +192,15 @@ void kw_trackers_on_redirect_gone(struct kw_tracking *tracking, uint64_t client_
 
 static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw_command *command)
 {
-    struct wish wish = {0};
+    struct kw_wish wish = {0};
     enum kw_error error = KW_ERROR_SYNTAX;
 
     if (client->proxy->embedded == NULL && !client->proxy->backend->has_topology &&
         kw_loop_now_ms(client->proxy->loop) < client->proxy->patient_until_ms) {
         return KW_WAITING; /* just started: the feeds have nowhere to go yet */
     }
-    if (!wish_read(&wish, &client->proxy->argv, &error)) {
-        wish_free(&wish);
+    if (!kw_wish_read(&wish, &client->proxy->argv, &error)) {
+        kw_wish_free(&wish);
         return kw_reply_refuse(client, error, NULL, NULL);
     }
     wish.request = kw_reply_defer(client, command, NULL);
@@ -230,60 +209,14 @@ static enum kw_verdict tracking_on_off(struct kw_client *client, const struct kw
         return KW_SENT;
     }
     client->modes |= KW_MODE_TRACKING; /* what is behind this waits */
-    struct wish *asked = kw_alloc(sizeof *asked);
+    struct kw_wish *asked = kw_alloc(sizeof *asked);
     *asked = wish;
     kw_referral_ask(client->proxy, wish.redirect_id, wish_on_redirect_known, asked);
     return KW_SENT;
 }
 
-/* Read the options. False with *error when they are no options. */
-static bool wish_read(struct wish *wish, const struct kw_argv *argv, enum kw_error *error)
-{
-    const struct kw_bytes *items = argv->items;
-
-    for (size_t i = 3; i < argv->count; i++) {
-        bool has_more = i + 1 < argv->count;
-        int64_t id = 0;
-        if (kw_bytes_equal_nocase(items[i], KW_BYTES("redirect")) && has_more) {
-            if (wish->redirect_id != 0) {
-                *error = KW_ERROR_TRACKING_TWO_REDIRECTS;
-                return false;
-            }
-            if (kw_text_to_int(items[++i], &id) != KW_OK) {
-                *error = KW_ERROR_NOT_INTEGER;
-                return false;
-            }
-            if (id == 0) { /* here it would mean that none is named */
-                *error = KW_ERROR_TRACKING_NO_REDIRECT;
-                return false;
-            }
-            wish->redirect_id = (uint64_t)id;
-        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("bcast"))) {
-            wish->is_bcast = true;
-        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("optin"))) {
-            wish->is_optin = true;
-        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("optout"))) {
-            wish->is_optout = true;
-        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("noloop"))) {
-            wish->is_noloop = true;
-        } else if (kw_bytes_equal_nocase(items[i], KW_BYTES("prefix")) && has_more) {
-            i++;
-            wish->prefixes =
-                kw_realloc(wish->prefixes, (wish->prefixes_count + 1) * sizeof wish->prefixes[0]);
-            struct kw_prefix *prefix = &wish->prefixes[wish->prefixes_count++];
-            prefix->len = items[i].len;
-            prefix->data = kw_alloc(items[i].len + 1);
-            memcpy(prefix->data, items[i].data, items[i].len);
-        } else {
-            return false;
-        }
-    }
-    wish->is_on = kw_bytes_equal_nocase(items[2], KW_BYTES("on"));
-    return wish->is_on || kw_bytes_equal_nocase(items[2], KW_BYTES("off"));
-}
-
 /* Grant WISH, or not; it is used up, and its request answered sooner or later. */
-static void wish_decide(struct wish *wish, struct kw_client *client)
+static void wish_decide(struct kw_wish *wish, struct kw_client *client)
 {
     struct kw_request *request = wish->request;
     struct kw_buf line;
@@ -292,92 +225,29 @@ static void wish_decide(struct wish *wish, struct kw_client *client)
     if (!wish->is_on) {
         kw_tracker_drop(client);
         kw_reply_status(&line, KW_BYTES("OK"));
-    } else if (wish_fits(wish, client, &line) && prefixes_fit(wish, client, &line)) {
+    } else if (kw_wish_fits(wish, client, &line)) {
         wish_grant(wish, client);
         return;
     }
-    wish_free(wish);
+    kw_wish_free(wish);
     kw_reply_pass_buf(request, &line);
     kw_reply_finish(request);
-}
-
-/* Do the options go together, and with what CLIENT has? False with the error in LINE. */
-static bool wish_fits(const struct wish *wish, const struct kw_client *client, struct kw_buf *line)
-{
-    const struct kw_tracker *tracker = client->tracker;
-    enum kw_error error = KW_ERROR_COUNT;
-
-    if (!wish->is_bcast && wish->prefixes_count > 0) {
-        error = KW_ERROR_TRACKING_PREFIX;
-    } else if (tracker != NULL && tracker->is_bcast != wish->is_bcast) {
-        error = KW_ERROR_TRACKING_SWITCH_BCAST;
-    } else if (wish->is_bcast && (wish->is_optin || wish->is_optout)) {
-        error = KW_ERROR_TRACKING_BCAST_OPT;
-    } else if (wish->is_optin && wish->is_optout) {
-        error = KW_ERROR_TRACKING_BOTH_OPT;
-    } else if (tracker != NULL &&
-               ((wish->is_optin && tracker->is_optout) || (wish->is_optout && tracker->is_optin))) {
-        error = KW_ERROR_TRACKING_SWITCH_OPT;
-    }
-    if (error != KW_ERROR_COUNT) {
-        kw_reply_error(line, error);
-    }
-    return error == KW_ERROR_COUNT;
-}
-
-static bool prefixes_fit(const struct wish *wish, const struct kw_client *client,
-                         struct kw_buf *line)
-{
-    const struct kw_tracker *tracker = client->tracker;
-
-    for (uint32_t i = 0; i < wish->prefixes_count; i++) {
-        const struct kw_prefix *prefix = &wish->prefixes[i];
-        for (uint32_t n = 0; tracker != NULL && n < tracker->prefixes_count; n++) {
-            if (prefixes_overlap(prefix, &tracker->prefixes[n])) {
-                write_overlap(line, KW_ERROR_TRACKING_OVERLAP, prefix, &tracker->prefixes[n]);
-                return false;
-            }
-        }
-        for (uint32_t n = i + 1; n < wish->prefixes_count; n++) {
-            if (prefixes_overlap(prefix, &wish->prefixes[n])) {
-                write_overlap(line, KW_ERROR_TRACKING_OVERLAP_GIVEN, prefix, &wish->prefixes[n]);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool prefixes_overlap(const struct kw_prefix *a, const struct kw_prefix *b)
-{
-    return memcmp(a->data, b->data, a->len < b->len ? a->len : b->len) == 0;
-}
-
-static void write_overlap(struct kw_buf *line, enum kw_error error, const struct kw_prefix *a,
-                          const struct kw_prefix *b)
-{
-    char first[128];
-    char second[128];
-
-    kw_text_printable(kw_bytes_of(a->data, a->len), first, sizeof first);
-    kw_text_printable(kw_bytes_of(b->data, b->len), second, sizeof second);
-    kw_reply_error_text(line, error, first, second);
 }
 
 /* The errand is back. */
 static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_there, bool is_dropped)
 {
-    struct wish *wish = arg;
+    struct kw_wish *wish = arg;
     struct kw_request *request = wish->request;
     struct kw_client *client = request->client;
 
     (void)home;
     client->modes &= client->tracker == NULL ? ~KW_MODE_TRACKING : ~0u;
     if (client->is_gone || is_dropped) {
-        wish_free(wish);
+        kw_wish_free(wish);
         kw_reply_finish(request);
     } else if (!is_there) {
-        wish_free(wish);
+        kw_wish_free(wish);
         kw_reply_fail(request, KW_ERROR_TRACKING_NO_REDIRECT, NULL);
     } else {
         wish_decide(wish, client);
@@ -386,7 +256,7 @@ static void wish_on_redirect_known(struct kw_proxy *home, void *arg, bool is_the
 }
 
 /* All is checked: CLIENT gets what WISH says, once the feeds are there. */
-static void wish_grant(struct wish *wish, struct kw_client *client)
+static void wish_grant(struct kw_wish *wish, struct kw_client *client)
 {
     struct kw_tracking *tracking = kw_tracking_of(client->proxy);
     struct kw_tracker *tracker = client->tracker;
@@ -414,7 +284,7 @@ static void wish_grant(struct wish *wish, struct kw_client *client)
         everything.data = kw_alloc(1);
         tracker_add_prefix(tracker, &everything);
     }
-    wish_free(wish);
+    kw_wish_free(wish);
     tracker->request = wish->request;
     kw_list_append(&tracking->pending, &tracker->pending);
     kw_taps_align(tracking);
@@ -422,16 +292,6 @@ static void wish_grant(struct wish *wish, struct kw_client *client)
         kw_taps_align_soon(tracking);
     }
     kw_trackers_advance(tracking);
-}
-
-static void wish_free(struct wish *wish)
-{
-    for (uint32_t i = 0; i < wish->prefixes_count; i++) {
-        kw_free(wish->prefixes[i].data);
-    }
-    kw_free(wish->prefixes);
-    wish->prefixes = NULL;
-    wish->prefixes_count = 0;
 }
 
 /* Insert PREFIX in order, unless it is there; its bytes are taken. */
