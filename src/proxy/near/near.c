@@ -155,12 +155,8 @@ void kw_near_redirected(struct kw_proxy *proxy, uint16_t slot, bool is_for_good)
 
 static void slot_moves(struct kw_near_shared *shared, uint16_t slot, uint64_t until_ms)
 {
-    uint64_t latest_ms = atomic_load(&shared->any_moving_until_ms);
-
     atomic_store(&shared->moving_until_ms[slot], until_ms);
-    while (latest_ms < until_ms &&
-           !atomic_compare_exchange_weak(&shared->any_moving_until_ms, &latest_ms, until_ms)) {
-    }
+    (void)kw__near_raise(&shared->any_moving_until_ms, until_ms);
 }
 
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)

@@ -182,6 +182,16 @@ static inline uint32_t kw__near_generation(const struct kw_near_shared *shared, 
     return atomic_load_explicit(&shared->slots[slot].generation, memory_order_acquire);
 }
 
+/* Have MOMENT be TO at least. Returns what it was; others may raise it meanwhile. */
+static inline uint64_t kw__near_raise(_Atomic uint64_t *moment, uint64_t to)
+{
+    uint64_t was = atomic_load(moment);
+
+    while (was < to && !atomic_compare_exchange_weak(moment, &was, to)) {
+    }
+    return was;
+}
+
 /* The role of a command that the nodes have told of. */
 enum kw_near_role kw__near_role_learned(const struct kw_command *command);
 
