@@ -251,7 +251,7 @@ static enum kw_status client_read_chunk(struct kw_client *client)
     size_t got = 0;
 
     if (have >= client->proxy->config->client_query_buffer_limit_bytes) {
-        if (kw__client_is_blocked(client)) {
+        if (kw__client_is_blocked(client) || (client->modes & KW_MODE_HOSTING) != 0) {
             return KW_E_FULL; /* closed at once: an element must not come for it meanwhile */
         }
         client_protocol_error(client, &(struct kw_request_bytes){.error = KW_ERROR_QUERY_TOO_BIG});

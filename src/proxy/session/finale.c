@@ -16,11 +16,13 @@
  * (SHARED) are done without the client, too.
  *
  * INVARIANTS
- * F1  while a client has a finale, pushes to it wait there: none stands inside of the array (O5).
+ * F1  while a client has a finale, pushes to it wait there, those that waited behind EXEC too: none
+ *     stands inside of the array (O5).
  * F2  a guest starts when nothing of its client is in flight.
  */
 #include "proxy/session/finale.h"
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/client.h"
@@ -44,6 +46,7 @@ struct kw_finale {
 };
 
 static struct kw_finale *finale_open(struct kw_client *client, struct kw_guests *taken_guests);
+static void finale_take_pushes(struct kw_finale *finale, const struct kw_request *exec);
 static enum kw_verdict finale_step(struct kw_client *client, struct kw_finale *finale);
 static struct kw_bytes finale_element(const struct kw_finale *finale);
 static enum kw_verdict guest_start(struct kw_client *client, const struct kw_finale *finale,
@@ -60,6 +63,7 @@ void kw_finale_begin(struct kw_request *request, const char *name)
     request->run->guests = NULL;
     finale->node_name = kw_text_copy_bytes(kw_bytes_of_text(name));
     finale->slot = request->slot;
+    finale_take_pushes(finale, request);
     request->client->is_muted = request->is_muted;
 }
 
@@ -131,6 +135,18 @@ static struct kw_finale *finale_open(struct kw_client *client, struct kw_guests 
     }
     kw__client_resume_later(client);
     return finale;
+}
+
+/* What came while EXEC was at its node was to stand behind its reply, which goes on: F1. They have
+ * been counted in parked_bytes, and stay so.
+ */
+static void finale_take_pushes(struct kw_finale *finale, const struct kw_request *exec)
+{
+    for (struct kw_request *push = exec->next; push != NULL; push = push->next) {
+        if (push->is_push) { /* requests wait: KW_MODE_HOSTING */
+            kw_buf_append_buf(&finale->pushes, &push->parked);
+        }
+    }
 }
 
 /* One element. WAITING: nothing has happened, and it is tried again. */
