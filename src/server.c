@@ -346,6 +346,10 @@ static enum kw_status server_load_keys(struct kw_server *server)
                figures.left_out_count == 0 ? "" : "; for others there is no memory (maxmemory)");
         return KW_OK;
     }
+    if (status == KW_E_REFUSED) {
+        kw_log(KW_LOG_WARNING, "snapshot-file %s is a device, a pipe or a folder", path);
+        return status;
+    }
     if (status != KW_E_INVALID) {
         kw_log(KW_LOG_WARNING, "can't read snapshot-file %s: %m", path);
         return status;

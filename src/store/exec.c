@@ -22,7 +22,7 @@ void kw_exec_block(struct kw_exec *exec)
 
 void kw_exec_short(struct kw_exec *exec)
 {
-    if (exec->may_retry) {
+    if (exec->may_retry || exec->out == NULL) {
         exec->is_short = true;
     } else {
         kw_exec_error(exec, KW_ERROR_STORE_OOM, NULL);

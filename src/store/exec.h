@@ -35,14 +35,14 @@ struct kw_exec {
     const struct kw_command *command;
     const struct kw_bytes *argv; /* argv[0] is the name */
     size_t argc;
-    struct kw_buf *out;
-    uint64_t now_ms; /* of the wall clock; the same for all commands of a batch */
-    int proto;       /* 2 or 3 */
-    bool is_batched; /* inside EXEC: nothing blocks */
-    bool has_failed; /* set by kw_exec_error() */
-    bool blocks;     /* set by kw_exec_block() */
-    bool may_retry;  /* refusals for want of room are not answered yet */
-    bool is_short;   /* there was one: nothing is written, nothing has changed */
+    struct kw_buf *out; /* NULL: of refusals nobody is told, is_short says it */
+    uint64_t now_ms;    /* of the wall clock; the same for all commands of a batch */
+    int proto;          /* 2 or 3 */
+    bool is_batched;    /* inside EXEC: nothing blocks */
+    bool has_failed;    /* set by kw_exec_error() */
+    bool blocks;        /* set by kw_exec_block() */
+    bool may_retry;     /* refusals for want of room are not answered yet */
+    bool is_short;      /* there was one: nothing is written, nothing has changed */
     enum kw_news news;
 };
 

@@ -65,13 +65,15 @@ enum kw_status kw__snapshot_map(const char *path, struct kw_snapshot_picture *pi
 {
     struct stat about;
     enum kw_status status = KW_E_SYSTEM;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would be waited for */
 
     *picture = (struct kw_snapshot_picture){0};
     if (fd < 0) {
         return access(path, F_OK) == 0 ? KW_E_SYSTEM : KW_E_NOT_FOUND;
     }
-    if (fstat(fd, &about) == 0) {
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        status = KW_E_REFUSED; /* a device, a folder: not to be put aside as damaged */
+    } else {
         size_t len = (size_t)about.st_size;
         status = KW_E_INVALID;
         if (len >= HEAD_BYTES + END_BYTES) {

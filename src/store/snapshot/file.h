@@ -45,7 +45,7 @@ struct kw_snapshot_picture {
 };
 
 /* Look at the file at PATH. Returns KW_OK; KW_E_NOT_FOUND; KW_E_INVALID when it can't be whole
- * (payloads are not looked at yet); KW_E_SYSTEM.
+ * (payloads are not looked at yet); KW_E_REFUSED when it is no file; KW_E_SYSTEM.
  */
 KW_CHECK enum kw_status kw__snapshot_map(const char *path, struct kw_snapshot_picture *picture);
 void kw__snapshot_unmap(struct kw_snapshot_picture *picture);

@@ -138,7 +138,7 @@ static bool load_record(struct load *load, struct kw_exec *exec, struct kw_unpac
         return true; /* its time came while keyway was away */
     }
     exec->may_retry = true;
-    for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+    for (unsigned tries = 0; tries < TRIES_MAX && exec->may_retry; tries++) {
         exec->is_short = false;
         if (!put_record(exec, (unsigned)kind, deadline_ms, name, value)) {
             unpack->is_damaged = true;

@@ -25,7 +25,7 @@ struct kw_snapshot_figures {
 
 /* Put the keys of the file at PATH into STORE, which nobody has joined yet, with up to THREADS
  * threads. Returns KW_OK; KW_E_NOT_FOUND; KW_E_INVALID when it is damaged: STORE is empty then;
- * KW_E_SYSTEM.
+ * KW_E_REFUSED when it is no file; KW_E_SYSTEM.
  */
 KW_CHECK enum kw_status kw_snapshot_load(struct kw_store *store, const char *path, unsigned threads,
                                          struct kw_snapshot_figures *figures);

@@ -4,6 +4,7 @@
 #include "tests/unit/store/scene.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX_BYTES = 64 * 1024 };
@@ -165,6 +166,52 @@ KW_TEST(a_file_that_is_damaged_anywhere_is_refused_whole)
     assert_int_equal(file_load(file, &store, &figures), KW_E_NOT_FOUND);
     kw_store_free(&store);
     store_scene_close(scene);
+}
+
+/* The next start has less memory. */
+KW_TEST(keys_that_there_is_no_room_for_are_left_out)
+{
+    static const enum kw_cache_policy policies[] = {KW_CACHE_KEEP, KW_CACHE_LRU};
+    struct store_scene *scene = &scene_of_test;
+    struct kept_file *file = file_new();
+    struct kw_snapshot_figures figures;
+
+    store_scene_open(scene);
+    assert_string_equal(store_scene_run(scene, "SETRANGE large 3000000 x"), ":3000001");
+    assert_string_equal(store_scene_run(scene, "SET small 1"), "+OK");
+    assert_string_equal(store_scene_run(scene, "HSET hash a 1"), ":1");
+    assert_int_equal(kw_snapshot_save(scene->store, file->path, &figures), KW_OK);
+    assert_int_equal(figures.keys_count, 3);
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        struct kw_store_options options = {.memory_max_bytes = 4 * 1024 * 1024,
+                                           .policy = policies[i],
+                                           .packing = {512, 64, 512, 128, 64},
+                                           .workers_max = 2};
+        struct kw_store *store;
+        assert_int_equal(kw_store_new(&options, &store), KW_OK);
+        assert_int_equal(kw_snapshot_load(store, file->path, 1, &figures), KW_OK);
+        assert_int_equal(figures.keys_count, 2);
+        assert_int_equal(figures.left_out_count, 1);
+        kw_store_free(&store);
+    }
+    unlink(file->path);
+    store_scene_close(scene);
+}
+
+KW_TEST(what_is_no_file_is_not_waited_for_and_not_taken_as_damaged)
+{
+    struct kept_file *file = file_new();
+    struct kw_snapshot_figures figures;
+    struct kw_store *store;
+
+    assert_int_equal(mkfifo(file->path, 0600), 0);
+    assert_int_equal(file_load(file, &store, &figures), KW_E_REFUSED);
+    kw_store_free(&store);
+    unlink(file->path);
+
+    (void)snprintf(file->path, sizeof file->path, "/dev/null");
+    assert_int_equal(file_load(file, &store, &figures), KW_E_REFUSED);
+    kw_store_free(&store);
 }
 
 KW_TEST(a_file_that_can_not_be_written_leaves_the_old_one)
