@@ -56,7 +56,7 @@ enum keyway_policy {
 };
 
 struct keyway_options {
-    size_t memory_max_bytes; /* at least 2 MiB and 128 KiB */
+    size_t memory_max_bytes; /* from 2 MiB and 128 KiB to 60 GiB */
     enum keyway_policy policy;
     bool has_huge_pages; /* ask for huge pages */
     bool is_locked;      /* keep it in memory, never swapped out */

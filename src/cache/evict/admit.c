@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { BYTES_A_GHOST = 256, SETS_MIN = 16 };
+enum { BYTES_A_GHOST = 256, SETS_MIN = 16, SETS_MAX = 1 << 24 };
 
 static uint32_t sets_for(size_t memory_bytes);
 static uint16_t *set_of(const struct kw_admit *admit, uint64_t hash);
@@ -62,7 +62,7 @@ static uint32_t sets_for(size_t memory_bytes)
 {
     uint32_t sets = SETS_MIN;
 
-    while ((size_t)sets * 2 * KW_ADMIT_WAYS * BYTES_A_GHOST <= memory_bytes) {
+    while (sets < SETS_MAX && (size_t)sets * 2 * KW_ADMIT_WAYS * BYTES_A_GHOST <= memory_bytes) {
         sets *= 2;
     }
     return sets;

@@ -139,6 +139,8 @@ KW_TEST(keyway_refuses_what_can_not_be)
 
     assert_int_equal(keyway_open(&options, &cache), KEYWAY_INVALID);
     assert_null(cache);
+    options.memory_max_bytes = SIZE_MAX;
+    assert_int_equal(keyway_open(&options, &cache), KEYWAY_INVALID);
     options =
         (struct keyway_options){.memory_max_bytes = 4 * A_MIB, .policy = (enum keyway_policy)77};
     assert_int_equal(keyway_open(&options, &cache), KEYWAY_INVALID);
