@@ -6,8 +6,8 @@
  *
  * A run (MULTI ... EXEC) is one call with several replies: its commands lie side by side in its
  * bytes, nothing comes between them on the wire (O4), and replies_count says how many replies they
- * make. It is over with the last part of the last one, or when kw_link_divide() makes calls of what
- * is left of it.
+ * make. It is over with the last part of the last one, or when kw_inflight_divide() makes calls of
+ * what is left of it.
  *
  * Thread: the worker's. Memory: the call belongs to its user and must outlive its flight.
  * See also: link.h (what carries it).

@@ -1,4 +1,4 @@
-/* link.c - a queue of calls over one socket.
+/* link.c - calls over one socket; the queue of them is inflight.h's.
  *
  *   CLOSED --open--> CONNECTING --link_on_connected--> HANDSHAKE --kw_handshake_on_reply--> READY
  *      ^                  |                                |                                  |
@@ -23,6 +23,7 @@
 
 #include "backend/backend.h"
 #include "backend/handshake.h"
+#include "backend/inflight.h"
 #include "backend/node.h"
 #include "base/apart.h"
 #include "base/assert.h"
@@ -51,7 +52,6 @@ static bool link_has_written(const struct kw_link *link, const struct kw_call *c
 static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, bool is_last);
 static void link_push_call(struct kw_link *link, struct kw_call *call);
 static void link_on_first_call(struct kw_link *link);
-static struct kw_call *link_pop_call(struct kw_link *link);
 static void link_fail_now(struct kw_link *link, enum kw_status status);
 
 struct kw_link *kw_link_open(struct kw_backend *backend, struct kw_node *node, int proto,
@@ -157,30 +157,6 @@ enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call)
         kw_chunk_unref(&old);
     }
     return status;
-}
-
-void kw_link_divide(struct kw_link *link, struct kw_call *run, struct kw_call *first)
-{
-    uint32_t left = run->replies_left;
-    struct kw_call *behind = run->next;
-    struct kw_call *last = NULL;
-
-    KW_ASSERT(link->oldest == run);
-    for (struct kw_call *call = first; call != NULL; call = call->next) {
-        call->link = link;
-        call->position = run->position + (call->offset - run->offset);
-        call->replies_left = 1;
-        call->is_reply_started = call == first && run->is_reply_started;
-        last = call;
-        left--;
-    }
-    KW_ASSERT(last != NULL && left == 0); /* I1 */
-    last->next = behind;
-    link->oldest = first;
-    link->newest = link->newest == run ? last : link->newest;
-    link->inflight_count += run->replies_left - 1;
-    run->next = NULL;
-    run->link = NULL; /* I2 */
 }
 
 enum kw_status kw_link_has_room(const struct kw_link *link, size_t len)
@@ -449,7 +425,7 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
         if (call->replies_count > 1 && !link_has_written(link, call)) {
             return KW_E_PROTOCOL; /* I6 */
         }
-        link_pop_call(link);
+        kw__inflight_pop(link);
         if (link->is_retired && link->oldest == NULL) {
             kw_node_on_retired_idle(link->node, link);
         } else if (link->is_private && link->oldest == NULL) {
@@ -476,20 +452,9 @@ void kw_link_make_ready(struct kw_link *link)
 
 static inline void link_push_call(struct kw_link *link, struct kw_call *call)
 {
-    call->link = link;
-    call->next = NULL;
-    call->is_reply_started = false;
-    call->replies_left = call->replies_count > 1 ? call->replies_count : 1;
-    call->position = link->appended_bytes;
-    link->appended_bytes += call->len;
-    if (link->newest == NULL) {
-        link->oldest = call;
+    if (kw__inflight_push(link, call)) {
         link_on_first_call(link);
-    } else {
-        link->newest->next = call;
     }
-    link->newest = call;
-    link->inflight_count++;
     KW_STAT_ADD(link->backend->stats, calls_sent, 1);
     if (link->state == KW_LINK_READY) {
         kw_stream_mark(&link->stream); /* I5 */
@@ -504,21 +469,6 @@ static KW_APART void link_on_first_call(struct kw_link *link)
     kw_backend_watch(link->backend);
 }
 
-static inline struct kw_call *link_pop_call(struct kw_link *link)
-{
-    struct kw_call *call = link->oldest;
-
-    KW_ASSERT(call != NULL && call->link == link && link->inflight_count > 0);
-    link->oldest = call->next;
-    if (link->oldest == NULL) {
-        link->newest = NULL;
-    }
-    link->inflight_count--;
-    call->next = NULL;
-    call->link = NULL;
-    return call;
-}
-
 /* Close the socket and tell every call. Users may queue new calls, on other links. */
 static void link_fail_now(struct kw_link *link, enum kw_status status)
 {
@@ -530,7 +480,7 @@ static void link_fail_now(struct kw_link *link, enum kw_status status)
     kw_buf_reset(&link->waiting);
     kw_chunk_unref(&link->leftover);
     while (link->oldest != NULL) {
-        struct kw_call *call = link_pop_call(link);
+        struct kw_call *call = kw__inflight_pop(link);
         bool was_sent = call->replies_count > 1 ? call->position + call->len <= written
                                                 : call->position < written;
         call->user->on_fail(call, link, status, was_sent);

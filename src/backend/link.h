@@ -6,7 +6,8 @@
  * Thread: a link belongs to one worker for life.
  * Memory: kw_link_open() returns an owned pointer; kw_link_close() takes it back and clears it.
  *         Calls are borrowed while in flight.
- * See also: call.h (what is sent), handshake.h (what happens first), node.h (who picks a link).
+ * See also: call.h (what is sent), inflight.h (the queue of calls), handshake.h (what happens
+ *           first), node.h (who picks a link).
  */
 #ifndef KW_BACKEND_LINK_H
 #define KW_BACKEND_LINK_H
@@ -83,11 +84,6 @@ void kw_link_close(struct kw_link **link, enum kw_status status);
  */
 KW_CHECK enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call,
                                      struct kw_bytes bytes, struct kw_chunk *chunk);
-
-/* The oldest call of LINK, RUN, is no longer in flight: the calls from FIRST on, linked by next,
- * stand in its place, one for each of its replies that is still to come. Their bytes are RUN's.
- */
-void kw_link_divide(struct kw_link *link, struct kw_call *run, struct kw_call *first);
 
 /* Queue CALL's own bytes again, after a redirection. As kw_link_send(). */
 KW_CHECK enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call);

@@ -23,6 +23,7 @@
  */
 #include "proxy/gather/bunch.h"
 
+#include "backend/inflight.h"
 #include "backend/link.h"
 #include "backend/node.h"
 #include "base/apart.h"
@@ -372,7 +373,7 @@ static KW_APART void bunch_break(struct kw_request *bunch, const struct kw_reply
 
     alone.replies_left = 0;
     if (link != NULL) {
-        kw_link_divide(link, &bunch->call, part->is_last ? first->call.next : &first->call);
+        kw_inflight_divide(link, &bunch->call, part->is_last ? first->call.next : &first->call);
     }
     if (part->is_last) {
         first->call.next = NULL;
