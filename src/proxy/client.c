@@ -262,6 +262,9 @@ static enum kw_status client_read_chunk(struct kw_client *client)
         size_t wanted = client->parser.wanted;
         if (wanted > have && (wanted - have < more || have >= KW_UPLOAD_SERIOUS_BYTES)) {
             more = wanted - have; /* in one go: pages not yet written to cost nothing */
+            if (client->parser.args_left > 1 && more < have / 2) {
+                more = have / 2; /* more will follow: each time all of it is copied */
+            }
             more = more > KW_BURST_SLOT_BYTES ? more : KW_BURST_SLOT_BYTES; /* kw_stream_read() */
         }
         if (room < more && kw_chunk_grow(&client->input, more) != KW_OK) {

@@ -113,5 +113,15 @@ def limits_change_while_it_runs(start):
     assert connection.ask("DBSIZE") > 12000
 
 
+def a_request_of_many_large_arguments_is_moved_a_few_times(start):
+    """What has come of it is copied when its room grows: not for each of its arguments."""
+    connection = Connection(start().port)
+    before = int(info(connection, "heap_allocations"))
+    assert connection.ask("DEL", *["v" * 1000] * 20000) == 0
+    grown = int(info(connection, "heap_allocations")) - before
+    assert grown < 250, grown
+
+
 SCENES = [keys_leave_by_every_policy, timed_keys_leave_first, nothing_leaves_without_a_policy,
-          objects_count_and_leave_whole, large_values_find_room, limits_change_while_it_runs]
+          objects_count_and_leave_whole, large_values_find_room, limits_change_while_it_runs,
+          a_request_of_many_large_arguments_is_moved_a_few_times]
