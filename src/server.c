@@ -75,6 +75,7 @@ static const char *server_check_config(void *arg, const struct kw_config *now,
 static unsigned threads_wanted(const struct kw_config *config);
 static enum kw_status server_embed(struct kw_server *server);
 static enum kw_status server_load_keys(struct kw_server *server);
+static enum kw_status server_keep_whole(const char *path, uint64_t left_out_count);
 static enum kw_status server_listen(struct kw_server *server, unsigned worker, int port,
                                     enum kw_personality personality, struct kw_door *doors,
                                     size_t *count);
@@ -341,10 +342,10 @@ static enum kw_status server_load_keys(struct kw_server *server)
         return KW_OK;
     }
     if (status == KW_OK) {
-        kw_log(KW_LOG_NOTICE, "snapshot: %llu keys read in %llu ms%s",
-               (unsigned long long)figures.keys_count, (unsigned long long)figures.took_ms,
-               figures.left_out_count == 0 ? "" : "; for others there is no memory (maxmemory)");
-        return KW_OK;
+        kw_log(KW_LOG_NOTICE, "snapshot: %llu keys read in %llu ms",
+               (unsigned long long)figures.keys_count, (unsigned long long)figures.took_ms);
+        return figures.left_out_count == 0 ? KW_OK
+                                           : server_keep_whole(path, figures.left_out_count);
     }
     if (status == KW_E_REFUSED) {
         kw_log(KW_LOG_WARNING, "snapshot-file %s is a device, a pipe or a folder", path);
@@ -360,6 +361,31 @@ static enum kw_status server_load_keys(struct kw_server *server)
         return KW_E_SYSTEM;
     }
     kw_log(KW_LOG_WARNING, "snapshot-file is damaged: nothing of it is used, it is %s now", aside);
+    return KW_OK;
+}
+
+/* LEFT_OUT_COUNT keys of the file at PATH found no memory: it keeps another name, as the next one
+ * will be without them.
+ */
+static enum kw_status server_keep_whole(const char *path, uint64_t left_out_count)
+{
+    char aside[4096 + 16];
+
+    (void)snprintf(aside, sizeof aside, "%s.whole", path);
+    (void)unlink(aside);
+    if (link(path, aside) != 0) {
+        kw_log(
+            KW_LOG_WARNING,
+            "snapshot-file: there is no memory (maxmemory) for %llu of its keys, and it can't be "
+            "kept as %s: %m",
+            (unsigned long long)left_out_count, aside);
+        return KW_E_SYSTEM;
+    }
+    kw_log(
+        KW_LOG_WARNING,
+        "snapshot-file: there is no memory (maxmemory) for %llu of its keys; it stays, whole, as "
+        "%s",
+        (unsigned long long)left_out_count, aside);
     return KW_OK;
 }
 

@@ -125,6 +125,22 @@ def a_damaged_file_is_put_aside(start):
         assert os.path.exists(path)
 
 
+def what_there_is_no_memory_for_is_not_lost(start):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "keys")
+        keyway = start("--snapshot-file", path, "--maxmemory", "64mb")
+        connection = Connection(keyway.port)
+        for first in range(0, 2000, 100):
+            connection.send(*[["SET", "key%d" % n, "v" * 10000] for n in range(first, first + 100)])
+            assert [connection.read() for _ in range(100)] == [b"+OK\r\n"] * 100
+        assert keyway.end() == 0
+        keyway = start("--snapshot-file", path, "--maxmemory", "8mb")
+        assert 0 < Connection(keyway.port).ask("DBSIZE") < 1000
+        assert keyway.end() == 0
+        keyway = start("--snapshot-file", path + ".whole", "--maxmemory", "64mb")
+        assert Connection(keyway.port).ask("DBSIZE") == 2000
+
+
 def without_a_file_there_is_nothing_to_save(start):
     connection = Connection(start().port)
     assert connection.ask("SAVE") == "ERR keyway: there is no snapshot-file to save to"
@@ -135,4 +151,5 @@ def without_a_file_there_is_nothing_to_save(start):
 
 
 SCENES = [keys_are_there_again_after_a_restart, saves_beside_writers_are_whole,
-          a_damaged_file_is_put_aside, without_a_file_there_is_nothing_to_save]
+          a_damaged_file_is_put_aside, what_there_is_no_memory_for_is_not_lost,
+          without_a_file_there_is_nothing_to_save]
