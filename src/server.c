@@ -373,19 +373,13 @@ static enum kw_status server_keep_whole(const char *path, uint64_t left_out_coun
 
     (void)snprintf(aside, sizeof aside, "%s.whole", path);
     (void)unlink(aside);
+    kw_log(KW_LOG_WARNING, "snapshot-file: no memory (maxmemory) for %llu of its keys",
+           (unsigned long long)left_out_count);
     if (link(path, aside) != 0) {
-        kw_log(
-            KW_LOG_WARNING,
-            "snapshot-file: there is no memory (maxmemory) for %llu of its keys, and it can't be "
-            "kept as %s: %m",
-            (unsigned long long)left_out_count, aside);
+        kw_log(KW_LOG_WARNING, "snapshot-file can't be kept, whole, as %s: %m", aside);
         return KW_E_SYSTEM;
     }
-    kw_log(
-        KW_LOG_WARNING,
-        "snapshot-file: there is no memory (maxmemory) for %llu of its keys; it stays, whole, as "
-        "%s",
-        (unsigned long long)left_out_count, aside);
+    kw_log(KW_LOG_WARNING, "snapshot-file stays, whole, as %s", aside);
     return KW_OK;
 }
 

@@ -279,9 +279,7 @@ void kw_coalesce_tell(struct kw_request *request, const struct kw_link *link)
     struct kw_proxy *proxy = request->client->proxy;
     struct kw_coalesce *coalesce = proxy->coalesce;
 
-    bool is_sum = request->gather != NULL && !request->is_part; /* its parts have told */
-
-    if (request->is_told || is_sum) {
+    if (request->is_told || kw__request_is_answer(request)) {
         return;
     }
     request->is_told = true;

@@ -88,4 +88,10 @@ static inline const struct kw_call *kw__request_call(const struct kw_request *re
     return request->is_follower ? &request->lead->call : &request->call;
 }
 
+/* Its parts, which stand before it, bring its reply, and speak for it. */
+static inline bool kw__request_is_answer(const struct kw_request *request)
+{
+    return request->gather != NULL && !request->is_part;
+}
+
 #endif

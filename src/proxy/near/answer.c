@@ -46,6 +46,8 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
+static bool key_find(struct kw_near *near, struct kw_bytes name, int proto,
+                     struct kw_cache_found *found, uint64_t *hash);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
 static bool near_may_answer(struct kw_client *client, uint16_t slot);
 static bool queue_lets_pass(struct kw_client *client, uint16_t slot);
@@ -248,17 +250,15 @@ bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_
                          struct kw_bytes *value)
 {
     struct kw_near *near = client->proxy->near;
-    struct kw_near_read get = kw__variant_get(near, name, client->proto);
     struct kw_cache_found found;
-    struct kw_near_key key;
+    uint64_t hash = 0;
 
     (void)kw__near_awake(near);
-    if (client->db != 0 || !kw__variant_make(near, &get, &key) ||
-        !kw_cache_get(near->worker, &key.key, &found) || !near_may_answer(client, slot) ||
-        !near_has_heard(near, slot, found.domain)) {
+    if (client->db != 0 || !key_find(near, name, client->proto, &found, &hash) ||
+        !near_may_answer(client, slot)) {
         return false;
     }
-    kw_hot_hit(near->hot, key.key.hash);
+    kw_hot_hit(near->hot, hash);
     KW_STAT_ADD(near->proxy->stats, near_cache_hits, 1);
     *value = found_reply(&found, client->proto);
     return true;
@@ -268,20 +268,33 @@ bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again)
 {
     struct kw_cache_found found;
-    struct kw_near_key key;
+    uint64_t hash = 0;
 
     for (size_t i = 1; i < read->argc; i++) {
-        struct kw_near_read get = kw__variant_get(near, read->argv[i], read->proto);
-        if (!kw__variant_make(near, &get, &key) || !kw_cache_get(near->worker, &key.key, &found) ||
-            !near_has_heard(near, get.slot, found.domain) ||
+        if (!key_find(near, read->argv[i], read->proto, &found, &hash) ||
             (is_again && found.entry != near->found[i].entry)) {
             return false;
         }
         if (!is_again) {
             near->found[i] = found;
-            kw_hot_hit(near->hot, key.key.hash);
+            kw_hot_hit(near->hot, hash);
         }
     }
+    return true;
+}
+
+/* What GET NAME would find, and may use. */
+static bool key_find(struct kw_near *near, struct kw_bytes name, int proto,
+                     struct kw_cache_found *found, uint64_t *hash)
+{
+    struct kw_near_read get = kw__variant_get(near, name, proto);
+    struct kw_near_key key;
+
+    if (!kw__variant_make(near, &get, &key) || !kw_cache_get(near->worker, &key.key, found) ||
+        !near_has_heard(near, get.slot, found->domain)) {
+        return false;
+    }
+    *hash = key.key.hash;
     return true;
 }
 

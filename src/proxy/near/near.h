@@ -90,13 +90,14 @@ static inline bool kw_near_heeds_end(uint8_t mark)
     return mark >= KW_NEAR_MARK_COLD_WRITE;
 }
 
-/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). What parts
- * answer is about nothing that they are not about.
- */
+/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). */
 static inline uint64_t kw_near_slots_of(const struct kw_request *request)
 {
-    if (request->gather != NULL && (request->is_bunch || !request->is_part)) {
-        return request->is_bunch ? request->gather->bunch_slots : 0;
+    if (request->is_bunch) {
+        return request->gather->bunch_slots;
+    }
+    if (kw__request_is_answer(request)) {
+        return 0;
     }
     bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier ||
                       (request->is_part && request->keys_count == 0);

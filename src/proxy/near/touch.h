@@ -26,8 +26,8 @@ void kw__touch_room_free(struct kw_near_touch_room *room);
 static inline bool kw__near_may_touch(const struct kw_request *request, uint16_t slot,
                                       bool is_plain)
 {
-    if (request->state == KW_REQUEST_DONE || (request->gather != NULL && !request->is_part)) {
-        return false; /* its parts speak for themselves */
+    if (request->state == KW_REQUEST_DONE || kw__request_is_answer(request)) {
+        return false;
     }
     if (request->is_bunch) {
         return kw_bunch_has_slot(request, slot);
