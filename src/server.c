@@ -365,21 +365,20 @@ static enum kw_status server_load_keys(struct kw_server *server)
 }
 
 /* LEFT_OUT_COUNT keys of the file at PATH found no memory: it keeps another name, as the next one
- * will be without them.
+ * will be without them. One that was kept before has more, and stays.
  */
 static enum kw_status server_keep_whole(const char *path, uint64_t left_out_count)
 {
     char aside[4096 + 16];
 
     (void)snprintf(aside, sizeof aside, "%s.whole", path);
-    (void)unlink(aside);
     kw_log(KW_LOG_WARNING, "snapshot-file: no memory (maxmemory) for %llu of its keys",
            (unsigned long long)left_out_count);
-    if (link(path, aside) != 0) {
+    if (access(aside, F_OK) != 0 && link(path, aside) != 0) {
         kw_log(KW_LOG_WARNING, "snapshot-file can't be kept, whole, as %s: %m", aside);
         return KW_E_SYSTEM;
     }
-    kw_log(KW_LOG_WARNING, "snapshot-file stays, whole, as %s", aside);
+    kw_log(KW_LOG_WARNING, "what it was before stays, whole, as %s", aside);
     return KW_OK;
 }
 
