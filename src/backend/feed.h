@@ -36,7 +36,7 @@ struct kw_feed {
     /* set once */
     struct kw_backend *backend;
     const struct kw_feed_user *user;
-    struct kw_bytes greeting; /* a command in multibulk form, static storage */
+    struct kw_bytes greeting; /* a command in multibulk form; its user's */
     const char *name;         /* of the node, for logs; its user's */
     int proto;                /* 2 or 3 */
 
@@ -54,7 +54,7 @@ struct kw_feed {
 };
 
 /* Prepare a feed that is CLOSED. GREETING is its user's last step of the handshake, NAME the node's
- * for logs (borrowed for good).
+ * for logs. Both are borrowed, as long as it may be opened.
  */
 void kw_feed_init(struct kw_feed *feed, struct kw_backend *backend, int proto,
                   struct kw_bytes greeting, const struct kw_feed_user *user, const char *name);

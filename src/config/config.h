@@ -156,6 +156,7 @@ struct kw_config {
     char *near_cache_skip_prefix;       /* no keys with one of these */
     enum kw_near_fallback near_cache_fallback;
     enum kw_coalescing near_cache_coalesce;
+    bool near_cache_broadcast; /* nodes tell of all that is written */
     uint64_t cache_max_memory_bytes;
     unsigned cache_eviction; /* enum kw_cache_policy */
     bool cache_huge_pages;

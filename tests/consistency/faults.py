@@ -21,7 +21,7 @@ STORM_KEYS = 20000
 OPTIONS = [("near-cache-lease-ms", ["60"]), ("near-cache-max-age-ms", ["100"]),
            ("near-cache-max-item-bytes", ["64", "1kb"]), ("near-cache-admit-reads", ["2", "8"]),
            ("near-cache-coalesce", ["hot", "yes", "no"]), ("near-cache-prefix", ["{t1"]),
-           ("near-cache-skip-prefix", ["{t1"])]
+           ("near-cache-skip-prefix", ["{t1"]), ("near-cache-broadcast", ["yes", "no"])]
 ABSENT_LEASE_MS = 1000                      # of absent keys whose slots move: see the README
 
 

@@ -28,10 +28,12 @@ TAGS_COUNT = 48
 CLUSTER_CONFIG = {"cluster-node-timeout": 1500, "enable-debug-command": "yes",
                   "cluster-require-full-coverage": "no"}
 # Everything is worth a fill, so that the cache is in every key's way. Every other keyway also has
-# reads of the same key share one call.
+# reads of the same key share one call; every other one, the same or not by the seed, has the nodes
+# tell of all keys that are written.
 CACHED = ["--near-cache", "yes", "--near-cache-admit-reads", "1", "--near-cache-lease-ms",
           str(LEASE_MS)]
 COALESCED = ["--near-cache-coalesce", "yes"]
+BROADCAST = ["--near-cache-broadcast", "yes"]
 
 
 class Checker:
@@ -121,6 +123,7 @@ class Scene:
         seeds = ["127.0.0.1:%d" % port for port in self.cluster.ports]
         for number in range(self.keyways_count):
             more = COALESCED if self.arguments and number % 2 == 0 else []
+            more = more + (BROADCAST if self.arguments and (number + self.options.seed) % 2 else [])
             keyway = Keyway(self.binary, ["--cluster-seeds"] + seeds + ["--threads", "2"] +
                             self.arguments + more, folder, patience=self.options.patience)
             self.keyways.append(keyway)

@@ -7,9 +7,11 @@
  * What has no entry of its own may be in GET's (derived.c).
  *
  * MGET, and EXISTS, is answered when each of its keys has an entry of GET. Keys of one slot are
- * read by a node in one step: so when all are found they are looked up once more, and must be the
- * same entries. All of them were there at the moment between. When some are not found, those that
- * share their slot with no other one are answered each on its own (gather/bunch.c).
+ * read by a node in one step: so when all are found, and their node has told of all that was
+ * changed before the youngest was fetched (with broadcasts that takes a moment), they are looked up
+ * once more, and must be the same entries. All of them were there at the moment between. When some
+ * are not found, those that share their slot with no other one are answered each on its own
+ * (gather/bunch.c).
  *
  * Large values leave by reference: their entries are lent until the client has read them. One that
  * was evicted, invalidated or flushed meanwhile keeps its memory until then. The cache's ceiling
@@ -27,8 +29,8 @@
 #include "proxy/near/near.h"
 
 #include "proxy/near/derived.h"
-#include "proxy/near/fill.h"
 #include "proxy/near/touch.h"
+#include "proxy/origin/fill.h"
 #include "proxy/reply.h"
 
 enum {
@@ -46,6 +48,7 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
+static bool keys_are_of_one_time(const struct kw_near *near, const struct kw_near_read *read);
 static bool key_find(struct kw_near *near, struct kw_bytes name, int proto,
                      struct kw_cache_found *found, uint64_t *hash);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
@@ -225,7 +228,7 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
             return KW_NEXT;
         }
     }
-    if (read->argc > 2 && !keys_find(near, read, true)) {
+    if (read->argc > 2 && !(keys_are_of_one_time(near, read) && keys_find(near, read, true))) {
         return KW_NEXT;
     }
     struct kw_buf *buf = kw_reply_begin(client);
@@ -278,6 +281,21 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
         if (!is_again) {
             near->found[i] = found;
             kw_hot_hit(near->hot, hash);
+        }
+    }
+    return true;
+}
+
+/* Has all been told that was changed before the keys of READ, which were found, were fetched? */
+static bool keys_are_of_one_time(const struct kw_near *near, const struct kw_near_read *read)
+{
+    const struct kw_near_shared *shared = near->shared;
+
+    for (size_t i = 1; i < read->argc; i++) {
+        uint16_t slot = kw_slot_of_key(read->argv[i]);
+        if (atomic_load(&shared->kept_us[slot]) >
+            atomic_load(&shared->heard_us[near->found[i].domain])) {
+            return false;
         }
     }
     return true;

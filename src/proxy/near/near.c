@@ -11,13 +11,12 @@
 #include "cache/cache_extra.h"
 #include "net/timer.h"
 #include "proxy/coalesce.h"
-#include "proxy/near/origin.h"
 #include "proxy/near/refill.h"
 #include "proxy/near/touch.h"
+#include "proxy/origin/origin.h"
 
 enum {
     TIMER_MIN_MS = 5,
-    SIGNS_A_LEASE = 3,  /* one may be late */
     TIMER_MAX_MS = 100, /* the cache's upkeep */
     /* Of what is kept though it is not known to be hot: the cache is not full, and nodes, whose
      * tables hold a million keys for all who track, do not spend more on it than on hot ones.
@@ -327,7 +326,7 @@ static bool has_room(const struct kw_near *near)
 static void near_on_timer(void *arg)
 {
     struct kw_near *near = arg;
-    unsigned period_ms = near->proxy->config->near_cache_lease_ms / SIGNS_A_LEASE;
+    unsigned period_ms = near->proxy->config->near_cache_lease_ms / KW_NEAR_SIGNS_A_LEASE;
 
     if (near->is_stopped) {
         return;

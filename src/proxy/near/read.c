@@ -28,9 +28,9 @@
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/gather/bunch.h"
-#include "proxy/near/fill.h"
 #include "proxy/near/near.h"
 #include "proxy/near/touch.h"
+#include "proxy/origin/fill.h"
 
 static void reply_look(struct kw_request *request, const struct kw_reply_part *part);
 static void key_replied(struct kw_near *near, struct kw_request *request,

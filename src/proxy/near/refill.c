@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "cache/cache_extra.h"
 #include "net/timer.h"
-#include "proxy/near/fill.h"
+#include "proxy/origin/fill.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include "base/blob.h"
 #include "cache/cache_extra.h"
 #include "proxy/near/near.h"
-#include "proxy/near/origin.h"
+#include "proxy/origin/origin.h"
 #include "proxy/reply.h"
 
 #include <inttypes.h>

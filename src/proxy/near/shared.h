@@ -91,6 +91,7 @@ struct kw_near_shared {
      */
     _Atomic uint64_t heard_us[KW_CACHE_DOMAINS];
     _Atomic uint64_t wished_us[KW_CACHE_DOMAINS];
+    _Atomic uint64_t kept_us[KW_SLOTS_COUNT]; /* when the youngest fill of each slot was sent */
     pthread_mutex_t lock;
     struct kw_list origins; /* of all workers, by kw_origin.shown; under the lock */
 };

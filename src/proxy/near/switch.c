@@ -21,7 +21,7 @@
 #include "net/timer.h"
 #include "proxy/coalesce.h"
 #include "proxy/near/near.h"
-#include "proxy/near/origin.h"
+#include "proxy/origin/origin.h"
 
 static void near_open(struct kw_proxy *proxy);
 static void near_close(struct kw_proxy *proxy);

@@ -8,13 +8,15 @@
  *
  * What a node appends for a client stands in the order of its execution: an invalidation behind the
  * reply that it makes stale, before the reply to what was executed later. So once a reply has been
- * taken, all invalidations of before its execution have been.
+ * taken, all invalidations of before its execution have been. Not so those of a broadcast, which
+ * may be some replies late: hearing.h.
  *
  * INVARIANTS
  * O1  a domain is open exactly while the feed is ready; it is closed before anything else is done
  *     about a connection that is lost or doubtful.
- * O2  a domain's lease runs from before a command was sent that the node has answered, a read of a
- *     key of its own: a node that is cut off answers PING for ever, but not that.
+ * O2  a domain's lease runs from before a command was sent that the node has answered, so that it
+ *     counts (hearing.h): a read of a key of its own. A node that is cut off answers PING for ever,
+ *     but not that.
  *     A node that can't tell of changes (near-cache-fallback max-age) is asked all the same.
  * O3  the feed is always read: a node would collect what it pushes without limit.
  * O4  what was sent over a connection stays in origin->sent, in order, until its replies have come
@@ -22,28 +24,24 @@
  * O5  while the node has not been heard of since what somebody wished, something newer than the
  *     wish is under way to the node, or a wish to this worker (fill.c).
  */
-#include "proxy/near/origin.h"
+#include "proxy/origin/origin.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/near/near.h"
-#include "proxy/near/refill.h"
+#include "proxy/origin/invalidation.h"
 
 #include <stdio.h>
 
-enum {
-    BACKOFF_FIRST_MS = 50,
-    BACKOFF_MAX_MS = 1000,
-    SIGNS_A_LEASE = 3, /* one may be late */
-    SILENCE_MIN_MS = 500
-};
+enum { BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000, SILENCE_MIN_MS = 500 };
 
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node);
 static void origin_new(struct kw_near *near, struct kw_node *node);
 static void origin_free(struct kw_origin *origin);
 static void origin_open(struct kw_origin *origin);
+static void origin_open_again(struct kw_origin *origin);
 static void origin_on_ready(struct kw_feed *feed);
 static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk);
 static void origin_on_lost(struct kw_feed *feed, enum kw_status status);
@@ -56,8 +54,7 @@ static bool origin_pick_sign(struct kw_origin *origin);
 static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
 static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value);
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill);
-static void origin_on_push(struct kw_origin *origin, struct kw_bytes push);
-static bool read_count(const char **at, const char *end, char type, int64_t *count);
+static bool origin_has_sent_after(const struct kw_origin *origin, uint64_t moment_us);
 static void origin_check(struct kw_origin *origin, uint64_t now_ms);
 
 static const struct kw_feed_user origin_user = {origin_on_ready, origin_on_value, origin_on_lost};
@@ -150,7 +147,7 @@ void kw__origin_sign(struct kw_origin *origin)
     unsigned lease_ms = near->proxy->config->near_cache_lease_ms;
     char text[32];
 
-    origin->sign_at_ms = near->now_ms + lease_ms / SIGNS_A_LEASE;
+    origin->sign_at_ms = near->now_ms + lease_ms / KW_NEAR_SIGNS_A_LEASE;
     if (!origin_pick_sign(origin)) {
         return; /* it owns nothing: it goes when masters are looked for the next time */
     }
@@ -197,6 +194,7 @@ static void origin_free(struct kw_origin *origin)
     origin_close_domain(origin); /* O1 */
     origin_drop_sent(origin);
     kw_feed_close(&origin->feed);
+    kw__hearing_end(&origin->hearing);
     pthread_mutex_lock(&near->shared->lock);
     kw_list_remove(&origin->shown);
     pthread_mutex_unlock(&near->shared->lock);
@@ -207,14 +205,23 @@ static void origin_free(struct kw_origin *origin)
 
 static void origin_open(struct kw_origin *origin)
 {
-    struct kw_bytes greeting =
-        origin->is_blind ? KW_BYTES("*1\r\n$4\r\nPING\r\n")
-                         : KW_BYTES("*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n");
+    struct kw_backend *backend = origin->near->proxy->backend;
 
-    kw_feed_init(&origin->feed, origin->near->proxy->backend, origin->is_blind ? 2 : 3, greeting,
-                 &origin_user, origin->node->name);
+    kw__hearing_begin(&origin->hearing, backend->config, origin->is_blind);
+    kw_feed_init(&origin->feed, backend, origin->is_blind ? 2 : 3,
+                 kw_blob_bytes(&origin->hearing.greeting), &origin_user, origin->node->name);
     origin->address = origin->node->address;
     kw_feed_open(&origin->feed, &origin->address);
+}
+
+/* What the node is to tell of has changed: nothing that was kept is known to be covered. */
+static void origin_open_again(struct kw_origin *origin)
+{
+    origin_close_domain(origin); /* O1 */
+    origin_drop_sent(origin);
+    kw_feed_close(&origin->feed);
+    origin_show(origin, KW_E_CLOSED);
+    origin_open(origin);
 }
 
 static void origin_on_ready(struct kw_feed *feed)
@@ -349,7 +356,12 @@ static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct 
 
     (void)chunk;
     if (value.data[0] == '>') {
-        origin_on_push(origin, value);
+        bool is_of_all = false;
+        if (kw__invalidation_take(origin->near, value, &is_of_all) != KW_OK) {
+            kw_feed_fail(feed, KW_E_PROTOCOL);
+        } else if (is_of_all) {
+            origin_forget_all(origin);
+        }
     } else if (kw_list_is_empty(&origin->sent)) {
         kw_feed_fail(feed, KW_E_PROTOCOL); /* it answers what nobody asked */
     } else {
@@ -392,76 +404,20 @@ static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
     if (fill->domain != origin->domain || fill->is_given_up) {
         return;
     }
-    atomic_store(&shared->heard_us[origin->domain], fill->sent_us);
+    uint64_t heard_us = kw__hearing_answer(&origin->hearing, fill->sent_us, kw_clock_us());
+    atomic_store(&shared->heard_us[origin->domain], heard_us);
     uint64_t wished_us = atomic_load(&shared->wished_us[origin->domain]); /* behind that: fill.c */
-    const struct kw_fill *last = KW_LIST_ENTRY(origin->sent.prev, struct kw_fill, sent);
-    if (wished_us >= fill->sent_us &&
-        (kw_list_is_empty(&origin->sent) || last->sent_us <= wished_us)) {
+    if (wished_us >= heard_us &&
+        !origin_has_sent_after(origin, kw__hearing_ask_after(&origin->hearing, wished_us))) {
         kw__origin_sign(origin); /* O5 */
     }
 }
 
-/* >2 invalidate *N keys, or a null when all may have changed. Other pushes say nothing to us. */
-static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
+static bool origin_has_sent_after(const struct kw_origin *origin, uint64_t moment_us)
 {
-#ifndef KW_KNOCKOUT_SAME_LINK_PUSH
-    static const struct kw_bytes head = {">2\r\n$10\r\ninvalidate\r\n", 21};
-    struct kw_near *near = origin->near;
-    const char *at = push.data + head.len;
-    const char *end = push.data + push.len;
-    int64_t count = 0;
+    const struct kw_fill *last = KW_LIST_ENTRY(origin->sent.prev, struct kw_fill, sent);
 
-    if (!kw_bytes_start_with(push, head)) {
-        return;
-    }
-    if (*at == '_') {
-        origin_forget_all(origin);
-        return;
-    }
-    bool is_read = read_count(&at, end, '*', &count);
-    for (; is_read && count > 0; count--) {
-        int64_t len = 0;
-        is_read = read_count(&at, end, '$', &len) && len <= end - at;
-        if (is_read) {
-            struct kw_cache_worker *worker = kw__near_awake(near);
-            struct kw_cache_key key =
-                kw_cache_key(worker, kw_bytes_of(at, (size_t)len), kw_bytes_of("", 0));
-            uint16_t slot = kw_slot_of_key(key.name);
-            /* Who writes it through keyway has judged it, and has it fetched again. */
-            bool is_worth = !kw__near_is_written(near->shared, &key, slot) &&
-                            kw_cache_may_have(worker, key.hash) &&
-                            kw__refill_judge(near, key.name, key.hash, slot);
-            (void)kw_cache_invalidate(worker, &key);
-            if (is_worth) {
-                kw__refill_now(near, key.name, slot);
-            }
-            KW_STAT_ADD(near->proxy->stats, near_cache_invalidations, 1);
-            at += len + 2;
-        }
-    }
-    if (!is_read) {
-        kw_feed_fail(&origin->feed, KW_E_PROTOCOL);
-    }
-#else
-    (void)origin;
-    (void)push;
-    (void)read_count;
-    (void)origin_forget_all;
-#endif
-}
-
-/* The number in the line at *AT, which begins with TYPE; *AT moves behind the line. */
-static bool read_count(const char **at, const char *end, char type, int64_t *count)
-{
-    const char *line = *at;
-    const char *line_end = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
-
-    if (line_end == NULL || line[0] != type ||
-        kw_text_to_int(kw_bytes_of(line + 1, (size_t)(line_end - line - 2)), count) != KW_OK) {
-        return false;
-    }
-    *at = line_end + 1;
-    return *count >= 0;
+    return !kw_list_is_empty(&origin->sent) && last->sent_us > moment_us;
 }
 
 static void origin_check(struct kw_origin *origin, uint64_t now_ms)
@@ -476,6 +432,9 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
         kw_feed_fail(&origin->feed, KW_E_CLOSED); /* the node has moved */
     } else if (origin->is_blind && config->near_cache_fallback == KW_NEAR_FALLBACK_OFF) {
         kw_feed_fail(&origin->feed, KW_E_REJECTED); /* it is wished no longer */
+    } else if (!origin->is_blind && origin->feed.state != KW_FEED_CLOSED &&
+               !kw__hearing_suits(&origin->hearing, config)) {
+        origin_open_again(origin);
     } else if (origin->feed.state == KW_FEED_CLOSED) {
         if (now_ms >= origin->retry_at_ms) {
             origin_open(origin);

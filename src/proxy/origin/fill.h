@@ -4,8 +4,8 @@
  * Memory: a fill belongs to the letter that carries it, then to the origin that has sent it.
  * See also: origin.h, cache/fill.c (promises).
  */
-#ifndef KW_PROXY_NEAR_FILL_H
-#define KW_PROXY_NEAR_FILL_H
+#ifndef KW_PROXY_ORIGIN_FILL_H
+#define KW_PROXY_ORIGIN_FILL_H
 
 #include "backend/node.h"
 #include "proxy/crew.h"

@@ -1,18 +1,23 @@
 /* origin.h - a master as the near cache's source: one connection for fills and invalidations.
  *
  * Each master has one origin in the process; the node's id decides which worker has it. Over its
- * RESP3 connection with CLIENT TRACKING ON go only reads of hot keys, so only those are tracked,
- * and what the node pushes stands in the same stream as the replies: an invalidation that belongs
- * behind a reply comes behind it.
+ * RESP3 connection with CLIENT TRACKING ON go only reads of hot keys, so only those are tracked
+ * (unless near-cache-broadcast says otherwise: hearing.h), and what the node pushes stands in the
+ * same stream as the replies: an invalidation that belongs behind a reply comes behind it.
  *
  * Thread: the worker's that has it. Memory: origins belong to their kw_near.
- * See also: backend/feed.h, fill.h, README.md (the rules).
+ * See also: backend/feed.h, fill.h, hearing.h, near/README.md (the rules).
  */
-#ifndef KW_PROXY_NEAR_ORIGIN_H
-#define KW_PROXY_NEAR_ORIGIN_H
+#ifndef KW_PROXY_ORIGIN_ORIGIN_H
+#define KW_PROXY_ORIGIN_ORIGIN_H
 
 #include "backend/feed.h"
-#include "proxy/near/fill.h"
+#include "proxy/origin/fill.h"
+#include "proxy/origin/hearing.h"
+
+enum {
+    KW_NEAR_SIGNS_A_LEASE = 4 /* one may be late, of a broadcast, too, where it takes two */
+};
 
 struct kw_origin {
     struct kw_feed feed; /* first: the feed's callbacks cast back */
@@ -26,7 +31,8 @@ struct kw_origin {
     uint32_t sign_number;      /* of sign_key */
     uint32_t backoff_ms;       /* 0 = it has not failed since it was last ready */
     uint64_t retry_at_ms;
-    uint64_t sign_at_ms; /* when the next sign of life is due */
+    uint64_t sign_at_ms;       /* when the next sign of life is due */
+    struct kw_hearing hearing; /* what the feed was opened for */
     bool is_needed;
     bool is_blind; /* its node can't tell of changes, and near-cache-fallback says go on */
 

@@ -17,12 +17,14 @@
  * L2  the deadline counts from before the commands were sent: an entry is never older than its key.
  * L3  a fill of an earlier cache is not sent: its token may be that of another promise by now.
  * L4  what is kept can be told from then on: who shares reads hears of it (coalesce.c).
+ * L5  an entry that can be found was sent for at kept_us of its slot, or before.
+ * L6  what is fetched is what its node tells of (hearing.h E1).
  */
-#include "proxy/near/fill.h"
+#include "proxy/origin/fill.h"
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "proxy/near/origin.h"
+#include "proxy/origin/origin.h"
 
 #include <stdio.h>
 
@@ -202,7 +204,8 @@ static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand)
     if (origin != NULL && fill->is_sign) {
         kw__origin_sign(origin);
     } else if (origin != NULL && fill->cache_number == near->cache_number && /* L3 */
-               !kw_hot_is_banned(near->hot, fill->hash)) {
+               !kw_hot_is_banned(near->hot, fill->hash) &&
+               kw__hearing_covers(&origin->hearing, kw__fill_name(fill))) { /* L6 */
         kw__origin_send(origin, fill);
     }
 }
@@ -244,7 +247,8 @@ static enum kw_status fill_keep(struct kw_near *near, struct kw_fill *fill,
     value.deadline_ms = fill->sent_us / 1000 + age_ms; /* L2 */
     value.domain = fill->domain;
     struct kw_near_shared *shared = near->shared;
-    atomic_fetch_add(&shared->publishing[fill->slot], 1); /* L4 */
+    (void)kw__near_raise(&shared->kept_us[fill->slot], fill->sent_us); /* L5 */
+    atomic_fetch_add(&shared->publishing[fill->slot], 1);              /* L4 */
     enum kw_status status = kw_cache_fill_end(worker, &key->key, fill->token, &value);
 #ifdef KW_KNOCKOUT_FILL_TOKEN
     if (status == KW_E_CLOSED) {
