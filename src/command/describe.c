@@ -20,6 +20,10 @@ static void describe_docs(struct kw_buf *buf, const struct kw_describe_rows *row
                           const struct kw_bytes *names, size_t count, int proto);
 static void describe_list(struct kw_buf *buf, const struct kw_describe_rows *rows,
                           const struct kw_bytes *argv, size_t argc);
+static uint32_t flags_of_request(const struct kw_command *command, const struct kw_bytes *argv,
+                                 size_t argc, uint32_t flags);
+static bool is_set_with_get(const struct kw_bytes *argv, size_t argc);
+static bool is_bitfield_with_writes(const struct kw_bytes *argv, size_t argc);
 static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
                           const struct kw_bytes *argv, size_t argc, bool has_flags, int proto);
 static const struct kw_command *resolve(const struct kw_describe_rows *rows,
@@ -283,8 +287,56 @@ static void describe_keys(struct kw_buf *buf, const struct kw_command *command,
             }
             kw_reply_bulk(buf, argv[keys.runs[run].first + i * keys.runs[run].step]);
             if (has_flags) {
-                kw__describe_key_flags(buf, flags & ~KW_KEY_VARIABLE_FLAGS, proto);
+                kw__describe_key_flags(buf, flags_of_request(command, argv, argc, flags), proto);
             }
         }
     }
+}
+
+/* What the options of a request make of a key's FLAGS; where they don't matter, or are not known
+ * to: what the table says.
+ * Source: what redis 7.0 answers.
+ */
+static uint32_t flags_of_request(const struct kw_command *command, const struct kw_bytes *argv,
+                                 size_t argc, uint32_t flags)
+{
+    static const struct {
+        const char *name;
+        bool (*is_full)(const struct kw_bytes *argv, size_t argc); /* then the table is right */
+        uint32_t flags;                                            /* and these are else */
+    } rows[] = {
+        {"set", is_set_with_get, KW_KEY_OW | KW_KEY_UPDATE},
+        {"bitfield", is_bitfield_with_writes, KW_KEY_RO | KW_KEY_ACCESS},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(command->name, rows[i].name) == 0 && !rows[i].is_full(argv, argc)) {
+            return rows[i].flags;
+        }
+    }
+    return flags & ~KW_KEY_VARIABLE_FLAGS;
+}
+
+static bool is_set_with_get(const struct kw_bytes *argv, size_t argc)
+{
+    for (size_t i = 3; i < argc; i++) {
+        if (kw_bytes_equal_nocase(argv[i], KW_BYTES("get"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_bitfield_with_writes(const struct kw_bytes *argv, size_t argc)
+{
+    for (size_t i = 2; i < argc; i++) {
+        if (kw_bytes_equal_nocase(argv[i], KW_BYTES("get")) && argc - i > 2) {
+            i += 2;
+        } else if (kw_bytes_equal_nocase(argv[i], KW_BYTES("overflow")) && argc - i > 1) {
+            i++;
+        } else {
+            return true; /* SET, INCRBY, or what is no bitfield at all */
+        }
+    }
+    return false;
 }
