@@ -82,14 +82,15 @@ static void report_origin(const struct kw_near *near, const struct kw_origin *or
     uint64_t now_ms = kw_loop_now_us(near->proxy->loop) / 1000;
     bool is_refused = origin->failure == KW_E_REJECTED || origin->failure == KW_E_AUTH;
     bool is_held = origin->is_ready && until_ms > now_ms;
+    const char *tracking = !origin->is_ready            ? (is_refused ? "refused" : "connecting")
+                           : origin->is_shown_blind     ? "fallback"
+                           : origin->is_shown_broadcast ? "broadcast"
+                                                        : "on";
 
     kw_blob_print(text,
                   "near_cache_node%u:addr=%s,tracking=%s,lease_left_ms=%" PRIu64 ",lost=%" PRIu64
                   ",reason=%s\r\n",
-                  number, origin->name,
-                  origin->is_ready ? (origin->is_shown_blind ? "fallback" : "on")
-                  : is_refused     ? "refused"
-                                   : "connecting",
-                  is_held ? until_ms - now_ms : 0, origin->lost_count,
+                  number, origin->name, tracking, is_held ? until_ms - now_ms : 0,
+                  origin->lost_count,
                   origin->failure == KW_OK ? "" : kw_status_meaning(origin->failure));
 }

@@ -320,6 +320,7 @@ static void origin_show(struct kw_origin *origin, enum kw_status failure)
     origin->lost_count += failure != KW_OK && origin->is_ready ? 1 : 0;
     origin->is_ready = failure == KW_OK;
     origin->is_shown_blind = origin->is_blind;
+    origin->is_shown_broadcast = origin->hearing.is_broadcast;
     origin->shown_domain = origin->domain;
     pthread_mutex_unlock(&origin->near->shared->lock);
 }

@@ -42,6 +42,7 @@ struct kw_origin {
     enum kw_status failure; /* why it was lost; KW_OK: it is connected, or was never */
     bool is_ready;
     bool is_shown_blind;
+    bool is_shown_broadcast;
     uint16_t shown_domain;
     uint64_t lost_count;
 };
