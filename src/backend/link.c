@@ -426,6 +426,7 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
             return KW_E_PROTOCOL; /* I6 */
         }
         kw__inflight_pop(link);
+        __builtin_prefetch(link->oldest); /* its reply is probably next, its line far away */
         if (link->is_retired && link->oldest == NULL) {
             kw_node_on_retired_idle(link->node, link);
         } else if (link->is_private && link->oldest == NULL) {

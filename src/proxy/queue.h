@@ -66,8 +66,8 @@ struct kw_request {
     struct kw_gather *gather; /* of those that are gathered, else NULL */
     uint32_t part;            /* of a part: its number in the gather */
     uint32_t keys_count;      /* of a part: how many keys it is about; of a bunch: commands */
+    struct kw_buf parked;     /* in the third line, whose fields a bunch needs */
     char small[KW_REPLY_SMALL_BYTES];
-    struct kw_buf parked;
 
     /* zero in the pool, and in all that are not special; so are call.replies_count, is_patient */
     struct kw_list retrying;  /* in proxy->retrying */
@@ -81,6 +81,7 @@ struct kw_request {
 };
 
 _Static_assert(offsetof(struct kw_request, gather) <= 128, "two lines of the cache");
+_Static_assert(offsetof(struct kw_request, small) <= 192, "three for a bunch, small[] left out");
 
 /* The call that brings REQUEST's reply: its own, or that of the one it follows. */
 static inline const struct kw_call *kw__request_call(const struct kw_request *request)
