@@ -85,6 +85,14 @@ void kw_link_close(struct kw_link **link, enum kw_status status);
 KW_CHECK enum kw_status kw_link_send(struct kw_link *link, struct kw_call *call,
                                      struct kw_bytes bytes, struct kw_chunk *chunk);
 
+/* Where ROOM bytes of a command may be written before it is sent, so that they need not be copied:
+ * nothing else may be sent meanwhile. NULL: nowhere.
+ */
+static inline char *kw_link_spare(const struct kw_link *link, size_t room)
+{
+    return kw_buf_spare(link->state == KW_LINK_READY ? &link->stream.out : &link->waiting, room);
+}
+
 /* Queue CALL's own bytes again, after a redirection. As kw_link_send(). */
 KW_CHECK enum kw_status kw_link_resend(struct kw_link *link, struct kw_call *call);
 

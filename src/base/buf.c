@@ -155,7 +155,9 @@ struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t 
         tail = buf_add_large(buf);
     }
     *offset = tail->end;
-    memcpy(tail->data + tail->end, data, len);
+    if (data != tail->data + tail->end) {
+        memcpy(tail->data + tail->end, data, len);
+    }
     tail->end += len;
     buf->len += len;
     return tail;

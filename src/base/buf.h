@@ -130,12 +130,25 @@ static inline void kw_buf_append_bytes(struct kw_buf *buf, struct kw_bytes bytes
     kw_buf_append(buf, bytes.data, bytes.len);
 }
 
-/* Append a copy of LEN <= KW_COPY_MAX_BYTES bytes as one run inside one chunk.
+/* Append a copy of LEN <= KW_COPY_MAX_BYTES bytes as one run inside one chunk; what lies in
+ * kw_buf_spare() is there already.
  *
  * Returns the chunk (borrowed: take a reference to keep it) and the run's place in *offset.
  */
 struct kw_chunk *kw_buf_append_run(struct kw_buf *buf, const char *data, size_t len,
                                    size_t *offset);
+
+/* Where ROOM bytes may be written before kw_buf_append_run() is given the first of them, which it
+ * takes as they lie. NULL: there is no such place, give it others.
+ */
+static inline char *kw_buf_spare(const struct kw_buf *buf, size_t room)
+{
+    const struct kw_chunk *tail = buf->tail;
+
+    return tail != NULL && tail->owner == NULL && tail->cap - tail->end >= room
+               ? tail->data + tail->end
+               : NULL;
+}
 
 /* Append LEN bytes at OFFSET of CHUNK by reference: nothing is copied, CHUNK gains a reference. */
 void kw_buf_append_window(struct kw_buf *buf, struct kw_chunk *chunk, size_t offset, size_t len);

@@ -155,6 +155,34 @@ KW_TEST(buf_a_run_is_in_one_chunk_and_its_bytes_stay_while_it_is_held)
     desk_close();
 }
 
+KW_TEST(buf_a_run_that_is_written_where_it_belongs_is_taken_as_it_lies)
+{
+    size_t offset = 0;
+
+    /* an empty buf has no room, one of another run has what is left of its chunk */
+    desk_open();
+    assert_null(kw_buf_spare(&desk.buf, 1));
+    const struct kw_chunk *chunk = kw_buf_append_run(&desk.buf, desk.bytes, 10, &offset);
+    char *spare = kw_buf_spare(&desk.buf, 1000);
+    assert_non_null(spare);
+    assert_null(kw_buf_spare(&desk.buf, chunk->cap - 9));
+
+    /* given more written than is needed */
+    memcpy(spare, desk.bytes + 10, 1000);
+    assert_ptr_equal(kw_buf_append_run(&desk.buf, spare, 500, &offset), chunk);
+    assert_ptr_equal(chunk->data + offset, spare);
+    (void)kw_buf_append_run(&desk.buf, desk.bytes + 510, 100, &offset);
+
+    assert_holds(&desk.buf, desk.bytes, 610);
+
+    /* behind bytes that are only lent there is none */
+    struct kw_chunk *lender = kw_chunk_get(&desk.pool, 1000);
+    kw_buf_append_window(&desk.buf, lender, 0, 1000);
+    kw_chunk_unref(&lender);
+    assert_null(kw_buf_spare(&desk.buf, 1));
+    desk_close();
+}
+
 KW_TEST(buf_a_run_may_be_as_long_as_the_copy_limit)
 {
     size_t offset = 0;
