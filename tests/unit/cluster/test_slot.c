@@ -63,6 +63,7 @@ KW_TEST(slot_of_key_uses_the_first_tag_unless_it_is_empty)
         uint16_t hashed = slot_by_the_book(cases[i].key);
 
         assert_int_equal(kw_slot_of_key(cases[i].key), hashed);
+        assert_int_equal(kw_slot_of_key_by_tables(cases[i].key), hashed);
         if (memchr(cases[i].hashed.data, '{', cases[i].hashed.len) == NULL) {
             assert_int_equal(slot_by_the_book(cases[i].hashed), hashed);
         }
@@ -85,6 +86,7 @@ KW_TEST(slot_of_key_agrees_with_the_bitwise_rule_on_random_keys)
         struct kw_bytes bytes = kw_bytes_of(exact, len);
 
         assert_int_equal(kw_slot_of_key(bytes), slot_by_the_book(bytes));
+        assert_int_equal(kw_slot_of_key_by_tables(bytes), slot_by_the_book(bytes));
         free(exact);
     }
 }
