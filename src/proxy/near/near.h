@@ -93,15 +93,17 @@ static inline bool kw_near_heeds_end(uint8_t mark)
 /* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). */
 static inline uint64_t kw_near_slots_of(const struct kw_request *request)
 {
-    if (request->is_bunch) {
-        return request->gather->bunch_slots;
-    }
-    if (kw__request_is_answer(request)) {
-        return 0;
-    }
-    bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier ||
-                      (request->is_part && request->keys_count == 0);
+    bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier;
 
+    if (__builtin_expect(request->is_gathered, 0)) { /* of others that line is not needed yet */
+        if (request->is_bunch) {
+            return request->gather->bunch_slots;
+        }
+        if (kw__request_is_answer(request)) {
+            return 0;
+        }
+        is_of_many = is_of_many || request->keys_count == 0;
+    }
     return is_of_many ? UINT64_MAX : 1ull << (request->slot % 64);
 }
 
