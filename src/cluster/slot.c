@@ -116,7 +116,7 @@ static inline uint64_t block_load(const char *at)
     return be64toh(block);
 }
 
-/* The LEN (1 .. 7) bytes of a key, padded in front. */
+/* The LEN (0 .. 7) bytes of a key, padded in front. */
 static inline uint64_t block_load_short(const char *at, size_t len)
 {
     uint64_t block = 0;
@@ -127,29 +127,30 @@ static inline uint64_t block_load_short(const char *at, size_t len)
     return block;
 }
 
-/* What is in front of a key's whole blocks, padded in front (I1). */
-static inline uint64_t block_load_head(const char *at, size_t len)
+/* Of LEN bytes: how many are in front of those that are whole blocks. Of one byte and more at least
+ * one, so that what comes behind has something to be put to.
+ */
+static inline size_t first_len(size_t len)
 {
-    return len < BLOCK_BYTES ? block_load_short(at, len)
-                             : block_load(at) >> (64 - 8 * (len % BLOCK_BYTES));
+    return len == 0 ? 0 : (len - 1) % BLOCK_BYTES + 1;
+}
+
+/* These, padded in front (I1). */
+static inline uint64_t block_load_first(struct kw_bytes bytes)
+{
+    return bytes.len < BLOCK_BYTES ? block_load_short(bytes.data, bytes.len)
+                                   : block_load(bytes.data) >> (64 - 8 * first_len(bytes.len));
 }
 
 /* The CRC of BYTES, and whether there is a '{'. */
 static KW_APART struct crc crc_by_tables(struct kw_bytes bytes)
 {
-    size_t head_len = bytes.len % BLOCK_BYTES;
-    const char *at = bytes.data;
-    const char *end = at + bytes.len;
-    uint64_t brace = 0;
-    uint16_t crc = 0;
+    const char *end = bytes.data + bytes.len;
+    uint64_t first = block_load_first(bytes);
+    uint64_t brace = block_has_brace(first);
+    uint16_t crc = block_crc(0, first);
 
-    if (head_len != 0) {
-        uint64_t block = block_load_head(at, bytes.len);
-        brace |= block_has_brace(block);
-        crc = block_crc(0, block);
-        at += head_len;
-    }
-    for (; at != end; at += BLOCK_BYTES) {
+    for (const char *at = bytes.data + first_len(bytes.len); at != end; at += BLOCK_BYTES) {
         uint64_t block = block_load(at);
         brace |= block_has_brace(block);
         crc = block_crc(crc, block);
@@ -164,18 +165,11 @@ static __attribute__((target("pclmul"))) struct crc crc_by_multiplying(struct kw
     const __m128i factors = _mm_set_epi64x(0x11303471a041b343 /* x^80 / P, without its x^64 */,
                                            0xb861 /* x^64 mod P */);
     const __m128i braces = _mm_set1_epi8('{');
-    size_t head_len = bytes.len % BLOCK_BYTES;
-    const char *at = bytes.data;
-    const char *end = at + bytes.len;
-    __m128i rest = _mm_setzero_si128();
-    __m128i found = rest;
+    const char *end = bytes.data + bytes.len;
+    __m128i rest = _mm_cvtsi64_si128((long long)block_load_first(bytes));
+    __m128i found = _mm_cmpeq_epi8(rest, braces);
 
-    if (head_len != 0) {
-        rest = _mm_cvtsi64_si128((long long)block_load_head(at, bytes.len));
-        found = _mm_cmpeq_epi8(rest, braces);
-        at += head_len;
-    }
-    for (; at != end; at += BLOCK_BYTES) {
+    for (const char *at = bytes.data + first_len(bytes.len); at != end; at += BLOCK_BYTES) {
         __m128i block = _mm_cvtsi64_si128((long long)block_load(at));
         __m128i moved = _mm_clmulepi64_si128(rest, factors, 0x00);
         __m128i above = _mm_clmulepi64_si128(moved, factors, 0x01); /* its upper half, moved */
