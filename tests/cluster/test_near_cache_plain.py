@@ -65,6 +65,27 @@ def a_write_takes_what_it_touches_and_nothing_else(t):
 
 
 @test(cluster=NONE, keyway=False)
+def databases_that_somebody_exchanges_are_seen_within_a_lease(t):
+    """The server tells nobody; what is kept would be good for a minute."""
+    port = start(t)
+    one, direct = t.client(), t.direct(port)
+    direct.pipeline([("SELECT", 1), ("SET", "kept", "b"), ("SELECT", 0), ("SET", "kept", "a")])
+    for number in range(3):
+        told = read_until_kept(one, t, "GET", "kept")
+        assert told == direct.call("GET", "kept"), number
+        flushes = figures(one)["near_cache_flushes"]
+        if number % 3 == 1:
+            assert direct.call("CONFIG", "RESETSTAT") == b"OK"
+        if number % 3 == 2:
+            assert direct.call("SWAPDB", 0, 2) == b"OK"
+        else:
+            assert direct.call("SWAPDB", 0, 1) == b"OK"
+        until(lambda: figures(one)["near_cache_flushes"] > flushes, 20 * t.patience,
+              "keyway hears of it")
+        assert one.call("GET", "kept") == direct.call("GET", "kept"), number
+
+
+@test(cluster=NONE, keyway=False)
 def what_a_script_writes_is_seen_when_it_is_answered(t):
     start(t)
     one, other = t.client(), t.client()

@@ -28,6 +28,7 @@ struct kw_fill {
     uint16_t slot;
     uint16_t domain;  /* of the origin when it was sent */
     bool is_sign;     /* of life only: one reply, nothing to keep */
+    bool is_tally;    /* the same, and the reply is for tally.h */
     bool is_blind;    /* asked in RESP2, of a node that can't tell of changes */
     bool has_reply;   /* the first of the two has come */
     bool is_useless;  /* ... and can't be kept */

@@ -32,11 +32,14 @@
 #include "base/text.h"
 #include "proxy/near/near.h"
 #include "proxy/origin/invalidation.h"
+#include "proxy/route.h"
 
 #include <stdio.h>
 
 enum { BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000, SILENCE_MIN_MS = 500 };
 
+static struct kw_fill *origin_send_sign(struct kw_origin *origin, const struct kw_bytes *words);
+static void origin_count_swaps(struct kw_origin *origin);
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node);
 static void origin_new(struct kw_near *near, struct kw_node *node);
 static void origin_free(struct kw_origin *origin);
@@ -152,13 +155,35 @@ void kw__origin_sign(struct kw_origin *origin)
         return; /* it owns nothing: it goes when masters are looked for the next time */
     }
     struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
+    (void)origin_send_sign(origin, exists);
+}
+
+/* WORDS, two of them, which bring one reply, and nothing to keep. */
+static struct kw_fill *origin_send_sign(struct kw_origin *origin, const struct kw_bytes *words)
+{
     struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
+
     sign->is_sign = true;
     sign->sent_us = kw_clock_us();
     sign->domain = origin->domain;
     kw_list_init(&sign->sent);
     kw_list_append(&origin->sent, &sign->sent);
-    kw_feed_send(&origin->feed, exists, 2);
+    kw_feed_send(&origin->feed, words, 2);
+    return sign;
+}
+
+/* Ask a plain server how often it has exchanged its databases, when that is due. */
+static void origin_count_swaps(struct kw_origin *origin)
+{
+    static const struct kw_bytes info[] = {{"INFO", 4}, {"commandstats", 12}};
+    struct kw_near *near = origin->near;
+
+    if (kw_route_is_plain(near->proxy) && !origin->is_blind &&
+        near->now_ms >= origin->tally.due_ms) {
+        origin->tally.due_ms =
+            near->now_ms + near->proxy->config->near_cache_lease_ms / KW_NEAR_SIGNS_A_LEASE;
+        origin_send_sign(origin, info)->is_tally = true;
+    }
 }
 
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node)
@@ -237,6 +262,8 @@ static void origin_on_ready(struct kw_feed *feed)
         atomic_store(&origin->near->shared->is_any_blind, true);
     }
     origin_show(origin, KW_OK);
+    origin->tally = (struct kw_tally){0};
+    origin_count_swaps(origin);
     kw__origin_sign(origin);
 }
 
@@ -374,6 +401,14 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
 {
     struct kw_fill *fill = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
 
+    if (fill->is_tally) {
+        kw_list_remove(&fill->sent);
+        kw__fill_drop(origin->near, fill);
+        if (kw__tally_take(&origin->tally, value)) {
+            origin_forget_all(origin);
+        }
+        return;
+    }
     if (fill->is_sign && value.data[0] != ':') {
         /* MOVED, CLUSTERDOWN, LOADING, MASTERDOWN ...: it may have lost its slots (R4). */
         kw_feed_fail(&origin->feed, KW_E_REJECTED);
@@ -444,7 +479,10 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
         kw_feed_check(&origin->feed, kw_loop_now_ms(origin->feed.backend->loop));
     } else if (!kw_list_is_empty(&origin->sent) && now_ms > first->sent_us / 1000 + silence_ms) {
         kw_feed_fail(&origin->feed, KW_E_TIMEOUT);
-    } else if (now_ms >= origin->sign_at_ms) {
-        kw__origin_sign(origin);
+    } else {
+        origin_count_swaps(origin);
+        if (now_ms >= origin->sign_at_ms) {
+            kw__origin_sign(origin);
+        }
     }
 }

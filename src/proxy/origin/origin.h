@@ -14,6 +14,7 @@
 #include "backend/feed.h"
 #include "proxy/origin/fill.h"
 #include "proxy/origin/hearing.h"
+#include "proxy/origin/tally.h"
 
 enum {
     KW_NEAR_SIGNS_A_LEASE = 4 /* one may be late, of a broadcast, too, where it takes two */
@@ -33,6 +34,7 @@ struct kw_origin {
     uint64_t retry_at_ms;
     uint64_t sign_at_ms;       /* when the next sign of life is due */
     struct kw_hearing hearing; /* what the feed was opened for */
+    struct kw_tally tally;     /* of a plain server */
     bool is_needed;
     bool is_blind; /* its node can't tell of changes, and near-cache-fallback says go on */
 
