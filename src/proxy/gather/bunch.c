@@ -289,7 +289,7 @@ static bool part_answer(struct kw_gather *gather, uint16_t slot, struct kw_bytes
     }
     struct kw_request *part = kw__gather_add(gather, slot, 1);
     part->near = KW_NEAR_MARK_HEEDED;
-    part->is_told = true; /* when it was kept: near/origin/fill.c L4 */
+    part->is_told = true; /* when it was kept: origin/fill.c L4 */
     kw__gather_append(gather, part);
     kw_reply_pass(part, KW_BYTES(SINGLE_HEAD));
     kw_reply_pass(part, value);

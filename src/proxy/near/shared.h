@@ -86,8 +86,9 @@ struct kw_near_shared {
     _Atomic uint32_t tellers_count;              /* workers that count */
     _Atomic uint32_t all_tellers_count;          /* of these, those that count cold keys, too */
     _Atomic uint32_t tellers_changes;            /* how often either has changed */
-    /* By domain. When the last command was sent that its node has answered: what changed before is
-     * gone. And what somebody wished it were later than: a reply was seen then.
+    /* By domain. What changed before is gone: when the last command was sent that its node has
+     * answered (of a broadcast: origin/hearing.h). And what somebody wished it were later than: a
+     * reply was seen then.
      */
     _Atomic uint64_t heard_us[KW_CACHE_DOMAINS];
     _Atomic uint64_t wished_us[KW_CACHE_DOMAINS];

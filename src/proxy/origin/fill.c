@@ -72,10 +72,10 @@ void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain)
     struct kw_near_shared *shared = near->shared;
     const struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, slot);
     uint64_t seen_us = kw__near_seen_us(shared, slot);
-    uint64_t wished_us = kw__near_raise(&shared->wished_us[domain], seen_us);
+    uint64_t wished_us =
+        node != NULL ? kw__near_raise(&shared->wished_us[domain], seen_us) : seen_us;
 
-    if (node == NULL || wished_us >= seen_us ||
-        wished_us >= atomic_load(&shared->heard_us[domain])) {
+    if (wished_us >= seen_us || wished_us >= atomic_load(&shared->heard_us[domain])) {
         return; /* a sign was wished before, and has not come: whose end looks at ours (O5) */
     }
     struct kw_fill *wish = kw_alloc_zero(1, sizeof *wish);

@@ -10,6 +10,8 @@
  * E1  a key is fetched over a connection only if its node tells of it: prefixes that change at run
  *     time count when the connection has been opened anew.
  * E2  what is sent in the microsecond of an answer leaves behind it, at the end of the same tick.
+ * E3  of the commands sent in the microsecond asked_us the last one was answered at answered_us, so
+ *     what heard_us says is true of all of them (answer.c compares it with when a fill was sent).
  */
 #include "proxy/origin/hearing.h"
 
@@ -29,6 +31,7 @@ void kw__hearing_begin(struct kw_hearing *hearing, const struct kw_config *confi
     unsigned count = 0;
 
     kw__hearing_end(hearing);
+    hearing->is_broadcast_wanted = config->near_cache_broadcast;
     hearing->is_broadcast = config->near_cache_broadcast && !is_blind;
     if (is_blind) {
         add_word(&words, KW_BYTES("PING"));
@@ -61,7 +64,7 @@ bool kw__hearing_suits(const struct kw_hearing *hearing, const struct kw_config 
 {
     struct kw_bytes wanted = kw_bytes_of_text(config->near_cache_prefix);
 
-    return hearing->is_broadcast == config->near_cache_broadcast &&
+    return hearing->is_broadcast_wanted == config->near_cache_broadcast &&
            (!hearing->is_broadcast || kw_bytes_equal(kw_blob_bytes(&hearing->prefixes), wanted));
 }
 
@@ -88,6 +91,8 @@ uint64_t kw__hearing_answer(struct kw_hearing *hearing, uint64_t sent_us, uint64
         hearing->heard_us = hearing->asked_us;
         hearing->asked_us = sent_us;
         hearing->answered_us = now_us;
+    } else if (sent_us == hearing->asked_us) {
+        hearing->answered_us = now_us; /* E3 */
     }
     return hearing->heard_us;
 }

@@ -24,9 +24,10 @@ struct kw_config;
 
 struct kw_hearing {
     bool is_broadcast;
-    struct kw_blob prefixes; /* near-cache-prefix as the node was told; of a broadcast */
-    struct kw_blob greeting; /* what asks for it, in multibulk form */
-    uint64_t heard_us;       /* all that changed before has been told */
+    bool is_broadcast_wanted; /* if the node can tell of anything */
+    struct kw_blob prefixes;  /* near-cache-prefix as the node was told; of a broadcast */
+    struct kw_blob greeting;  /* what asks for it, in multibulk form */
+    uint64_t heard_us;        /* all that changed before has been told */
     /* Of a broadcast, the command whose answer counts with a later one: when it was sent, and
      * answered.
      */

@@ -57,6 +57,9 @@ static bool origin_pick_sign(struct kw_origin *origin);
 static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
 static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value);
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill);
+static void origin_on_tally(struct kw_origin *origin, struct kw_fill *fill, struct kw_bytes value);
+static void origin_on_ttl(struct kw_origin *origin, struct kw_fill *fill, struct kw_bytes value);
+static void origin_heed_wish(struct kw_origin *origin);
 static bool origin_has_sent_after(const struct kw_origin *origin, uint64_t moment_us);
 static void origin_check(struct kw_origin *origin, uint64_t now_ms);
 
@@ -245,7 +248,10 @@ static void origin_open_again(struct kw_origin *origin)
     origin_close_domain(origin); /* O1 */
     origin_drop_sent(origin);
     kw_feed_close(&origin->feed);
-    origin_show(origin, KW_E_CLOSED);
+    pthread_mutex_lock(&origin->near->shared->lock);
+    origin->is_ready = false; /* not lost */
+    pthread_mutex_unlock(&origin->near->shared->lock);
+    origin->is_blind = false; /* perhaps it can tell of that */
     origin_open(origin);
 }
 
@@ -401,15 +407,7 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
 {
     struct kw_fill *fill = KW_LIST_ENTRY(origin->sent.next, struct kw_fill, sent);
 
-    if (fill->is_tally) {
-        kw_list_remove(&fill->sent);
-        kw__fill_drop(origin->near, fill);
-        if (kw__tally_take(&origin->tally, value)) {
-            origin_forget_all(origin);
-        }
-        return;
-    }
-    if (fill->is_sign && value.data[0] != ':') {
+    if (fill->is_sign && !fill->is_tally && value.data[0] != ':') {
         /* MOVED, CLUSTERDOWN, LOADING, MASTERDOWN ...: it may have lost its slots (R4). */
         kw_feed_fail(&origin->feed, KW_E_REJECTED);
         return;
@@ -419,11 +417,28 @@ static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
         return;
     }
     kw_list_remove(&fill->sent);
-    if (fill->is_sign) {
+    if (fill->is_tally) {
+        origin_on_tally(origin, fill, value);
+    } else if (fill->is_sign) {
         origin_extend(origin, fill);
         kw__fill_drop(origin->near, fill);
-        return;
+    } else {
+        origin_on_ttl(origin, fill, value);
     }
+    origin_heed_wish(origin);
+}
+
+static void origin_on_tally(struct kw_origin *origin, struct kw_fill *fill, struct kw_bytes value)
+{
+    kw__fill_drop(origin->near, fill);
+    if (kw__tally_take(&origin->tally, value)) {
+        origin_forget_all(origin);
+    }
+}
+
+/* The second reply to FILL, which goes. */
+static void origin_on_ttl(struct kw_origin *origin, struct kw_fill *fill, struct kw_bytes value)
+{
     if (fill->is_useless && !fill->is_given_up) {
         kw_backend_want_topology(origin->feed.backend); /* MOVED, say; an error costs little */
     } else if (value.data[0] == ':') {
@@ -441,11 +456,19 @@ static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill)
         return;
     }
     uint64_t heard_us = kw__hearing_answer(&origin->hearing, fill->sent_us, kw_clock_us());
-    atomic_store(&shared->heard_us[origin->domain], heard_us);
-    uint64_t wished_us = atomic_load(&shared->wished_us[origin->domain]); /* behind that: fill.c */
-    if (wished_us >= heard_us &&
+    atomic_store(&shared->heard_us[origin->domain], heard_us); /* before the wish: fill.c */
+}
+
+/* An answer has come, whatever it says: O5 has to be so without it. */
+static void origin_heed_wish(struct kw_origin *origin)
+{
+    const struct kw_near_shared *shared = origin->near->shared;
+    uint64_t heard_us = atomic_load(&shared->heard_us[origin->domain]);
+    uint64_t wished_us = atomic_load(&shared->wished_us[origin->domain]);
+
+    if (origin->domain != 0 && wished_us >= heard_us &&
         !origin_has_sent_after(origin, kw__hearing_ask_after(&origin->hearing, wished_us))) {
-        kw__origin_sign(origin); /* O5 */
+        kw__origin_sign(origin);
     }
 }
 
@@ -468,7 +491,7 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
         kw_feed_fail(&origin->feed, KW_E_CLOSED); /* the node has moved */
     } else if (origin->is_blind && config->near_cache_fallback == KW_NEAR_FALLBACK_OFF) {
         kw_feed_fail(&origin->feed, KW_E_REJECTED); /* it is wished no longer */
-    } else if (!origin->is_blind && origin->feed.state != KW_FEED_CLOSED &&
+    } else if (origin->feed.state != KW_FEED_CLOSED &&
                !kw__hearing_suits(&origin->hearing, config)) {
         origin_open_again(origin);
     } else if (origin->feed.state == KW_FEED_CLOSED) {

@@ -18,12 +18,12 @@
 struct kw_tally {
     bool is_known; /* the counts were told over this connection */
     uint64_t swaps_count;
-    uint64_t infos_count; /* of INFOs, ours among them: grows, or CONFIG RESETSTAT was there */
+    uint64_t infos_count; /* of INFOs, ours among them: it grows, or there was a CONFIG RESETSTAT */
     uint64_t due_ms;      /* when to ask again */
 };
 
 /* The server's answer to INFO commandstats. Returns true when databases were exchanged, perhaps,
- * since it was asked before over this connection. A server that does not say is not asked to.
+ * since it was asked before over this connection. One that refuses is asked again after a minute.
  */
 bool kw__tally_take(struct kw_tally *tally, struct kw_bytes answer);
 

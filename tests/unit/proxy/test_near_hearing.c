@@ -105,6 +105,12 @@ KW_TEST(near_hearing_suits_until_it_would_be_another_one)
     assert_true(kw__hearing_suits(&hearing, quiet));
     assert_false(kw__hearing_suits(&hearing, other));
     kw__hearing_end(&hearing);
+
+    /* of a node that can't tell of anything: it may be asked for something else then */
+    hearing = a_hearing("yes", "a", true);
+    assert_true(kw__hearing_suits(&hearing, other));
+    assert_false(kw__hearing_suits(&hearing, quiet));
+    kw__hearing_end(&hearing);
     kw_config_unref(&quiet);
     kw_config_unref(&other);
 }
@@ -135,5 +141,9 @@ KW_TEST(near_hearing_of_a_broadcast_an_answer_counts_with_what_was_sent_behind_i
     assert_int_equal(kw__hearing_ask_after(&hearing, 140), 199);
     assert_int_equal(kw__hearing_ask_after(&hearing, 170), 170);
     assert_int_equal(kw__hearing_answer(&hearing, 230, 250), 150);
+    /* sent in one microsecond: the last answer of them counts */
+    assert_int_equal(kw__hearing_answer(&hearing, 230, 260), 150);
+    assert_int_equal(kw__hearing_answer(&hearing, 255, 270), 150);
+    assert_int_equal(kw__hearing_answer(&hearing, 260, 280), 230);
     kw__hearing_end(&hearing);
 }

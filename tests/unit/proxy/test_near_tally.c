@@ -48,6 +48,17 @@ KW_TEST(near_tally_counts_that_were_reset_say_so)
     assert_true(take(&tally, -1, 1));
 }
 
+KW_TEST(near_tally_a_server_that_does_not_count_its_infos_is_not_taken_for_a_reset_one)
+{
+    struct kw_tally tally = {0};
+
+    for (int i = 0; i < 3; i++) {
+        assert_false(take(&tally, -1, 4));
+        assert_int_equal(tally.infos_count, 0);
+    }
+    assert_true(take(&tally, -1, 5));
+}
+
 KW_TEST(near_tally_a_server_that_does_not_say_has_not_exchanged_any)
 {
     struct kw_tally tally = {0};
@@ -57,6 +68,7 @@ KW_TEST(near_tally_a_server_that_does_not_say_has_not_exchanged_any)
     assert_false(take(&tally, 4, -1));
     assert_false(kw__tally_take(&tally, KW_BYTES("-NOPERM no\r\n")));
     assert_false(take(&tally, 5, -1));
+    assert_int_equal(tally.due_ms, 120000); /* refused twice */
     /* an answer that is cut is none that was given: it must only not be read beyond its end */
     assert_true(kw__tally_take(&tally, KW_BYTES("$21\r\ncmdstat_swapdb:calls=")));
 }
