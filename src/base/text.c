@@ -295,6 +295,20 @@ struct kw_bytes kw_text_range(struct kw_bytes text, int64_t first, int64_t last)
     return kw_bytes_of(text.data + first, (size_t)(last - first) + 1);
 }
 
+bool kw_text_next_word(struct kw_bytes *text, struct kw_bytes *word)
+{
+    const char *at = text->data;
+    const char *end = at + text->len;
+
+    while (at < end && *at == ' ') {
+        at++;
+    }
+    const char *blank = at < end ? memchr(at, ' ', (size_t)(end - at)) : NULL;
+    *word = kw_bytes_of(at, (size_t)((blank != NULL ? blank : end) - at));
+    *text = kw_bytes_of(at + word->len, (size_t)(end - at) - word->len);
+    return word->len > 0;
+}
+
 size_t kw_text_printable(struct kw_bytes bytes, char *out, size_t out_size)
 {
     size_t len = bytes.len < out_size - 1 ? bytes.len : out_size - 1;

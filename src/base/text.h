@@ -57,6 +57,9 @@ bool kw_text_places(size_t len, int64_t *first, int64_t *last);
 /* What of TEXT lies from FIRST to LAST, as GETRANGE cuts it. */
 struct kw_bytes kw_text_range(struct kw_bytes text, int64_t first, int64_t last);
 
+/* The next word of *TEXT, between blanks, which goes on behind it. False: there is none. */
+bool kw_text_next_word(struct kw_bytes *text, struct kw_bytes *word);
+
 /* Copy BYTES to OUT (size OUT_SIZE >= 1) as printable ASCII: anything else, quotes and backslashes
  * become '?'. NUL-terminated and cut to fit. Returns the length written.
  */

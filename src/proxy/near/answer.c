@@ -48,7 +48,7 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
-static bool keys_are_of_one_time(const struct kw_near *near, const struct kw_near_read *read);
+static bool slot_is_told(const struct kw_near_shared *shared, uint16_t slot, uint16_t domain);
 static bool key_find(struct kw_near *near, struct kw_bytes name, int proto,
                      struct kw_cache_found *found, uint64_t *hash);
 static int64_t keys_there(const struct kw_near *near, const struct kw_near_read *read);
@@ -216,6 +216,7 @@ static void answer_found(struct kw_client *client, const struct kw_cache_found *
 static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read)
 {
     struct kw_near *near = client->proxy->near;
+    bool is_of_several = read->argc > 2;
 
     if (read->argc < 2 || read->argc > KW_NEAR_ARGS_MAX) {
         return KW_NEXT;
@@ -224,11 +225,13 @@ static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read
         return KW_NEXT;
     }
     for (size_t i = 1; i < read->argc; i++) {
-        if (!near_may_answer(client, kw_slot_of_key(read->argv[i]))) {
+        uint16_t slot = kw_slot_of_key(read->argv[i]);
+        if (!near_may_answer(client, slot) ||
+            (is_of_several && !slot_is_told(near->shared, slot, near->found[i].domain))) {
             return KW_NEXT;
         }
     }
-    if (read->argc > 2 && !(keys_are_of_one_time(near, read) && keys_find(near, read, true))) {
+    if (is_of_several && !keys_find(near, read, true)) {
         return KW_NEXT;
     }
     struct kw_buf *buf = kw_reply_begin(client);
@@ -286,19 +289,10 @@ static bool keys_find(struct kw_near *near, const struct kw_near_read *read, boo
     return true;
 }
 
-/* Has all been told that was changed before the keys of READ, which were found, were fetched? */
-static bool keys_are_of_one_time(const struct kw_near *near, const struct kw_near_read *read)
+/* Has the node of DOMAIN told of all that was changed before what is kept of SLOT was fetched? */
+static bool slot_is_told(const struct kw_near_shared *shared, uint16_t slot, uint16_t domain)
 {
-    const struct kw_near_shared *shared = near->shared;
-
-    for (size_t i = 1; i < read->argc; i++) {
-        uint16_t slot = kw_slot_of_key(read->argv[i]);
-        if (atomic_load(&shared->kept_us[slot]) >
-            atomic_load(&shared->heard_us[near->found[i].domain])) {
-            return false;
-        }
-    }
-    return true;
+    return atomic_load(&shared->kept_us[slot]) <= atomic_load(&shared->heard_us[domain]);
 }
 
 /* What GET NAME would find, and may use. */

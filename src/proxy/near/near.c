@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cache/cache_extra.h"
 #include "net/timer.h"
 #include "proxy/coalesce.h"
@@ -300,15 +301,12 @@ static bool is_named(const struct kw_command *command, const char *name)
     return strcmp(command->name, name) == 0;
 }
 
-/* The words of TEXT, between blanks. */
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes)
 {
+    struct kw_bytes left = kw_bytes_of_text(text);
     size_t count = 0;
 
-    for (text += strspn(text, " "); *text != '\0' && count < KW_NEAR_PREFIXES_MAX;
-         text += strspn(text, " ")) {
-        prefixes[count] = kw_bytes_of(text, strcspn(text, " "));
-        text += prefixes[count].len;
+    while (count < KW_NEAR_PREFIXES_MAX && kw_text_next_word(&left, &prefixes[count])) {
         count++;
     }
     return count;

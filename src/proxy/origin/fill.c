@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proxy/origin/origin.h"
+#include "proxy/origin/sign.h"
 
 #include <stdio.h>
 

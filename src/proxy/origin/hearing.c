@@ -16,12 +16,10 @@
 #include "proxy/origin/hearing.h"
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "config/config.h"
 
-#include <string.h>
-
 static unsigned add_prefixes(struct kw_blob *words, struct kw_bytes prefixes);
-static bool next_prefix(struct kw_bytes *left, struct kw_bytes *prefix);
 static bool is_overlapped(struct kw_bytes prefixes, struct kw_bytes prefix);
 static void add_word(struct kw_blob *command, struct kw_bytes word);
 
@@ -74,7 +72,7 @@ bool kw__hearing_covers(const struct kw_hearing *hearing, struct kw_bytes name)
     struct kw_bytes prefix = {0};
     unsigned count = 0;
 
-    for (; next_prefix(&left, &prefix); count++) {
+    for (; kw_text_next_word(&left, &prefix); count++) {
         if (kw_bytes_start_with(name, prefix)) {
             return true;
         }
@@ -109,7 +107,7 @@ static unsigned add_prefixes(struct kw_blob *words, struct kw_bytes prefixes)
     struct kw_bytes prefix = {0};
     unsigned count = 0;
 
-    while (next_prefix(&left, &prefix)) {
+    while (kw_text_next_word(&left, &prefix)) {
         if (!is_overlapped(prefixes, prefix)) {
             add_word(words, KW_BYTES("PREFIX"));
             add_word(words, prefix);
@@ -119,17 +117,6 @@ static unsigned add_prefixes(struct kw_blob *words, struct kw_bytes prefixes)
     return count;
 }
 
-static bool next_prefix(struct kw_bytes *left, struct kw_bytes *prefix)
-{
-    while (left->len > 0 && left->data[0] == ' ') {
-        *left = kw_bytes_of(left->data + 1, left->len - 1);
-    }
-    const char *end = left->len > 0 ? memchr(left->data, ' ', left->len) : NULL;
-    *prefix = kw_bytes_of(left->data, end != NULL ? (size_t)(end - left->data) : left->len);
-    *left = kw_bytes_of(left->data + prefix->len, left->len - prefix->len);
-    return prefix->len > 0;
-}
-
 /* Nodes refuse prefixes of which one begins another: the shorter one says it all. PREFIX is one of
  * PREFIXES.
  */
@@ -137,7 +124,7 @@ static bool is_overlapped(struct kw_bytes prefixes, struct kw_bytes prefix)
 {
     struct kw_bytes other = {0};
 
-    while (next_prefix(&prefixes, &other)) {
+    while (kw_text_next_word(&prefixes, &other)) {
         bool is_same = other.len == prefix.len;
         if (kw_bytes_start_with(prefix, other) && (!is_same || other.data < prefix.data)) {
             return true;

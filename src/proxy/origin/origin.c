@@ -26,20 +26,18 @@
  */
 #include "proxy/origin/origin.h"
 
+#include "backend/invalidation.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "proxy/near/near.h"
-#include "proxy/origin/invalidation.h"
-#include "proxy/route.h"
+#include "proxy/near/refill.h"
+#include "proxy/origin/sign.h"
 
 #include <stdio.h>
 
 enum { BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 1000, SILENCE_MIN_MS = 500 };
 
-static struct kw_fill *origin_send_sign(struct kw_origin *origin, const struct kw_bytes *words);
-static void origin_count_swaps(struct kw_origin *origin);
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node);
 static void origin_new(struct kw_near *near, struct kw_node *node);
 static void origin_free(struct kw_origin *origin);
@@ -53,8 +51,8 @@ static void origin_close_domain(struct kw_origin *origin);
 static void origin_drop_sent(struct kw_origin *origin);
 static void origin_forget_all(struct kw_origin *origin);
 static void origin_show(struct kw_origin *origin, enum kw_status failure);
-static bool origin_pick_sign(struct kw_origin *origin);
-static struct kw_bytes sign_key(uint32_t number, char *text, size_t size);
+static void origin_on_push(struct kw_origin *origin, struct kw_bytes push);
+static void near_invalidate(struct kw_near *near, struct kw_bytes name);
 static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value);
 static void origin_extend(struct kw_origin *origin, const struct kw_fill *fill);
 static void origin_on_tally(struct kw_origin *origin, struct kw_fill *fill, struct kw_bytes value);
@@ -147,48 +145,6 @@ void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill)
     kw_feed_send(&origin->feed, pttl, 2);
 }
 
-void kw__origin_sign(struct kw_origin *origin)
-{
-    struct kw_near *near = origin->near;
-    unsigned lease_ms = near->proxy->config->near_cache_lease_ms;
-    char text[32];
-
-    origin->sign_at_ms = near->now_ms + lease_ms / KW_NEAR_SIGNS_A_LEASE;
-    if (!origin_pick_sign(origin)) {
-        return; /* it owns nothing: it goes when masters are looked for the next time */
-    }
-    struct kw_bytes exists[] = {{"EXISTS", 6}, sign_key(origin->sign_number, text, sizeof text)};
-    (void)origin_send_sign(origin, exists);
-}
-
-/* WORDS, two of them, which bring one reply, and nothing to keep. */
-static struct kw_fill *origin_send_sign(struct kw_origin *origin, const struct kw_bytes *words)
-{
-    struct kw_fill *sign = kw_alloc_zero(1, sizeof *sign);
-
-    sign->is_sign = true;
-    sign->sent_us = kw_clock_us();
-    sign->domain = origin->domain;
-    kw_list_init(&sign->sent);
-    kw_list_append(&origin->sent, &sign->sent);
-    kw_feed_send(&origin->feed, words, 2);
-    return sign;
-}
-
-/* Ask a plain server how often it has exchanged its databases, when that is due. */
-static void origin_count_swaps(struct kw_origin *origin)
-{
-    static const struct kw_bytes info[] = {{"INFO", 4}, {"commandstats", 12}};
-    struct kw_near *near = origin->near;
-
-    if (kw_route_is_plain(near->proxy) && !origin->is_blind &&
-        near->now_ms >= origin->tally.due_ms) {
-        origin->tally.due_ms =
-            near->now_ms + near->proxy->config->near_cache_lease_ms / KW_NEAR_SIGNS_A_LEASE;
-        origin_send_sign(origin, info)->is_tally = true;
-    }
-}
-
 static struct kw_origin *origin_of(const struct kw_near *near, const struct kw_node *node)
 {
     for (struct kw_list *at = near->origins.next; at != &near->origins; at = at->next) {
@@ -269,7 +225,7 @@ static void origin_on_ready(struct kw_feed *feed)
     }
     origin_show(origin, KW_OK);
     origin->tally = (struct kw_tally){0};
-    origin_count_swaps(origin);
+    kw__origin_count_swaps(origin);
     kw__origin_sign(origin);
 }
 
@@ -358,49 +314,64 @@ static void origin_show(struct kw_origin *origin, enum kw_status failure)
     pthread_mutex_unlock(&origin->near->shared->lock);
 }
 
-/* A key of a slot that the node owns; the one of the last time, as long as it does. */
-static bool origin_pick_sign(struct kw_origin *origin)
-{
-    struct kw_backend *backend = origin->feed.backend;
-    char text[32];
-
-    if (origin->sign_number > 0 &&
-        kw_backend_node_of_slot(backend, origin->sign_slot) == origin->node) {
-        return true;
-    }
-    for (uint32_t number = 1; number <= 8 * KW_SLOTS_COUNT; number++) {
-        uint16_t slot = kw_slot_of_key(sign_key(number, text, sizeof text));
-        if (kw_backend_node_of_slot(backend, slot) == origin->node) {
-            origin->sign_number = number;
-            origin->sign_slot = slot;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct kw_bytes sign_key(uint32_t number, char *text, size_t size)
-{
-    return kw_bytes_of(text, (size_t)snprintf(text, size, "keyway:near:%u", (unsigned)number));
-}
-
 static void origin_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk)
 {
     struct kw_origin *origin = (struct kw_origin *)feed;
 
     (void)chunk;
     if (value.data[0] == '>') {
-        bool is_of_all = false;
-        if (kw__invalidation_take(origin->near, value, &is_of_all) != KW_OK) {
-            kw_feed_fail(feed, KW_E_PROTOCOL);
-        } else if (is_of_all) {
-            origin_forget_all(origin);
-        }
+        origin_on_push(origin, value);
     } else if (kw_list_is_empty(&origin->sent)) {
         kw_feed_fail(feed, KW_E_PROTOCOL); /* it answers what nobody asked */
     } else {
         origin_on_reply(origin, value);
     }
+}
+
+/* Of a broadcast most keys are cold: nothing is kept, or promised, of them (fill.c L1). */
+static void origin_on_push(struct kw_origin *origin, struct kw_bytes push)
+{
+#ifndef KW_KNOCKOUT_SAME_LINK_PUSH
+    struct kw_near *near = origin->near;
+    struct kw_invalidation told;
+    struct kw_bytes name;
+
+    if (!kw_invalidation_begin(&told, push)) {
+        return;
+    }
+    if (told.is_of_all) {
+        origin_forget_all(origin);
+    }
+    while (kw_invalidation_next(&told, &name)) {
+        if (kw__warm_has(near->warm, kw__warm_place(name))) {
+            near_invalidate(near, name);
+        }
+    }
+    if (told.is_broken) {
+        kw_feed_fail(&origin->feed, KW_E_PROTOCOL);
+    }
+#else
+    (void)origin;
+    (void)push;
+    (void)near_invalidate;
+#endif
+}
+
+static void near_invalidate(struct kw_near *near, struct kw_bytes name)
+{
+    struct kw_cache_worker *worker = kw__near_awake(near);
+    struct kw_cache_key key = kw_cache_key(worker, name, kw_bytes_of("", 0));
+    uint16_t slot = kw_slot_of_key(name);
+    /* Who writes it through keyway has judged it, and has it fetched again. */
+    bool is_worth = !kw__near_is_written(near->shared, &key, slot) &&
+                    kw_cache_may_have(worker, key.hash) &&
+                    kw__refill_judge(near, name, key.hash, slot);
+
+    (void)kw_cache_invalidate(worker, &key);
+    if (is_worth) {
+        kw__refill_now(near, name, slot);
+    }
+    KW_STAT_ADD(near->proxy->stats, near_cache_invalidations, 1);
 }
 
 static void origin_on_reply(struct kw_origin *origin, struct kw_bytes value)
@@ -503,7 +474,7 @@ static void origin_check(struct kw_origin *origin, uint64_t now_ms)
     } else if (!kw_list_is_empty(&origin->sent) && now_ms > first->sent_us / 1000 + silence_ms) {
         kw_feed_fail(&origin->feed, KW_E_TIMEOUT);
     } else {
-        origin_count_swaps(origin);
+        kw__origin_count_swaps(origin);
         if (now_ms >= origin->sign_at_ms) {
             kw__origin_sign(origin);
         }

@@ -63,8 +63,7 @@ struct kw_origin *kw__origin_find(const struct kw_near *near, const char *name);
 const char *kw__origin_name(const struct kw_node *node);
 unsigned kw__origin_worker(const struct kw_near *near, const struct kw_node *node);
 
-/* Send FILL; ask for a sign of life. */
+/* Send FILL. */
 void kw__origin_send(struct kw_origin *origin, struct kw_fill *fill);
-void kw__origin_sign(struct kw_origin *origin);
 
 #endif

@@ -10,9 +10,9 @@
 #include "proxy/pubsub/tap.h"
 
 #include "backend/feed.h"
+#include "backend/invalidation.h"
 #include "backend/node.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "net/timer.h"
 #include "proxy/pubsub/tracker.h"
 
@@ -44,7 +44,6 @@ static void tap_free(struct tap *tap);
 static void tap_on_ready(struct kw_feed *feed);
 static void tap_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk);
 static void tap_on_lost(struct kw_feed *feed, enum kw_status status);
-static bool read_count(const char **at, const char *end, char type, int64_t *count);
 static void tap_check(struct tap *tap, uint64_t now_ms);
 
 static const struct kw_feed_user tap_user = {tap_on_ready, tap_on_value, tap_on_lost};
@@ -227,46 +226,24 @@ static void tap_on_lost(struct kw_feed *feed, enum kw_status status)
 /* >2 invalidate *N keys, or a null when all may have changed. Other pushes say nothing to us. */
 static void tap_on_value(struct kw_feed *feed, struct kw_bytes value, struct kw_chunk *chunk)
 {
-    static const struct kw_bytes head = {">2\r\n$10\r\ninvalidate\r\n", 21};
     struct tap *tap = (struct tap *)feed;
-    const char *at = value.data + head.len;
-    const char *end = value.data + value.len;
-    int64_t count = 0;
+    struct kw_invalidation told;
+    struct kw_bytes name;
 
     (void)chunk;
-    if (!kw_bytes_start_with(value, head)) {
+    if (!kw_invalidation_begin(&told, value)) {
         return;
     }
-    if (*at == '_') {
+    if (told.is_of_all) {
         kw_tracking_flush(tap->tracking);
         return;
     }
-    bool is_read = read_count(&at, end, '*', &count);
-    for (; is_read && count > 0; count--) {
-        int64_t len = 0;
-        is_read = read_count(&at, end, '$', &len) && len <= end - at;
-        if (is_read) {
-            kw_tracking_invalidate(tap->tracking, kw_bytes_of(at, (size_t)len));
-            at += len + 2;
-        }
+    while (kw_invalidation_next(&told, &name)) {
+        kw_tracking_invalidate(tap->tracking, name);
     }
-    if (!is_read) {
+    if (told.is_broken) {
         kw_feed_fail(feed, KW_E_PROTOCOL);
     }
-}
-
-/* The number in the line at *AT, which begins with TYPE; *AT moves behind the line. */
-static bool read_count(const char **at, const char *end, char type, int64_t *count)
-{
-    const char *line = *at;
-    const char *line_end = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
-
-    if (line_end == NULL || line[0] != type ||
-        kw_text_to_int(kw_bytes_of(line + 1, (size_t)(line_end - line - 2)), count) != KW_OK) {
-        return false;
-    }
-    *at = line_end + 1;
-    return *count >= 0;
 }
 
 static void tap_check(struct tap *tap, uint64_t now_ms)

@@ -264,3 +264,22 @@ KW_TEST(text_printable_escapes_what_could_forge_a_line_and_fits)
     assert_int_equal(kw_text_printable(KW_BYTES("x"), out, 1), 0);
     assert_string_equal(out, "");
 }
+
+KW_TEST(text_words_stand_between_blanks)
+{
+    struct kw_bytes text = KW_BYTES("  a  bc d ");
+    struct kw_bytes word;
+
+    assert_true(kw_text_next_word(&text, &word));
+    assert_true(kw_bytes_equal(word, KW_BYTES("a")));
+    assert_true(kw_text_next_word(&text, &word));
+    assert_true(kw_bytes_equal(word, KW_BYTES("bc")));
+    assert_true(kw_text_next_word(&text, &word));
+    assert_true(kw_bytes_equal(word, KW_BYTES("d")));
+    for (int i = 0; i < 2; i++) {
+        assert_false(kw_text_next_word(&text, &word));
+        assert_int_equal(word.len, 0);
+    }
+    text = KW_BYTES("");
+    assert_false(kw_text_next_word(&text, &word));
+}
