@@ -69,7 +69,7 @@ pic_o    := $(patsubst %.c,$(B)/pic/%.o,$(LIBRARY) $(wildcard src/cache/*.c src/
 check_o  := $(CHECK:%.c=$(B)/obj/%.o)
 plain_o  := $(CORE:%.c=$(B)/plain/%.o) $(B)/plain/src/main.o
 PLAIN    := -O1 -g
-KNOCKOUTS := fill-token write-through same-link-push witness pipeline coalesce
+KNOCKOUTS := fill-token write-through same-link-push witness pipeline coalesce haste
 fuzz_o   := $(CORE:%.c=$(BUILD)/fuzz/obj/%.o)
 
 all: $(B)/keyway library ## build/keyway and the library (the default)

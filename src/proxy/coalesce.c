@@ -144,8 +144,7 @@ bool kw_coalesce_may(const struct kw_client *client, const struct kw_command *co
 {
     const struct kw_coalesce *coalesce = client->proxy->coalesce;
     const struct kw_near_shared *shared = coalesce->shared;
-    bool is_known =
-        target->near_mark == KW_NEAR_MARK_KNOWN || target->near_mark == KW_NEAR_MARK_HOT;
+    bool is_known = kw_near_knows_hash(target->near_mark);
 
     if (!is_known && (!coalesce->is_of_all || target->near_mark == KW_NEAR_MARK_NONE ||
                       atomic_load(&shared->all_tellers_count) != shared->workers_count)) { /* C4 */

@@ -29,6 +29,11 @@
  * at is fetched, if it is not in debt: a bounded number in each window, while there is room. What
  * gets in that way changes what is left: those that are read more rarely.
  *
+ * A fill costs keyway as much as some pipelined requests do, and what it brings comes later. Who
+ * gets nothing from the cache should not notice that: it pays for one fill in CHANCES_REQUESTS of
+ * its requests. What goes beyond is paid for by hits, CHANCES_HITS for each: the more there are,
+ * the faster there will be more.
+ *
  * With many requests in a window only one in STEP is looked at, on average, and counts for as many:
  * 2 to 8, beyond VERY_MANY looks 16 or 32. The window before says how many; when there turn out to
  * be more, the step grows at once. Chance draws the distance to the next one: a fixed step would
@@ -37,7 +42,8 @@
  * A look costs what it takes to fetch a line from far away. So as long as looks find next to no key
  * that is hot, the next window has an eighth of them, and one that finds some has all of them
  * again: what turns hot among a million reads a second is seen in time also by one look in 256. But
- * there are twice as many as there are chances to be taken.
+ * there are twice as many as there are chances to be taken, and all of them when chances were left
+ * over: then most of those that are looked at may not be kept.
  *
  * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
  * taken for one another once in half a million.
@@ -68,11 +74,12 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
-    SURGE = 4 * 1024,   /* looks in a window that did not expect them, until the step grows */
-    FINDS_SHARE = 64,   /* looks are worth it when one in so many finds a key that is hot */
-    CALM = 3,           /* halvings, while they don't */
-    CHANCES_MAX = 4000, /* fills by chance in a window: a percent or two of a processor */
-    CHANCES_SHARE = 8   /* and no more than a part of the requests that are past the cache */
+    SURGE = 4 * 1024,       /* looks in a window that did not expect them, until the step grows */
+    FINDS_SHARE = 64,       /* looks are worth it when one in so many finds a key that is hot */
+    CALM = 3,               /* halvings, while they don't */
+    CHANCES_MAX = 4000,     /* fills by chance in a window: a percent or two of a processor */
+    CHANCES_REQUESTS = 512, /* past the cache, for one of them: costs these a percent */
+    CHANCES_HITS = 8        /* for one: about what makes a fill worth it */
 };
 
 /* Half of a line's fingerprints or weights. */
@@ -103,6 +110,7 @@ struct kw_hot {
     uint32_t looks_left;  /* until the step grows */
     uint32_t finds_count; /* looks in this window: who was known to be hot */
     uint64_t past_count;  /* requests in this window, as far as the looks tell */
+    uint64_t hits_count;  /* the same */
     uint64_t now_ms;
     uint64_t window_end_ms;
     unsigned aged_to;   /* the line to be aged next */
@@ -116,7 +124,7 @@ struct kw_hot {
 
 static void hot_set_step(struct kw_hot *hot, int32_t step);
 static uint32_t hot_chances(const struct kw_hot *hot);
-static int32_t hot_step(const struct kw_hot *hot);
+static int32_t hot_step(const struct kw_hot *hot, bool are_left_over);
 static bool hot_has_found(const struct kw_hot *hot);
 static uint32_t looks_until_surge(const struct kw_hot *hot);
 static bool hot_looks_at_all(const struct kw_hot *hot);
@@ -131,7 +139,7 @@ static int32_t weight_within(int64_t weight);
 static uint64_t chance_draw(struct kw_hot *hot);
 static uint32_t chance_distance(struct kw_hot *hot, uint32_t step);
 static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes);
-static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes);
+static bool hot_pays_by_chance(const struct kw_hot *hot, size_t size_bytes);
 static void hot_age(struct kw_hot *hot, uint64_t windows_count);
 static void lines_age(struct line *lines, unsigned count, unsigned times);
 
@@ -177,10 +185,10 @@ void kw__hot_pick(struct kw_hot *hot)
     }
 }
 
-bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
+enum kw_heat kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 {
     if (hot->reads_min == 1) {
-        return true;
+        return KW_HEAT_HOT;
     }
     kw__trial_look(&hot->trials, hash, hot->step, 0);
     kw__trial_begin(&hot->trials, hash);
@@ -189,10 +197,13 @@ bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
         int32_t above = weight_above(line_of(hot, hash), weight);
         if (above >= hot->weight_min && (uint32_t)above >= reads_for(hot, size_bytes)) {
             hot->finds_count++;
-            return !kw_hot_is_banned(hot, hash);
+            return kw_hot_is_banned(hot, hash) ? KW_HEAT_NONE : KW_HEAT_HOT;
         }
     }
-    return weight > 0 && hot_takes_a_chance(hot, size_bytes) && !kw_hot_is_banned(hot, hash);
+    return weight > 0 && hot->chances_left > 0 && hot_pays_by_chance(hot, size_bytes) &&
+                   !kw_hot_is_banned(hot, hash)
+               ? KW_HEAT_CHANCE
+               : KW_HEAT_NONE;
 }
 
 bool kw_hot_is_hot(const struct kw_hot *hot, uint64_t hash)
@@ -205,7 +216,7 @@ bool kw_hot_is_hot(const struct kw_hot *hot, uint64_t hash)
         return false;
     }
     bool is_known_hot = known < WAYS && weight_above(line, weight) >= (int32_t)hot->reads_min;
-    return (is_known_hot || hot->chances_left > 0) && !kw_hot_is_banned(hot, hash);
+    return (is_known_hot || hot_pays_by_chance(hot, 0)) && !kw_hot_is_banned(hot, hash);
 }
 
 void kw_hot_set_room(struct kw_hot *hot, bool has_room)
@@ -213,16 +224,27 @@ void kw_hot_set_room(struct kw_hot *hot, bool has_room)
     hot->has_room = has_room;
 }
 
-bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes)
+bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, enum kw_heat heat, size_t size_bytes)
 {
-    if (size_bytes <= KW_HOT_SIZE_UNIT || hot->reads_min == 1) {
-        return true;
+    if (heat == KW_HEAT_NONE || size_bytes <= KW_HOT_SIZE_UNIT || hot->reads_min == 1) {
+        return heat != KW_HEAT_NONE;
+    }
+    if (heat == KW_HEAT_CHANCE) {
+        return hot_pays_by_chance(hot, size_bytes);
     }
     const struct line *line = line_of(hot, hash);
     unsigned known = line_find(line, kw__fingerprint_of(hash));
     int32_t reads = (int32_t)reads_for(hot, size_bytes);
-    return (known < WAYS && weight_above(line, line->weight[known]) >= reads) ||
-           (hot->chances_left > 0 && hot->trials.worth >= (uint32_t)reads);
+    return known < WAYS && weight_above(line, line->weight[known]) >= reads;
+}
+
+bool kw_hot_take_chance(struct kw_hot *hot)
+{
+    if (hot->chances_left == 0) {
+        return false;
+    }
+    hot->chances_left--;
+    return true;
 }
 
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
@@ -231,6 +253,7 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
         return;
     }
     hot->to_hit = chance_distance(hot, HIT_STEP);
+    hot->hits_count += HIT_STEP;
     kw__trial_look(&hot->trials, hash, HIT_STEP, 0);
     (void)hot_add(hot, hash, HIT_STEP);
 }
@@ -262,14 +285,17 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     uint64_t windows = 1 + (now_ms - hot->window_end_ms) / KW_HOT_WINDOW_MS;
     hot->window_end_ms += windows * KW_HOT_WINDOW_MS;
     hot->past_count = windows == 1 ? hot->past_count : 0; /* of the last one */
+    hot->hits_count = windows == 1 ? hot->hits_count : 0;
     hot_age(hot, windows);
     kw__trials_tick(&hot->trials);
+    bool are_left_over = hot->chances_left > 0;
     hot->chances_left = hot_chances(hot);
-    hot_set_step(hot, hot_step(hot));
+    hot_set_step(hot, hot_step(hot, are_left_over));
     hot->looks_left = looks_until_surge(hot);
     hot->looks_count = 0;
     hot->finds_count = 0;
     hot->past_count = 0;
+    hot->hits_count = 0;
 }
 
 static void hot_set_step(struct kw_hot *hot, int32_t step)
@@ -286,16 +312,16 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
 /* How many keys that are not known to be hot may be fetched in this window. */
 static uint32_t hot_chances(const struct kw_hot *hot)
 {
-    uint64_t share = hot->past_count / CHANCES_SHARE;
+    uint64_t count = hot->past_count / CHANCES_REQUESTS + hot->hits_count / CHANCES_HITS;
 
-    if (!hot->has_room || hot->trials.worth < hot->reads_min) {
+    if (!hot_pays_by_chance(hot, 0)) {
         return 0;
     }
-    return share < CHANCES_MAX ? (uint32_t)share : CHANCES_MAX;
+    return count < CHANCES_MAX ? (uint32_t)count : CHANCES_MAX;
 }
 
-/* By how many there were in the window that has ended. */
-static int32_t hot_step(const struct kw_hot *hot)
+/* By how many there were in the window that has ended; were chances left over in it? */
+static int32_t hot_step(const struct kw_hot *hot, bool are_left_over)
 {
     int32_t step = 1;
 
@@ -305,7 +331,7 @@ static int32_t hot_step(const struct kw_hot *hot)
     while (step < STEP_MAX && hot->past_count / (uint64_t)step > looks_max(step)) {
         step *= 2;
     }
-    for (int i = 0; i < CALM && step >= HIT_STEP && !hot_has_found(hot); i++) {
+    for (int i = 0; i < CALM && step >= HIT_STEP && !hot_has_found(hot) && !are_left_over; i++) {
         bool is_enough = hot->past_count / (uint64_t)step / 2 >= 2 * (uint64_t)hot->chances_left;
         step = is_enough ? 2 * step : step;
     }
@@ -434,13 +460,9 @@ static uint32_t reads_for(const struct kw_hot *hot, size_t size_bytes)
 }
 
 /* Any key is worth a fill now, as far as there is room, and one of this size. */
-static bool hot_takes_a_chance(struct kw_hot *hot, size_t size_bytes)
+static bool hot_pays_by_chance(const struct kw_hot *hot, size_t size_bytes)
 {
-    if (hot->chances_left == 0 || hot->trials.worth < reads_for(hot, size_bytes)) {
-        return false;
-    }
-    hot->chances_left--;
-    return true;
+    return hot->has_room && hot->trials.worth >= reads_for(hot, size_bytes);
 }
 
 /* Each window a part of the lines, so that no tick has to walk through all of them. */

@@ -22,6 +22,14 @@
 
 struct kw_hot;
 
+/* What a read says of its key. */
+enum kw_heat {
+    KW_HEAT_NONE = 0,
+    KW_HEAT_CHANCE, /* it is one of many that nobody knows, and pays on average: it can wait, and
+                       kw_hot_take_chance() has the last word */
+    KW_HEAT_HOT
+};
+
 /* What a request that is not looked at costs: the detector begins with this. */
 struct kw_hot_pace {
     uint32_t left; /* requests until one is looked at */
@@ -66,14 +74,19 @@ static inline bool kw_hot_is_due(struct kw_hot *hot)
     return true;
 }
 
-/* The key of HASH was read, is due, and the cache did not have it. True: it is hot, worth a fill.
+/* The key of HASH was read, is due, and the cache did not have it. Is it worth a fill?
  *
  * size_bytes  of the value, as far as it is known; 0: unknown
  */
-bool kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes);
+enum kw_heat kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes);
 
-/* The key of HASH was called hot when the size of its value was unknown. Is it with SIZE_BYTES? */
-bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, size_t size_bytes);
+/* HEAT was said of the key of HASH when the size of its value was unknown. Is it worth a fill of
+ * SIZE_BYTES, too?
+ */
+bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, enum kw_heat heat, size_t size_bytes);
+
+/* A fill by chance is about to begin. False: there were enough in this window. */
+bool kw_hot_take_chance(struct kw_hot *hot);
 
 /* The key of HASH was read, and the cache had it: keeps it known as hot until it is invalidated.
  * Looks at one hit in eight only, on average.

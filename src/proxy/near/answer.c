@@ -41,6 +41,7 @@ enum {
 static void cold_pass(const struct kw_client *client, enum kw_near_role role, struct kw_bytes name,
                       struct kw_target *target);
 static void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target);
+static uint8_t mark_of_heat(enum kw_heat heat);
 static enum kw_verdict answer_warm(struct kw_client *client, const struct kw_command *command,
                                    enum kw_near_role role, struct kw_target *target);
 static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
@@ -112,10 +113,21 @@ static KW_APART void cold_look(struct kw_near *near, struct kw_bytes name, struc
 
     if (target->near_mark == KW_NEAR_MARK_COLD_WRITE) {
         kw_hot_write(near->hot, hash);
-    } else if (kw_hot_read(near->hot, hash, 0)) {
-        target->near_mark = KW_NEAR_MARK_HOT;
+        return;
+    }
+    enum kw_heat heat = kw_hot_read(near->hot, hash, 0);
+    if (heat != KW_HEAT_NONE) {
+        target->near_mark = mark_of_heat(heat);
         target->near_hash = hash;
     }
+}
+
+/* Of a read whose key is known. */
+static uint8_t mark_of_heat(enum kw_heat heat)
+{
+    return heat == KW_HEAT_HOT      ? KW_NEAR_MARK_HOT
+           : heat == KW_HEAT_CHANCE ? KW_NEAR_MARK_CHANCE
+                                    : KW_NEAR_MARK_KNOWN;
 }
 
 static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
@@ -185,8 +197,8 @@ static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read 
 /* The read of a key that something may be kept of goes to the node. */
 static void missed(struct kw_near *near, struct kw_target *target)
 {
-    if (kw_hot_is_due(near->hot) && kw_hot_read(near->hot, target->near_hash, 0)) {
-        target->near_mark = KW_NEAR_MARK_HOT;
+    if (kw_hot_is_due(near->hot)) {
+        target->near_mark = mark_of_heat(kw_hot_read(near->hot, target->near_hash, 0));
     }
 }
 

@@ -55,6 +55,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     kw_list_init(&near->loans);
+    kw_list_init(&near->fills_later);
     kw__refill_init(near);
     near->timer = kw_timer_new(proxy->loop, near_on_timer, near);
     kw_timer_start(near->timer, 0);
@@ -69,6 +70,7 @@ void kw__near_free(struct kw_near **near)
     KW_ASSERT(ending->is_stopped && ending->worker == NULL);
     KW_ASSERT(kw_list_is_empty(&ending->origins));
     kw__refill_deinit(ending);
+    kw__fills_forget(ending);
     kw_hot_free(&ending->hot);
     kw_timer_free(&ending->timer);
     kw__touch_room_free(&ending->touch_room);
@@ -95,6 +97,7 @@ void kw__near_tune(struct kw_near *near)
     uint64_t limits_hash = limits_hash_of(config);
     if (near->limits_hash != limits_hash) {
         near->limits_hash = limits_hash;
+        kw__fills_forget(near);
         kw_cache_flush(kw__near_awake(near)); /* who is told last does it last */
     }
 }
@@ -335,6 +338,7 @@ static void near_on_timer(void *arg)
         kw__origins_align(near);
     }
     kw__origins_check(near);
+    kw__fills_depart(near);
     kw_hot_set_room(near->hot, has_room(near));
     kw__warm_cool(near->warm, near->now_ms, near->proxy->config->near_cache_max_age_ms);
     period_ms = period_ms > TIMER_MAX_MS ? TIMER_MAX_MS : period_ms;

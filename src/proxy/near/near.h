@@ -63,9 +63,10 @@ enum kw_near_mark {
     KW_NEAR_MARK_NONE = 0,
     /* Reads: the reply is looked at. */
     KW_NEAR_MARK_HEEDED,
-    KW_NEAR_MARK_KNOWN, /* near_hash is the hash of its key */
-    KW_NEAR_MARK_HOT,   /* the same, and its key is hot: it may be fetched */
-    KW_NEAR_MARK_DUE,   /* whether its keys are hot is seen then */
+    KW_NEAR_MARK_KNOWN,  /* near_hash is the hash of its key */
+    KW_NEAR_MARK_CHANCE, /* the same, and its key may be fetched, when others are */
+    KW_NEAR_MARK_HOT,    /* the same, and its key is hot: it may be fetched at once */
+    KW_NEAR_MARK_DUE,    /* whether its keys are hot is seen then */
     /* Of a key that was cold, near_hash is a note of its place (warm.h): only if it is warm now. */
     KW_NEAR_MARK_COLD,
     KW_NEAR_MARK_COLD_WRITE,
@@ -78,6 +79,12 @@ enum kw_near_mark {
     KW_NEAR_MARK_ALL,
     KW_NEAR_MARK_POP /* blocked: nothing was held back, its keys are forgotten when it ends */
 };
+
+/* Is the near_hash of a request with MARK the hash of its key? */
+static inline bool kw_near_knows_hash(uint8_t mark)
+{
+    return mark >= KW_NEAR_MARK_KNOWN && mark <= KW_NEAR_MARK_HOT;
+}
 
 /* Is the reply to a request with MARK to be shown, or its end? */
 static inline bool kw_near_heeds_reply(uint8_t mark)

@@ -35,9 +35,11 @@
 static void reply_look(struct kw_request *request, const struct kw_reply_part *part);
 static void key_replied(struct kw_near *near, struct kw_request *request,
                         const struct kw_reply_part *part);
-static bool reply_is_worth(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part);
+static enum kw_heat heat_of(uint8_t mark);
+static bool reply_is_worth(struct kw_near *near, uint64_t hash, enum kw_heat heat,
+                           const struct kw_reply_part *part);
 static void key_heed(struct kw_near *near, struct kw_request *request,
-                     const struct kw_reply_part *part, bool is_kept, bool is_hot);
+                     const struct kw_reply_part *part, bool is_kept, enum kw_heat heat);
 static void keys_replied(struct kw_near *near, struct kw_request *request,
                          const struct kw_reply_part *part);
 static void bunch_look(struct kw_near *near, const struct kw_request *bunch, uint64_t looked);
@@ -48,6 +50,9 @@ static size_t reply_len(const struct kw_reply_part *first);
 static void other_replied(struct kw_near *near, const struct kw_request *request);
 static void near_witness(struct kw_near *near, const struct kw_near_read *read,
                          const struct kw_near_key *key, struct kw_bytes reply);
+static void fetch(struct kw_near *near, enum kw_heat heat, const struct kw_near_read *read,
+                  const struct kw_near_key *key, const struct kw_bytes *wire, size_t count);
+static bool can_wait(enum kw_heat heat);
 static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_t slot);
 
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
@@ -114,28 +119,37 @@ static void key_replied(struct kw_near *near, struct kw_request *request,
 {
     uint64_t hash = request->near_hash;
 
-    if (request->near != KW_NEAR_MARK_KNOWN && request->near != KW_NEAR_MARK_HOT) {
+    if (!kw_near_knows_hash(request->near)) {
         struct kw_bytes name =
             kw__variant_argument(kw_call_bytes(&request->call), kw_keys_single(request->command));
         hash = kw_cache_key(near->worker, name, kw_bytes_of("", 0)).hash;
     }
     bool is_kept = kw_cache_may_have(near->worker, hash);
-    bool is_hot = request->near == KW_NEAR_MARK_HOT && reply_is_worth(near, hash, part);
-    if (is_kept || is_hot) {
-        key_heed(near, request, part, is_kept, is_hot);
+    enum kw_heat heat = heat_of(request->near);
+    heat = heat != KW_HEAT_NONE && reply_is_worth(near, hash, heat, part) ? heat : KW_HEAT_NONE;
+    if (is_kept || heat != KW_HEAT_NONE) {
+        key_heed(near, request, part, is_kept, heat);
     }
 }
 
-static bool reply_is_worth(struct kw_near *near, uint64_t hash, const struct kw_reply_part *part)
+static enum kw_heat heat_of(uint8_t mark)
+{
+    return mark == KW_NEAR_MARK_HOT      ? KW_HEAT_HOT
+           : mark == KW_NEAR_MARK_CHANCE ? KW_HEAT_CHANCE
+                                         : KW_HEAT_NONE;
+}
+
+static bool reply_is_worth(struct kw_near *near, uint64_t hash, enum kw_heat heat,
+                           const struct kw_reply_part *part)
 {
     size_t len = reply_len(part);
 
     return part->type != '-' && len <= near->proxy->config->near_cache_max_item_bytes &&
-           kw_hot_is_worth(near->hot, hash, len);
+           kw_hot_is_worth(near->hot, hash, heat, len);
 }
 
 static KW_APART void key_heed(struct kw_near *near, struct kw_request *request,
-                              const struct kw_reply_part *part, bool is_kept, bool is_hot)
+                              const struct kw_reply_part *part, bool is_kept, enum kw_heat heat)
 {
     struct kw_bytes argv[KW_NEAR_ARGS_MAX];
     struct kw_near_key key;
@@ -163,9 +177,7 @@ static KW_APART void key_heed(struct kw_near *near, struct kw_request *request,
             kw__fill_wish(near, request->slot, found.domain);
         }
     }
-    if (is_hot && near_wants(near, key.key.name, request->slot)) {
-        kw__fill_start(near, &read, &key, &wire, 1);
-    }
+    fetch(near, heat, &read, &key, &wire, 1);
 }
 
 /* Of the whole reply whose FIRST part has come; SIZE_MAX when only its end will tell. */
@@ -294,9 +306,8 @@ static void one_replied(struct kw_near *near, const struct kw_request *request,
     if (kw_cache_may_have(near->worker, key.key.hash)) {
         near_witness(near, &get, &key, reply);
     }
-    if (is_due && reply.len <= near->proxy->config->near_cache_max_item_bytes &&
-        kw_hot_read(near->hot, key.key.hash, reply.len) && near_wants(near, name, get.slot)) {
-        kw__fill_start(near, &get, &key, command, 2);
+    if (is_due && reply.len <= near->proxy->config->near_cache_max_item_bytes) {
+        fetch(near, kw_hot_read(near->hot, key.key.hash, reply.len), &get, &key, command, 2);
     }
 }
 
@@ -331,6 +342,30 @@ static void near_witness(struct kw_near *near, const struct kw_near_read *read,
     (void)read;
     (void)key;
     (void)reply;
+#endif
+}
+
+/* READ's KEY, if its HEAT and the options say so: its command is COUNT pieces of WIRE. */
+static void fetch(struct kw_near *near, enum kw_heat heat, const struct kw_near_read *read,
+                  const struct kw_near_key *key, const struct kw_bytes *wire, size_t count)
+{
+    if (heat == KW_HEAT_NONE || !near_wants(near, key->key.name, read->slot) ||
+        (heat == KW_HEAT_CHANCE && !kw_hot_take_chance(near->hot))) {
+        return;
+    }
+    if (can_wait(heat)) {
+        kw__fill_start_later(near, read, key, wire, count);
+    } else {
+        kw__fill_start(near, read, key, wire, count);
+    }
+}
+
+static bool can_wait(enum kw_heat heat)
+{
+#ifndef KW_KNOCKOUT_HASTE
+    return heat == KW_HEAT_CHANCE;
+#else
+    return heat != KW_HEAT_NONE; /* no rule, but what is rare otherwise */
 #endif
 }
 

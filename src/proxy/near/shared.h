@@ -146,11 +146,12 @@ struct kw_near {
     struct kw_near_touch_room touch_room;          /* owned */
     struct kw_list loans;                          /* values that clients are reading: answer.c */
     size_t lent_bytes;                             /* their sum */
-    /* refill.c: */
-    struct kw_list refills;       /* names to be fetched in the next tick ... */
+    struct kw_list fills_later;                    /* that can wait: fill.c */
+    unsigned fills_later_count;
+    struct kw_list refills;       /* refill.c: names to be fetched in the next tick ... */
     struct kw_list refills_due;   /* ... and in this one */
     unsigned refills_count;       /* in both */
-    uint8_t lives[KW_NEAR_LIVES]; /* by hash: bad lives, less good ones */
+    uint8_t lives[KW_NEAR_LIVES]; /* by hash: bad lives, less good ones; refill.c */
 };
 
 /* The cache's worker, awake, at the time of this look at the events. To the millisecond: deadlines

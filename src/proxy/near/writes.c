@@ -114,6 +114,7 @@ void kw_near_on_end(struct kw_request *request)
     case KW_NEAR_MARK_NONE:
     case KW_NEAR_MARK_HEEDED:
     case KW_NEAR_MARK_KNOWN:
+    case KW_NEAR_MARK_CHANCE:
     case KW_NEAR_MARK_HOT:
     case KW_NEAR_MARK_DUE:
     case KW_NEAR_MARK_COLD:

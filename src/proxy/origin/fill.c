@@ -10,6 +10,11 @@
  * A write, an invalidation, a flush or a witness that says otherwise breaks the promise: then the
  * reply is dropped, as it may be older.
  *
+ * A fill by chance is of a key that is no more urgent than thousands of others. Such ones wait, as
+ * commands and no more: nothing is promised for them. Then LATER_MAX of them depart together, or at
+ * the next heartbeat as many as there are. Each on its own would cost its origin what a dozen of
+ * requests cost: a send, a receive and a look at the events for itself.
+ *
  * INVARIANTS
  * L1  the key is warm before the promise (warm.c), and that stands before the look at writes under
  *     way: of a write that is under way then, or begins later, either we see its count, or it sees
@@ -29,6 +34,13 @@
 
 #include <stdio.h>
 
+enum { LATER_MAX = 32 /* if all are one node's: some 50 us of its time */ };
+
+static struct kw_node *fill_promise(struct kw_near *near, const struct kw_near_key *key,
+                                    uint16_t slot, uint64_t *token);
+static void fill_hand(struct kw_near *near, struct kw_fill *fill, const struct kw_node *node,
+                      uint64_t token);
+static struct kw_fill *later_take(struct kw_near *near);
 static struct kw_fill *fill_new(const struct kw_near_read *read, const struct kw_near_key *key,
                                 const struct kw_bytes *wire, size_t count);
 static void fill_visit(struct kw_proxy *proxy, struct kw_errand *errand);
@@ -43,29 +55,49 @@ static void fill_free(struct kw_fill *fill);
 void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
                     const struct kw_near_key *key, const struct kw_bytes *wire, size_t count)
 {
-    struct kw_near_shared *shared = near->shared;
-    struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, read->slot);
     uint64_t token = 0;
+    const struct kw_node *node = fill_promise(near, key, read->slot, &token);
 
-    if (node == NULL || near->is_stopped ||
-        kw__near_is_written(shared, &key->key, read->slot)) { /* L1 says so, too, and costs more */
-        return;
+    if (node != NULL) {
+        fill_hand(near, fill_new(read, key, wire, count), node, token);
     }
-    kw__warm_up(near->warm, kw__warm_place(key->key.name)); /* L1 */
-    if (kw_cache_fill_begin(near->worker, &key->key, &token) != KW_OK) {
-        return;
+}
+
+void kw__fill_start_later(struct kw_near *near, const struct kw_near_read *read,
+                          const struct kw_near_key *key, const struct kw_bytes *wire, size_t count)
+{
+    if (near->is_stopped || key->key.name.len > near->proxy->config->near_cache_max_item_bytes) {
+        return; /* such names are not to wait in numbers */
     }
-    atomic_thread_fence(memory_order_seq_cst); /* L1 */
-    if (kw__near_is_written(shared, &key->key, read->slot) ||
-        kw__near_generation(shared, read->slot) != key->generation) {
-        (void)!kw_cache_fill_end(near->worker, &key->key, token, NULL);
-        return;
+    kw_list_append(&near->fills_later, &fill_new(read, key, wire, count)->sent);
+    if (++near->fills_later_count >= LATER_MAX) {
+        kw__fills_depart(near);
     }
-    struct kw_fill *fill = fill_new(read, key, wire, count);
-    fill->cache_number = near->cache_number;
-    fill->token = token;
-    snprintf(fill->node, sizeof fill->node, "%s", kw__origin_name(node));
-    kw_crew_hand(near->proxy, kw__origin_worker(near, node), &fill->errand);
+}
+
+void kw__fills_depart(struct kw_near *near)
+{
+    struct kw_fill *fill = NULL;
+
+    while ((fill = later_take(near)) != NULL) {
+        struct kw_near_key key = fill_key(near, fill);
+        uint64_t token = 0;
+        const struct kw_node *node = fill_promise(near, &key, fill->slot, &token);
+        if (node != NULL) {
+            fill_hand(near, fill, node, token);
+        } else {
+            fill_free(fill);
+        }
+    }
+}
+
+void kw__fills_forget(struct kw_near *near)
+{
+    struct kw_fill *fill = NULL;
+
+    while ((fill = later_take(near)) != NULL) {
+        fill_free(fill);
+    }
 }
 
 void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain)
@@ -86,6 +118,55 @@ void kw__fill_wish(struct kw_near *near, uint16_t slot, uint16_t domain)
     kw_list_init(&wish->sent);
     snprintf(wish->node, sizeof wish->node, "%s", kw__origin_name(node));
     kw_crew_hand(near->proxy, kw__origin_worker(near, node), &wish->errand);
+}
+
+/* The node of SLOT, and *TOKEN for its reply. NULL: there is none, or KEY is being fetched, or must
+ * not be now.
+ */
+static struct kw_node *fill_promise(struct kw_near *near, const struct kw_near_key *key,
+                                    uint16_t slot, uint64_t *token)
+{
+    struct kw_near_shared *shared = near->shared;
+    struct kw_node *node = kw_backend_node_of_slot(near->proxy->backend, slot);
+
+    if (node == NULL || near->is_stopped || /* L1 says the rest, too, and costs more */
+        kw__near_is_written(shared, &key->key, slot) ||
+        kw__near_generation(shared, slot) != key->generation) {
+        return NULL;
+    }
+    kw__warm_up(near->warm, kw__warm_place(key->key.name)); /* L1 */
+    if (kw_cache_fill_begin(near->worker, &key->key, token) != KW_OK) {
+        return NULL;
+    }
+    atomic_thread_fence(memory_order_seq_cst); /* L1 */
+    if (kw__near_is_written(shared, &key->key, slot) ||
+        kw__near_generation(shared, slot) != key->generation) {
+        (void)!kw_cache_fill_end(near->worker, &key->key, *token, NULL);
+        return NULL;
+    }
+    return node;
+}
+
+/* To the worker that has NODE's origin. */
+static void fill_hand(struct kw_near *near, struct kw_fill *fill, const struct kw_node *node,
+                      uint64_t token)
+{
+    fill->cache_number = near->cache_number;
+    fill->token = token;
+    snprintf(fill->node, sizeof fill->node, "%s", kw__origin_name(node));
+    kw_crew_hand(near->proxy, kw__origin_worker(near, node), &fill->errand);
+}
+
+/* The one that waits longest, which waits no more; NULL: none does. */
+static struct kw_fill *later_take(struct kw_near *near)
+{
+    if (kw_list_is_empty(&near->fills_later)) {
+        return NULL;
+    }
+    struct kw_fill *fill = KW_LIST_ENTRY(near->fills_later.next, struct kw_fill, sent);
+    kw_list_remove(&fill->sent);
+    near->fills_later_count--;
+    return fill;
 }
 
 static struct kw_fill *fill_new(const struct kw_near_read *read, const struct kw_near_key *key,

@@ -13,8 +13,8 @@
 
 /* On its way to an origin, or sent there: the two commands CMD and PTTL, or a sign of life. */
 struct kw_fill {
-    struct kw_errand errand;                      /* first: errands cast back */
-    struct kw_list sent;                          /* in the origin's list, oldest first */
+    struct kw_errand errand; /* first: errands cast back */
+    struct kw_list sent;     /* in near->fills_later, then in the origin's list; oldest first */
     char node[KW_NODE_ID_LEN + KW_NODE_NAME_MAX]; /* which one: kw__fill_node_name() */
     uint64_t cache_number;                        /* that TOKEN is of */
     uint64_t token;
@@ -46,6 +46,14 @@ struct kw_fill {
  */
 void kw__fill_start(struct kw_near *near, const struct kw_near_read *read,
                     const struct kw_near_key *key, const struct kw_bytes *wire, size_t count);
+
+/* The same, but it can wait: it leaves with others, within a heartbeat. */
+void kw__fill_start_later(struct kw_near *near, const struct kw_near_read *read,
+                          const struct kw_near_key *key, const struct kw_bytes *wire, size_t count);
+
+/* Those that wait leave now; or never. */
+void kw__fills_depart(struct kw_near *near);
+void kw__fills_forget(struct kw_near *near);
 
 /* Entries of DOMAIN, of SLOT's node, can't be used before the node is heard of: ask it for a sign,
  * unless it has been asked.

@@ -35,7 +35,9 @@ static struct kw_hot *an_exact_hot(uint32_t reads_min)
 /* A read as its worker tells of it; and a write. */
 static bool read_one(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
 {
-    return kw_hot_is_due(hot) && kw_hot_read(hot, hash, size_bytes);
+    enum kw_heat heat = kw_hot_is_due(hot) ? kw_hot_read(hot, hash, size_bytes) : KW_HEAT_NONE;
+
+    return heat == KW_HEAT_CHANCE ? kw_hot_take_chance(hot) : heat == KW_HEAT_HOT;
 }
 
 static void write_one(struct kw_hot *hot, uint64_t hash)
@@ -256,14 +258,14 @@ KW_TEST(a_large_value_is_worth_it_when_its_key_was_read_often_enough)
     struct kw_hot *eager = a_hot(1);
 
     assert_true(read_times(hot, 1, 8));
-    assert_true(kw_hot_is_worth(hot, hash_of(1), 1024));
-    assert_false(kw_hot_is_worth(hot, hash_of(1), 1025));
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_HOT, 1024));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_HOT, 1025));
     assert_true(read_times(hot, 1, 8));
-    assert_true(kw_hot_is_worth(hot, hash_of(1), 2048));
-    assert_false(kw_hot_is_worth(hot, hash_of(1), 2049));
-    assert_false(kw_hot_is_worth(hot, hash_of(1), SIZE_MAX));
-    assert_false(kw_hot_is_worth(hot, hash_of(2), 2048));
-    assert_true(kw_hot_is_worth(eager, hash_of(2), SIZE_MAX));
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_HOT, 2048));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_HOT, 2049));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_HOT, SIZE_MAX));
+    assert_false(kw_hot_is_worth(hot, hash_of(2), KW_HEAT_HOT, 2048));
+    assert_true(kw_hot_is_worth(eager, hash_of(2), KW_HEAT_HOT, SIZE_MAX));
     kw_hot_free(&hot);
     kw_hot_free(&eager);
 }
@@ -346,7 +348,7 @@ static unsigned hot_permille(struct kw_hot *hot, uint64_t key, unsigned count, u
             write_one(hot, hash_of(key));
         } else if (kw_hot_is_due(hot)) {
             looks++;
-            times += kw_hot_read(hot, hash_of(key), 0);
+            times += kw_hot_read(hot, hash_of(key), 0) != KW_HEAT_NONE;
         }
     }
     assert_true(looks > 0);
@@ -449,11 +451,11 @@ KW_TEST(looks_that_find_nothing_get_fewer_and_come_back_when_a_key_turns_hot)
 
 /* ---- chance ---- */
 
-/* The fills of 20 seconds with READS reads in each, of as many keys, all alike; each is written
+/* The fills of so many SECONDS with READS reads in each, of as many keys, all alike; each is written
  * WRITES_PERMILLE times in 1000 requests. What was fetched is hit until it is written.
  */
-static unsigned fills_of(unsigned keys_count, unsigned reads, unsigned writes_permille,
-                         bool has_room)
+static unsigned fills_in(unsigned seconds, unsigned keys_count, unsigned reads,
+                         unsigned writes_permille, bool has_room)
 {
     struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
     bool *is_kept = kw_alloc_zero(keys_count, sizeof *is_kept);
@@ -461,7 +463,7 @@ static unsigned fills_of(unsigned keys_count, unsigned reads, unsigned writes_pe
     unsigned fills = 0;
 
     kw_hot_set_room(hot, has_room);
-    for (unsigned i = 0; i < 20 * reads; i++) {
+    for (unsigned i = 0; i < seconds * reads; i++) {
         unsigned key = (unsigned)(draw(&chance) % keys_count);
         kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / reads);
         if (draw(&chance) % 1000 < writes_permille) {
@@ -479,13 +481,38 @@ static unsigned fills_of(unsigned keys_count, unsigned reads, unsigned writes_pe
     return fills;
 }
 
+static unsigned fills_of(unsigned keys_count, unsigned reads, unsigned writes_permille,
+                         bool has_room)
+{
+    return fills_in(20, keys_count, reads, writes_permille, has_room);
+}
+
 KW_TEST(of_very_many_keys_that_are_all_worth_it_some_are_fetched_each_second)
 {
-    unsigned fills = fills_of(100000, 60000, 0, true);
+    unsigned few = fills_of(100000, 60000, 0, true);
+    unsigned many = fills_in(60, 100000, 60000, 0, true);
 
-    printf("  %u fills in 20 s\n", fills);
-    assert_true(fills > 20000); /* a sketch finds none of them: one in two windows, each */
-    assert_true(fills <= 20 * 4000 + 4000);
+    printf("  %u fills in 20 s, %u in 60 s\n", few, many);
+    assert_true(few > 20 * 60000 / 512); /* a sketch finds none of them: one in two windows, each */
+    assert_true(many > 30000);           /* the first ones pay for more */
+    assert_true(many <= 60 * 4000 + 4000);
+}
+
+KW_TEST(what_is_fetched_by_chance_and_never_hit_is_one_in_512_requests)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    uint64_t chance = 22;
+    unsigned fills = 0;
+
+    kw_hot_set_room(hot, true);
+    for (unsigned i = 0; i < 20 * 200000; i++) {
+        kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / 200000);
+        fills += read_one(hot, hash_of(draw(&chance) % 300000), 64);
+    }
+    printf("  %u fills of %u requests\n", fills, 20 * 200000);
+    assert_true(fills > 10 * 200000 / 512); /* they would be worth it */
+    assert_true(fills <= 20 * 200000 / 512);
+    kw_hot_free(&hot);
 }
 
 KW_TEST(of_keys_that_are_hardly_ever_read_again_none_is_fetched_by_chance)
@@ -504,6 +531,48 @@ KW_TEST(without_room_none_is_fetched_by_chance)
 
     printf("  %u fills in 20 s\n", fills);
     assert_true(fills < 4000);
+}
+
+/* One key in twenty may be kept (near-cache-prefix, say). Who may not takes nothing from the others.
+ */
+KW_TEST(chances_are_for_those_that_may_be_fetched)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    uint64_t chance = 23;
+    unsigned fills = 0;
+
+    kw_hot_set_room(hot, true);
+    for (unsigned i = 0; i < 20 * 200000; i++) {
+        uint64_t key = draw(&chance) % 300000;
+        kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / 200000);
+        if (kw_hot_is_due(hot) && kw_hot_read(hot, hash_of(key), 0) == KW_HEAT_CHANCE &&
+            key % 20 == 0) {
+            fills += kw_hot_take_chance(hot);
+        }
+    }
+    printf("  %u fills\n", fills);
+    assert_true(fills > 10 * 200000 / 512);
+    assert_true(fills <= 20 * 200000 / 512);
+    kw_hot_free(&hot);
+}
+
+KW_TEST(a_large_value_is_fetched_by_chance_only_if_that_pays)
+{
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    uint64_t chance = 24;
+
+    kw_hot_set_room(hot, true);
+    for (unsigned i = 0; i < 10 * 100000; i++) { /* each twice a second: some 60 reads a life */
+        kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / 100000);
+        (void)read_one(hot, hash_of(draw(&chance) % 50000), 64);
+    }
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 1024));
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 2 * 1024));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 64 * 1024));
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_NONE, 64));
+    kw_hot_set_room(hot, false);
+    assert_false(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 2 * 1024));
+    kw_hot_free(&hot);
 }
 
 /* ---- bans ---- */
