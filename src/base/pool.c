@@ -6,19 +6,18 @@
 
 void kw_pool_init(struct kw_pool *pool, size_t size_bytes, uint32_t free_max)
 {
-    KW_ASSERT(size_bytes >= sizeof(void *));
     *pool = (struct kw_pool){.size_bytes = size_bytes, .free_max = free_max};
+    pool->free = kw_alloc_zero(KW_POOL_LINE + (size_t)free_max, sizeof *pool->free);
 }
 
 void kw_pool_deinit(struct kw_pool *pool)
 {
     KW_ASSERT(pool->in_use_count == 0);
-    while (pool->free != NULL) {
-        void *object = pool->free;
-        pool->free = *(void **)object;
-        kw_free(object);
+    while (pool->free_count > 0) {
+        kw_free(pool->free[KW_POOL_LINE + --pool->free_count]);
     }
-    pool->free_count = 0;
+    kw_free(pool->free);
+    pool->free = NULL;
 }
 
 void *kw_pool_new_object(struct kw_pool *pool)

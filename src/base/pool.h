@@ -1,18 +1,28 @@
 /* pool.h - per-worker free lists of fixed-size objects, counted.
  *
- * Thread: the worker's. Memory: objects are zero when they are new, else as they were put
- * back but for the first word; every one must be put back before
- * kw_pool_deinit() (asserted). At most FREE_MAX stay in reserve.
+ * What is in reserve is in a stack of addresses: no object is touched by being put back, and the
+ * next ones to come are known, and fetched, before they are needed. They have not been touched for
+ * long, and who gets one writes to it at once.
+ *
+ * Thread: the worker's. Memory: objects are zero when they are new, else as they were put back;
+ * every one must be put back before kw_pool_deinit() (asserted). At most FREE_MAX stay in reserve.
  */
 #ifndef KW_BASE_POOL_H
 #define KW_BASE_POOL_H
 
+#include "base/prefetch.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    KW_POOL_AHEAD = 2, /* objects that are fetched before they are needed */
+    KW_POOL_LINE = KW_LINE_BYTES / sizeof(void *) /* of the stack */
+};
+
 struct kw_pool {
-    void *free;        /* linked through the first word of each object */
-    size_t size_bytes; /* of one object, at least a pointer's */
+    void **free;       /* owned: KW_POOL_LINE NULLs, then what is in reserve */
+    size_t size_bytes; /* of one object */
     uint32_t free_count;
     uint32_t free_max;
     uint64_t in_use_count;
@@ -30,16 +40,14 @@ void kw_pool_free_object(struct kw_pool *pool, void *object);
 
 static inline void *kw_pool_get(struct kw_pool *pool)
 {
-    void *object = pool->free;
-
-    if (object == NULL) {
+    if (pool->free_count == 0) {
         return kw_pool_new_object(pool);
     }
-    pool->free = *(void **)object;
-    __builtin_prefetch(pool->free, 1); /* the next one's link; it has not been touched for long */
-    pool->free_count--;
+    void **top = pool->free + KW_POOL_LINE + --pool->free_count;
+    __builtin_prefetch(top - KW_POOL_LINE);
+    kw_prefetch_two(top[-KW_POOL_AHEAD]);
     pool->in_use_count++;
-    return object;
+    return *top;
 }
 
 static inline void kw_pool_put(struct kw_pool *pool, void *object)
@@ -48,9 +56,7 @@ static inline void kw_pool_put(struct kw_pool *pool, void *object)
         kw_pool_free_object(pool, object);
         return;
     }
-    *(void **)object = pool->free;
-    pool->free = object;
-    pool->free_count++;
+    pool->free[KW_POOL_LINE + pool->free_count++] = object;
     pool->in_use_count--;
 }
 

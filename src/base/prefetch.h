@@ -1,4 +1,4 @@
-/* prefetch.h - a line of memory that is about to be written is asked for.
+/* prefetch.h - lines of memory that are about to be used are asked for.
  *
  * What several threads write lies in the cache of the one that wrote last. Who asks for it as for
  * reading only asks twice.
@@ -8,6 +8,18 @@
 #ifndef KW_BASE_PREFETCH_H
 #define KW_BASE_PREFETCH_H
 
+#include <stdint.h>
+
+enum { KW_LINE_BYTES = 64 };
+
+/* The first two lines of OBJECT, which is one thread's own; NULL is harmless. */
+static inline void kw_prefetch_two(const void *object)
+{
+    __builtin_prefetch(object);
+    __builtin_prefetch((const void *)((uintptr_t)object + KW_LINE_BYTES));
+}
+
+/* One line, for writing. */
 static inline void kw_prefetch_write(const volatile void *line)
 {
 #ifdef __x86_64__

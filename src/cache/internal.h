@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/prefetch.h"
 #include "base/tray.h"
 #include "cache/cache.h"
 #include "cache/evict/admit.h"
@@ -21,8 +22,7 @@
 enum {
     KW_SHARDS_MAX = 64,
     KW_SHARD_MIN_BYTES = 8 * 1024 * 1024, /* smaller ones would part what belongs together */
-    KW_LINE_BYTES = 64,
-    KW_LIVE_SLACK_BYTES = 4096 /* that a worker may keep to itself */
+    KW_LIVE_SLACK_BYTES = 4096            /* that a worker may keep to itself */
 };
 
 /* A part of the keys, by the top bits of their hash, with a lock of its own. */

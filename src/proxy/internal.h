@@ -152,7 +152,9 @@ struct kw_proxy {
     /* the process's half of it; NULL: it can't be on */
     struct kw_near_shared *near_shared;
     struct kw_coalesce *coalesce; /* reads that others may wait for; NULL: they wait for none */
-    unsigned lookahead_pause;     /* pipelines that are not looked ahead into: lookahead.c */
+    /* pipelines that are not looked ahead into: that many more, of so many: lookahead.c */
+    unsigned lookahead_pause;
+    unsigned lookahead_pause_length;
     bool is_draining;
     struct kw_tally *tally;          /* owned: figures per command */
     struct kw_tally_row *tally_rows; /* its rows, by command id */

@@ -6,11 +6,13 @@
  * What stands first behind the command's name is a key nearly always; where it isn't, a little time
  * is lost. The pass ends at the first command that is long, large or inline: the parser knows.
  * It costs about as much as it takes to hash the keys, and saves as many waits for memory as there
- * are commands. When few of the keys are there it pauses for a while: then it saves nothing.
+ * are commands. When few of the keys are there it saves nothing, and pauses for a while, and for
+ * twice as long when it is in vain again.
  *
  * But also a key that is not there is looked for by the near cache, in its filter. So meanwhile
- * that alone is brought near, by a pass that costs next to nothing when a command is as long as
- * the one before it: where its key is is then known, and confirmed by what stands before that.
+ * that alone is brought near, while many keys are kept, by a pass that costs next to nothing when a
+ * command is as long as the one before it: where its key is is then known, and confirmed by what
+ * stands before that.
  */
 #include "proxy/lookahead.h"
 
@@ -20,9 +22,10 @@
 #include "resp/short_length.h"
 
 enum {
-    ARGS_MAX = 9,     /* one digit */
-    WORTH_PART = 4,   /* a look is worth it when one key in so many is there */
-    PAUSE_LOOKS = 64, /* else so many are left out */
+    ARGS_MAX = 9,         /* one digit */
+    WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
+    PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
+    PAUSE_LOOKS_MAX = 2048,
     FEW = 2,          /* a command alone needs no look ahead */
     GLANCES_MAX = 32, /* as many as may be on their way at once */
     BEFORE_BYTES = 8  /* before a key: the end of its command's name, and its length */
@@ -36,6 +39,7 @@ struct sight {
     size_t key_len;
 };
 
+static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain);
 static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len);
 static bool sight_move(struct sight *sight, struct kw_bytes input);
 static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
@@ -70,10 +74,18 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first
     }
     unsigned found = proxy->near != NULL ? kw_near_prepare(proxy, keys, count)
                                          : kw_embedded_prepare(proxy, keys, count);
-    if (found * WORTH_PART < count) {
-        proxy->lookahead_pause = PAUSE_LOOKS;
-    }
+    lookahead_pause(proxy, found * WORTH_PART < count);
     return (size_t)(at - input.data);
+}
+
+static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
+{
+    unsigned length = 2 * proxy->lookahead_pause_length;
+
+    length = length < PAUSE_LOOKS_MIN ? PAUSE_LOOKS_MIN : length;
+    length = length > PAUSE_LOOKS_MAX ? PAUSE_LOOKS_MAX : length;
+    proxy->lookahead_pause_length = is_in_vain ? length : 0;
+    proxy->lookahead_pause = proxy->lookahead_pause_length;
 }
 
 /* Bring near what says that keys of INPUT are not there. */
@@ -84,6 +96,7 @@ static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t
         .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
     unsigned count = 0;
 
+    kw_near_glance(proxy, name);
     while (count < GLANCES_MAX && sight_move(&sight, input)) {
         kw_near_glance(proxy, kw_bytes_of(input.data + sight.at + sight.key_offset, sight.key_len));
         count++;

@@ -74,12 +74,12 @@ enum {
     /* Looks in a window, at most, until a step of 8; and with longer ones, which tell less. */
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
-    SURGE = 4 * 1024,       /* looks in a window that did not expect them, until the step grows */
-    FINDS_SHARE = 64,       /* looks are worth it when one in so many finds a key that is hot */
-    CALM = 3,               /* halvings, while they don't */
-    CHANCES_MAX = 4000,     /* fills by chance in a window: a percent or two of a processor */
-    CHANCES_REQUESTS = 512, /* past the cache, for one of them: costs these a percent */
-    CHANCES_HITS = 8        /* for one: about what makes a fill worth it */
+    SURGE = 4 * 1024,        /* looks in a window that did not expect them, until the step grows */
+    FINDS_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
+    CALM = 3,                /* halvings, while they don't */
+    CHANCES_MAX = 4000,      /* fills by chance in a window: a percent or two of a processor */
+    CHANCES_REQUESTS = 1024, /* past the cache, for one of them: costs these half a percent */
+    CHANCES_HITS = 8         /* for one: about what makes a fill worth it */
 };
 
 /* Half of a line's fingerprints or weights. */

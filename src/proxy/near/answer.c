@@ -109,8 +109,9 @@ static inline void cold_pass(const struct kw_client *client, enum kw_near_role r
 /* The sketch of hot keys is told of a read or a write of a cold one. */
 static KW_APART void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target)
 {
-    uint64_t hash = kw_cache_key(kw__near_awake(near), name, kw_bytes_of("", 0)).hash;
+    uint64_t hash = kw_cache_key(near->worker, name, kw_bytes_of("", 0)).hash;
 
+    kw_hot_tick(near->hot, kw_loop_now_us(near->proxy->loop) / 1000); /* the cache may sleep on */
     if (target->near_mark == KW_NEAR_MARK_COLD_WRITE) {
         kw_hot_write(near->hot, hash);
         return;

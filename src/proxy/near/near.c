@@ -169,7 +169,7 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
 
 bool kw_near_may_glance(const struct kw_proxy *proxy)
 {
-    return kw__warm_is_used(proxy->near->warm);
+    return kw__warm_is_far(proxy->near->warm);
 }
 
 void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key)

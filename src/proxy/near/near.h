@@ -118,8 +118,10 @@ static inline void kw_near_count_slots(const struct kw_request *request)
 {
     struct kw_client *client = request->client;
     uint64_t before = client->inflight_count == 1 ? 0 : client->slots_ahead;
+    bool is_of_one = request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_COLD_WRITE;
 
-    client->slots_ahead = before | kw_near_slots_of(request);
+    client->slots_ahead = before | (__builtin_expect(is_of_one, 1) ? 1ull << (request->slot % 64)
+                                                                   : kw_near_slots_of(request));
 }
 
 /* Answer COMMAND, in proxy->argv, when it is a read whose reply is here: KW_ANSWERED. KW_NEXT: ask

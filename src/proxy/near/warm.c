@@ -15,7 +15,8 @@
  * looked at are those of this one and of the one before. A bit lives for one to two turns.
  *
  * INVARIANTS
- * M1  bits[] has all that fresh[] has.
+ * M1  whenever the lock is free, leaves have all that fresh[] has, and a node has what both below
+ *     it have. So at each level a warm place looks warm, and it doesn't matter where looks begin.
  * M2  a turn is longer than anything is kept, from its promise on; and SPARE_MS more: loops that
  *     lag see deadlines later.
  * M3  who has seen ups_count of a region, and then a place there that was cold, sees another
@@ -32,12 +33,21 @@
 enum {
     PROMISE_MS = 10000, /* a fill may end so long after it began: cache/fill.c */
     SPARE_MS = 10000,
-    WORDS_A_LOCK = 1024 /* some microseconds */
+    LEAVES_COUNT = 1 << KW_WARM_LEAVES,
+    LEAVES_A_LOCK = 1024, /* some microseconds */
+    UPS_MASK = (1 << KW_WARM_UPS_BITS) - 1,
+    FULL_SHARE = 8 /* a level is full when one bit in so many is set: three are in 512 */
 };
+
+static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word);
+static void cool_some(struct kw_near_warm *warm, size_t first, size_t end);
+static void level_choose(struct kw_near_warm *warm);
+static uint64_t bits_of(uint64_t place);
 
 void kw__warm_init(struct kw_near_warm *warm)
 {
     pthread_mutex_init(&warm->lock, NULL);
+    atomic_init(&warm->shift, 63 - KW_WARM_LEVEL_MIN);
 }
 
 void kw__warm_deinit(struct kw_near_warm *warm)
@@ -47,16 +57,21 @@ void kw__warm_deinit(struct kw_near_warm *warm)
 
 void kw__warm_up(struct kw_near_warm *warm, uint64_t place)
 {
-    uint64_t at = place >> (64 - KW_WARM_WORDS_BITS);
-    uint64_t wanted = 1ull << (place & 63) | 1ull << (place >> 6 & 63) | 1ull << (place >> 12 & 63);
+    size_t leaf = kw__warm_node(place, 63 - KW_WARM_LEAVES);
+    uint64_t wanted = bits_of(place);
 
     pthread_mutex_lock(&warm->lock);
-    atomic_store_explicit(&warm->is_used, true, memory_order_relaxed);
-    warm->fresh[at] |= wanted;
-    uint64_t had = atomic_fetch_or_explicit(&warm->bits[at], wanted, memory_order_release); /* M1 */
-    if ((had & wanted) != wanted) {
-        atomic_fetch_add_explicit(&warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)], 1,
-                                  memory_order_release); /* M3 */
+    warm->fresh[leaf - LEAVES_COUNT] |= wanted;
+    if ((atomic_load_explicit(&warm->tree[leaf], memory_order_relaxed) & wanted) != wanted) {
+        for (unsigned level = KW_WARM_LEAVES; level >= KW_WARM_LEVEL_MIN; level--) { /* M1 */
+            size_t node = kw__warm_node(place, 63 - level);
+            uint64_t had = atomic_load_explicit(&warm->tree[node], memory_order_relaxed);
+            node_set(warm, node, level, had | wanted);
+        }
+        level_choose(warm);
+        _Atomic uint32_t *ups_count = &warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)];
+        uint32_t ups = atomic_load_explicit(ups_count, memory_order_relaxed) + 1;
+        atomic_store_explicit(ups_count, ups & UPS_MASK, memory_order_release); /* M3 */
     }
     pthread_mutex_unlock(&warm->lock);
 }
@@ -69,18 +84,56 @@ void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_
         !atomic_compare_exchange_strong(&warm->turned_ms, &turned_ms, now_ms)) {
         return; /* too early, or another worker does it */
     }
-    for (unsigned first = 0; first < KW_WARM_WORDS; first += WORDS_A_LOCK) {
+    for (size_t first = 0; first < LEAVES_COUNT; first += LEAVES_A_LOCK) {
         pthread_mutex_lock(&warm->lock);
-        for (unsigned i = first; i < first + WORDS_A_LOCK; i++) {
-            if (atomic_load_explicit(&warm->bits[i], memory_order_relaxed) != 0) {
-                atomic_store_explicit(&warm->bits[i], warm->fresh[i],
-                                      memory_order_relaxed); /* M1 */
-                warm->fresh[i] = 0;
-            }
-        }
+        cool_some(warm, first, first + LEAVES_A_LOCK);
+        level_choose(warm);
         pthread_mutex_unlock(&warm->lock);
     }
     (void)atomic_fetch_add(&warm->turned_ms, 1); /* M4 */
+}
+
+/* The leaves from FIRST to before END, and the nodes above them, which are above no others. */
+static void cool_some(struct kw_near_warm *warm, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        node_set(warm, LEAVES_COUNT + i, KW_WARM_LEAVES, warm->fresh[i]);
+        if (warm->fresh[i] != 0) {
+            warm->fresh[i] = 0;
+        }
+    }
+    for (unsigned level = KW_WARM_LEAVES - 1; level >= KW_WARM_LEVEL_MIN; level--) {
+        size_t last = (LEAVES_COUNT + end - 1) >> (KW_WARM_LEAVES - level);
+        for (size_t i = (LEAVES_COUNT + first) >> (KW_WARM_LEAVES - level); i <= last; i++) {
+            node_set(warm, i, level,
+                     atomic_load_explicit(&warm->tree[2 * i], memory_order_relaxed) |
+                         atomic_load_explicit(&warm->tree[2 * i + 1], memory_order_relaxed));
+        }
+    }
+}
+
+static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word)
+{
+    uint64_t had = atomic_load_explicit(&warm->tree[node], memory_order_relaxed);
+
+    if (word != had) { /* what is empty stays untouched */
+        warm->ones_count[level] += (uint32_t)__builtin_popcountll(word);
+        warm->ones_count[level] -= (uint32_t)__builtin_popcountll(had);
+        atomic_store_explicit(&warm->tree[node], word, memory_order_release);
+    }
+}
+
+/* The smallest level that is not full. */
+static void level_choose(struct kw_near_warm *warm)
+{
+    unsigned level = KW_WARM_LEVEL_MIN;
+
+    while (level < KW_WARM_LEAVES && warm->ones_count[level] > (64u << level) / FULL_SHARE) {
+        level++;
+    }
+    if (63 - level != kw__warm_shift(warm)) {
+        atomic_store_explicit(&warm->shift, 63 - level, memory_order_relaxed);
+    }
 }
 
 KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
@@ -94,7 +147,19 @@ KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
     return kw__warm_mix(first, name.len, 0);
 }
 
-KW_APART bool kw__warm_has_all(uint64_t word, uint64_t place)
+KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place)
 {
-    return (word >> (place >> 12 & 63) & 1) != 0;
+    uint64_t wanted = bits_of(place);
+
+    return (word & wanted) == wanted &&
+           (atomic_load_explicit(&warm->tree[kw__warm_node(place, 63 - KW_WARM_LEAVES)],
+                                 memory_order_relaxed) &
+            wanted) == wanted;
+}
+
+static uint64_t bits_of(uint64_t place)
+{
+    uint64_t pick = place >> KW_WARM_UPS_BITS;
+
+    return 1ull << (pick & 63) | 1ull << (pick >> 6 & 63) | 1ull << (pick >> 12 & 63);
 }

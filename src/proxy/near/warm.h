@@ -1,4 +1,4 @@
-/* warm.h - keys that may be kept, told by one look at a filter; all others need no other look.
+/* warm.h - keys that may be kept, told by a look at a filter; all others need no other look.
  *
  *   cold   no entry, no promise. A read needs no look-up and its reply no comparison; a write has
  *          nothing to remove
@@ -10,6 +10,17 @@
  * look at how many places of its region have become warm, if any has since then for another one at
  * its own.
  * With 200,000 warm keys one in 230 of the others is taken for one of them, with 400,000 one in 50.
+ *
+ * Half a megabyte is far away, and what it pushes out of the processor's cache has to come back,
+ * too: each request would wait, and most filters are nearly empty. So its words are the leaves of a
+ * tree, where each node is the or of both below it, in an array as heaps are: a level is a filter
+ * of half the size. A look begins at the smallest level that is not full, and goes on to the leaf
+ * only if the place looks warm there.
+ *
+ *     level 9                        tree[512 ... 1023]             4 KiB, for 1,500 warm keys
+ *     ...
+ *     level 15                       tree[32768 ... 65535]        256 KiB, for 95,000
+ *     level 16, the leaves           tree[65536 ... 131071]       512 KiB
  *
  * Thread: bits are atomic; the rest is under the lock.
  * Memory: all in the struct. For the files of this chapter only.
@@ -28,26 +39,27 @@
 #include <string.h>
 
 enum {
-    KW_WARM_WORDS_BITS = 16,
-    KW_WARM_PICK_BITS = 18, /* of a place, at its lower end: which three bits of the word */
-    KW_WARM_UPS_BITS = 64 - KW_WARM_WORDS_BITS - KW_WARM_PICK_BITS, /* of a note: between these */
-    /* 512 KiB. A quarter of it costs pipelines no less, as they fetch what they look at ahead; and
-     * with 200,000 warm keys 8 % more, for what is taken for one of them. */
-    KW_WARM_WORDS = 1 << KW_WARM_WORDS_BITS,
-    KW_WARM_REGIONS_BITS = 6
+    KW_WARM_LEVEL_MIN = 9,
+    KW_WARM_LEAVES = 16,    /* their level */
+    KW_WARM_PICK_BITS = 18, /* of a place, below those that choose the leaf: which three bits */
+    KW_WARM_UPS_BITS = 64 - KW_WARM_LEAVES - KW_WARM_PICK_BITS, /* of a note: below these */
+    KW_WARM_REGIONS_BITS = 6,
+    KW_WARM_FAR_LEVEL = 10 /* 8 KiB, and more: worth being fetched ahead */
 };
 
-_Static_assert(KW_WARM_REGIONS_BITS <= KW_WARM_WORDS_BITS, "a note knows its region, too");
+_Static_assert(KW_WARM_REGIONS_BITS <= KW_WARM_LEVEL_MIN, "a note knows its region, too");
 _Static_assert(KW_WARM_UPS_BITS >= 30, "no reply is under way while so many places become warm");
 
 struct kw_near_warm {
     /* how often a place has become warm, by region: thousands do in a second */
     _Atomic uint32_t ups_count[1 << KW_WARM_REGIONS_BITS];
-    _Atomic uint64_t bits[KW_WARM_WORDS]; /* of this generation and the one before */
-    _Atomic bool is_used; /* once a place has become warm: before, a look waits for no memory */
-    _Atomic uint64_t turned_ms;    /* when the generation began */
-    uint64_t fresh[KW_WARM_WORDS]; /* of this generation; under the lock */
-    pthread_mutex_t lock;          /* who changes bits */
+    _Atomic unsigned shift;                     /* 63 - the level where looks begin */
+    _Atomic uint64_t turned_ms;                 /* when the generation began */
+    _Atomic uint64_t tree[2 << KW_WARM_LEAVES]; /* of this generation and the one before */
+    /* Under the lock: */
+    uint64_t fresh[1 << KW_WARM_LEAVES];     /* of this generation */
+    uint32_t ones_count[KW_WARM_LEAVES + 1]; /* bits that are set, by level */
+    pthread_mutex_t lock;                    /* who changes the tree */
 };
 
 void kw__warm_init(struct kw_near_warm *warm);
@@ -62,8 +74,8 @@ void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_
 /* kw__warm_place() of names that are short or long. */
 KW_APART uint64_t kw__warm_place_other(struct kw_bytes name);
 
-/* How many places near PLACE, or near its note, have become warm: to be asked for before
- * kw__warm_has(), for kw__warm_note().
+/* How many places near PLACE, or near its note, have become warm (KW_WARM_UPS_BITS of it): to be
+ * asked for before kw__warm_has(), for kw__warm_note().
  */
 static inline uint32_t kw__warm_ups(const struct kw_near_warm *warm, uint64_t place)
 {
@@ -71,27 +83,16 @@ static inline uint32_t kw__warm_ups(const struct kw_near_warm *warm, uint64_t pl
                                 memory_order_acquire);
 }
 
-/* Bring near what a look at PLACE is going to touch: worth it when kw__warm_is_used(). */
-static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
-{
-    __builtin_prefetch(&warm->bits[place >> (64 - KW_WARM_WORDS_BITS)]);
-}
-
-static inline bool kw__warm_is_used(const struct kw_near_warm *warm)
-{
-    return atomic_load_explicit(&warm->is_used, memory_order_relaxed);
-}
-
 /* PLACE, which was cold, and the number of those near it that had become warm. */
 static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
 {
-    uint64_t mask = ((1ULL << KW_WARM_UPS_BITS) - 1) << KW_WARM_PICK_BITS;
+    const uint64_t mask = (1ULL << KW_WARM_UPS_BITS) - 1;
 
-    return (place & ~mask) | ((uint64_t)ups_count << KW_WARM_PICK_BITS & mask);
+    return (place & ~mask) | (ups_count & mask);
 }
 
-/* Is the third bit of PLACE set, too? */
-KW_APART bool kw__warm_has_all(uint64_t word, uint64_t place);
+/* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */
+KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place);
 
 /* Both halves of the product are mixed; the upper bits say which word, the lower ones which bits.
  */
@@ -118,21 +119,44 @@ static inline uint64_t kw__warm_place(struct kw_bytes name)
     return kw__warm_mix(part[0], part[1], part[2]);
 }
 
+/* Where PLACE is at the level 63 - SHIFT of the tree. */
+static inline size_t kw__warm_node(uint64_t place, unsigned shift)
+{
+    return (size_t)((place >> 1 | 1ull << 63) >> shift);
+}
+
+static inline unsigned kw__warm_shift(const struct kw_near_warm *warm)
+{
+    return atomic_load_explicit(&warm->shift, memory_order_relaxed);
+}
+
 static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
 {
-    uint64_t word =
-        atomic_load_explicit(&warm->bits[place >> (64 - KW_WARM_WORDS_BITS)], memory_order_relaxed);
-    uint64_t has_two = word >> (place & 63) & word >> (place >> 6 & 63) & 1;
+    uint64_t word = atomic_load_explicit(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))],
+                                         memory_order_relaxed);
+    uint64_t pick = place >> KW_WARM_UPS_BITS;
+    uint64_t has_two = word >> (pick & 63) & word >> (pick >> 6 & 63) & 1;
 
-    return __builtin_expect(has_two != 0, 0) && kw__warm_has_all(word, place);
+    return __builtin_expect(has_two != 0, 0) && kw__warm_has_all(warm, word, place);
+}
+
+/* Bring near where looks at PLACE begin: worth it when that is far away. */
+static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
+{
+    __builtin_prefetch(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))]);
+}
+
+static inline bool kw__warm_is_far(const struct kw_near_warm *warm)
+{
+    return kw__warm_shift(warm) <= 63 - KW_WARM_FAR_LEVEL;
 }
 
 /* Has the place of NOTE become warm since? Without a look there when none has become so. */
 static inline bool kw__warm_has_since(const struct kw_near_warm *warm, uint64_t note)
 {
-    uint32_t change = kw__warm_ups(warm, note) - (uint32_t)(note >> KW_WARM_PICK_BITS);
+    uint32_t ups_count = (uint32_t)note & ((1u << KW_WARM_UPS_BITS) - 1);
 
-    return __builtin_expect(change << (32 - KW_WARM_UPS_BITS) != 0, 0) && kw__warm_has(warm, note);
+    return __builtin_expect(kw__warm_ups(warm, note) != ups_count, 0) && kw__warm_has(warm, note);
 }
 
 #endif

@@ -493,8 +493,9 @@ KW_TEST(of_very_many_keys_that_are_all_worth_it_some_are_fetched_each_second)
     unsigned many = fills_in(60, 100000, 60000, 0, true);
 
     printf("  %u fills in 20 s, %u in 60 s\n", few, many);
-    assert_true(few > 20 * 60000 / 512); /* a sketch finds none of them: one in two windows, each */
-    assert_true(many > 30000);           /* the first ones pay for more */
+    assert_true(few >
+                20 * 60000 / 1024); /* a sketch finds none of them: one in two windows, each */
+    assert_true(many > 30000);      /* the first ones pay for more */
     assert_true(many <= 60 * 4000 + 4000);
 }
 
@@ -522,12 +523,12 @@ static unsigned fills_never_hit(unsigned every)
     return fills;
 }
 
-KW_TEST(what_is_fetched_by_chance_and_never_hit_is_one_in_512_requests)
+KW_TEST(what_is_fetched_by_chance_and_never_hit_is_one_in_1024_requests)
 {
     unsigned fills = fills_never_hit(1);
 
-    assert_true(fills > 10 * 200000 / 512); /* they would be worth it */
-    assert_true(fills <= 20 * 200000 / 512);
+    assert_true(fills > 10 * 200000 / 1024); /* they would be worth it */
+    assert_true(fills <= 20 * 200000 / 1024);
 }
 
 KW_TEST(of_keys_that_are_hardly_ever_read_again_none_is_fetched_by_chance)
@@ -554,8 +555,8 @@ KW_TEST(chances_are_for_those_that_may_be_fetched)
 {
     unsigned fills = fills_never_hit(20);
 
-    assert_true(fills > 10 * 200000 / 512);
-    assert_true(fills <= 20 * 200000 / 512);
+    assert_true(fills > 10 * 200000 / 1024);
+    assert_true(fills <= 20 * 200000 / 1024);
 }
 
 KW_TEST(a_large_value_is_fetched_by_chance_only_if_that_pays)

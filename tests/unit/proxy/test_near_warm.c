@@ -22,13 +22,39 @@ static void end(struct kw_near_warm *warm)
     kw_free(warm);
 }
 
+static unsigned level_of(const struct kw_near_warm *warm)
+{
+    return 63 - atomic_load(&warm->shift);
+}
+
+/* M1: is each node the or of both below it, and are its level's ones counted? */
+static void check_tree(const struct kw_near_warm *warm)
+{
+    for (unsigned level = KW_WARM_LEVEL_MIN; level <= KW_WARM_LEAVES; level++) {
+        uint32_t ones_count = 0;
+        for (size_t i = (size_t)1 << level; i < (size_t)2 << level; i++) {
+            uint64_t word = atomic_load(&warm->tree[i]);
+            ones_count += (uint32_t)__builtin_popcountll(word);
+            if (level < KW_WARM_LEAVES) {
+                assert_true(word == (atomic_load(&warm->tree[2 * i]) |
+                                     atomic_load(&warm->tree[2 * i + 1])));
+            }
+        }
+        assert_int_equal(warm->ones_count[level], ones_count);
+    }
+}
+
 static bool is_all_cold(const struct kw_near_warm *warm)
 {
-    for (size_t i = 0; i < KW_WARM_WORDS; i++) {
-        if (atomic_load(&warm->bits[i]) != 0) {
+    for (size_t i = 0; i < sizeof warm->tree / sizeof warm->tree[0]; i++) {
+        if (atomic_load(&warm->tree[i]) != 0) {
             return false;
         }
     }
+    for (size_t i = 0; i < sizeof warm->ones_count / sizeof warm->ones_count[0]; i++) {
+        assert_int_equal(warm->ones_count[i], 0);
+    }
+    assert_int_equal(level_of(warm), KW_WARM_LEVEL_MIN);
     return true;
 }
 
@@ -95,21 +121,23 @@ KW_TEST(near_warm_who_has_looked_sees_what_becomes_warm_since)
     const uint64_t far = a_place_beside(place, false);
     struct kw_near_warm *warm = a_warm();
 
-    for (unsigned i = 0; i < 12; i++) { /* it goes round, in a note sooner */
-        uint32_t round = i % 2 == 0 ? 0 : 1u << KW_WARM_UPS_BITS;
-        uint32_t ups = round - 3 + i / 2;
+    for (unsigned i = 0; i < 12; i++) {
+        const uint32_t mask = (1u << KW_WARM_UPS_BITS) - 1; /* it goes round */
+        uint32_t ups = (i - 6) & mask;
         atomic_store(&warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)], ups);
         uint64_t note = kw__warm_note(place, kw__warm_ups(warm, place));
         assert_false(kw__warm_has(warm, place));
         assert_false(kw__warm_has(warm, note));
         assert_false(kw__warm_has_since(warm, note));
+        assert_true(kw__warm_note(place, ups - 1) >> KW_WARM_UPS_BITS ==
+                    place >> KW_WARM_UPS_BITS); /* whoever wants to look anyway: read.c */
         kw__warm_up(warm, far);
         assert_int_equal(kw__warm_ups(warm, note), ups);
         kw__warm_up(warm, near);
-        assert_int_equal(kw__warm_ups(warm, note), ups + 1);
+        assert_int_equal(kw__warm_ups(warm, note), (ups + 1) & mask);
         assert_false(kw__warm_has_since(warm, note));
         kw__warm_up(warm, near); /* it was warm */
-        assert_int_equal(kw__warm_ups(warm, place), ups + 1);
+        assert_int_equal(kw__warm_ups(warm, place), (ups + 1) & mask);
         kw__warm_up(warm, place);
         assert_true(kw__warm_has_since(warm, note));
         for (uint64_t turn = 1; turn <= 2; turn++) {
@@ -165,4 +193,47 @@ KW_TEST(near_warm_names_of_all_lengths_have_a_place_of_their_own)
             assert_true(places[shorter] != places[len]);
         }
     }
+}
+
+/* Looks begin at a level that is not full, whatever is kept, and find the same there. */
+KW_TEST(near_warm_looks_begin_at_a_level_that_fits)
+{
+    enum { STEP = 1000 };
+    struct kw_near_warm *warm = a_warm();
+    uint64_t *places = kw_alloc_zero(KEPT, sizeof *places);
+    unsigned level = KW_WARM_LEVEL_MIN;
+    char text[32];
+
+    for (unsigned i = 0; i < KEPT; i++) {
+        snprintf(text, sizeof text, "key:%012u", i);
+        places[i] = kw__warm_place(kw_bytes_of_text(text));
+        kw__warm_up(warm, places[i]);
+        assert_true(level_of(warm) >= level);
+        if (level_of(warm) > level) {
+            level = level_of(warm);
+            printf("  level %u, %u KiB: with %u keys\n", level, 8u << level >> 10, i + 1);
+        }
+        if (i % STEP == 0) {
+            assert_true(kw__warm_has(warm, places[i / 2]));
+        }
+    }
+    assert_true(level > KW_WARM_LEVEL_MIN + 3);
+    check_tree(warm);
+    /* A part of them is used again: nothing of that is lost by cooling, and the rest is. */
+    for (uint64_t turn = 1; turn <= 2; turn++) {
+        for (unsigned i = 0; i < KEPT / 16; i++) {
+            kw__warm_up(warm, places[i]);
+        }
+        kw__warm_cool(warm, atomic_load(&warm->turned_ms) + 2 * AGE_MS, AGE_MS);
+        check_tree(warm);
+        for (unsigned i = 0; i < KEPT / 16; i++) {
+            assert_true(kw__warm_has(warm, places[i]));
+        }
+    }
+    assert_true(level_of(warm) < level);
+    kw__warm_cool(warm, atomic_load(&warm->turned_ms) + 2 * AGE_MS, AGE_MS);
+    kw__warm_cool(warm, atomic_load(&warm->turned_ms) + 2 * AGE_MS, AGE_MS);
+    assert_true(is_all_cold(warm));
+    kw_free(places);
+    end(warm);
 }
