@@ -249,7 +249,7 @@ static void link_on_connected(struct kw_stream *stream)
  */
 static inline void link_prefetch_second(const struct kw_link *link)
 {
-    if (link->oldest != NULL) {
+    if (link->oldest != NULL && link->oldest->next != NULL) {
         kw_prefetch_two(link->oldest->next);
     }
 }

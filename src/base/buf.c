@@ -82,7 +82,7 @@ struct kw_chunk *kw_chunk_get(struct kw_chunk_pool *pool, size_t room)
         return chunk_new(pool, (enum kw_chunk_class) class, chunk_sizes[class]);
     }
     pool->free[class] = chunk->next;
-    __builtin_prefetch(chunk->next, 1); /* the next one's link, as in pool.h */
+    __builtin_prefetch(chunk->next, 1); /* the next one's link; it has not been touched for long */
     pool->free_count[class]--;
     pool->in_use_count++;
     pool->in_use_bytes += chunk_sizes[class];

@@ -12,7 +12,7 @@
 
 enum { KW_LINE_BYTES = 64 };
 
-/* The first two lines of OBJECT, which is one thread's own; NULL is harmless. */
+/* The first two lines of OBJECT, which is one thread's own. NULL does no harm, but takes time. */
 static inline void kw_prefetch_two(const void *object)
 {
     __builtin_prefetch(object);

@@ -45,7 +45,7 @@ enum {
     LOOKS_MAX = 4,             /* measured: more gather nothing, fewer cost 3 % at P=1 */
     UNSTABLE_PERIOD_MIN_S = 5, /* a redirected slot counts as unstable for 5 to 10 s */
     TRIM_PERIOD_S = 10,
-    REQUESTS_FREE_MAX = 16 * 1024 /* 4 MiB in reserve at most */
+    REQUESTS_FREE_MAX = 16 * 1024 /* 6 MiB in reserve at most */
 };
 
 static void proxy_apply_config(struct kw_proxy *proxy);

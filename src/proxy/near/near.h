@@ -15,6 +15,7 @@
 #define KW_PROXY_NEAR_NEAR_H
 
 #include "base/apart.h"
+#include "base/assert.h"
 #include "proxy/gather/gather.h"
 #include "proxy/internal.h"
 #include "proxy/route.h"
@@ -120,6 +121,8 @@ static inline void kw_near_count_slots(const struct kw_request *request)
     uint64_t before = client->inflight_count == 1 ? 0 : client->slots_ahead;
     bool is_of_one = request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_COLD_WRITE;
 
+    KW_DEBUG_ASSERT(!is_of_one || (request->slot != KW_SLOT_NONE && !request->is_barrier &&
+                                   !request->is_gathered)); /* A4 */
     client->slots_ahead = before | (__builtin_expect(is_of_one, 1) ? 1ull << (request->slot % 64)
                                                                    : kw_near_slots_of(request));
 }

@@ -132,7 +132,7 @@ static void level_choose(struct kw_near_warm *warm)
         level++;
     }
     if (63 - level != kw__warm_shift(warm)) {
-        atomic_store_explicit(&warm->shift, 63 - level, memory_order_relaxed);
+        atomic_store_explicit(&warm->shift, 63 - level, memory_order_release);
     }
 }
 

@@ -94,8 +94,7 @@ static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
 /* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */
 KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place);
 
-/* Both halves of the product are mixed; the upper bits say which word, the lower ones which bits.
- */
+/* Both halves of the product are mixed: all bits of it are as good. */
 static inline uint64_t kw__warm_mix(uint64_t first, uint64_t middle, uint64_t last)
 {
     unsigned __int128 product =
