@@ -8,13 +8,17 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
+import time
 
 from machine import BUILD, ask, say, wait_for
 from subjects import start_redis
 
 KEYS = 100000
+TURN_SECONDS = 0.1
+DRAIN_SECONDS = 0.003  # for what is under way
 
 
 class Subject:
@@ -29,14 +33,20 @@ class Subject:
 
     def run(self, seconds, *options, warmup=0.3):
         """One load; a dict with us (of the measured process, a request), servers_us, rps."""
+        return self.finish(self.start(seconds, *options, warmup=warmup), seconds)
+
+    def start(self, seconds, *options, warmup=0.3):
         command = [os.path.join(BUILD, "mixed"), "-p", self.port, "-T", seconds, "--warmup",
                    warmup, "--watch", ",".join(str(process.pid) for process in self.processes)]
         command += ["--memcached"] if self.is_memcached else []
-        done = subprocess.run([str(word) for word in [*command, *options]], capture_output=True,
-                              text=True, timeout=seconds + 60)
-        if done.returncode != 0:
-            raise RuntimeError(f"{self.name}: {done.stderr.strip()} {done.stdout.strip()}")
-        found = json.loads(done.stdout)
+        return subprocess.Popen([str(word) for word in [*command, *options]], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def finish(self, load, seconds):
+        out, err = load.communicate(timeout=seconds + 60)
+        if load.returncode != 0:
+            raise RuntimeError(f"{self.name}: {err.strip()} {out.strip()}")
+        found = json.loads(out)
         requests = max(1, found["requests"])
         cpu = [1e6 * each / requests for each in found["watched_cpu_s"]]
         return {"us": cpu[0], "servers_us": sum(cpu[1:]), "rps": found["rps"],
@@ -55,6 +65,28 @@ class Subject:
         """INFO's numbers, by name."""
         lines = (line.split(":", 1) for line in ask(self.port, "INFO", section).splitlines())
         return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
+
+
+def run_by_turns(subjects, seconds, *options, warmup):
+    """The same load on all SUBJECTS at once, but only one of them at a time gets it, for a tenth of
+    a second: whatever else the machine does concerns them alike. A cell of each.
+    """
+    loads = [subject.start(seconds, *options, warmup=warmup) for subject in subjects]
+    try:
+        for load in loads[1:]:
+            load.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + seconds + warmup
+        turn = 0
+        while time.monotonic() < end:
+            time.sleep(TURN_SECONDS)
+            loads[turn].send_signal(signal.SIGSTOP)
+            time.sleep(DRAIN_SECONDS)
+            turn = (turn + 1) % len(loads)
+            loads[turn].send_signal(signal.SIGCONT)
+    finally:
+        for load in loads:
+            load.send_signal(signal.SIGCONT)
+    return [subject.finish(load, seconds) for subject, load in zip(subjects, loads)]
 
 
 class Report:
