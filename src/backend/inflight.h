@@ -13,6 +13,7 @@
 
 #include "backend/link.h"
 #include "base/assert.h"
+#include "base/prefetch.h"
 
 /* CALL, whose bytes have just been appended, is the newest. True: it is the only one. */
 static inline bool kw__inflight_push(struct kw_link *link, struct kw_call *call)
@@ -48,6 +49,16 @@ static inline struct kw_call *kw__inflight_pop(struct kw_link *link)
     call->next = NULL;
     call->link = NULL;
     return call;
+}
+
+/* Replies come in a row, and what waits for each was last touched when it was sent: it is far away.
+ * So the call's own line is fetched, and that of whoever made it, behind, two replies ahead.
+ */
+static inline void kw__inflight_prefetch(const struct kw_link *link)
+{
+    if (link->oldest != NULL && link->oldest->next != NULL) {
+        kw_prefetch_two(link->oldest->next);
+    }
 }
 
 /* The oldest call of LINK, RUN, is no longer in flight: the calls from FIRST on, linked by next,

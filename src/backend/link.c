@@ -244,16 +244,6 @@ static void link_on_connected(struct kw_stream *stream)
     kw_handshake_start(link);
 }
 
-/* Replies come in a row, and what waits for each was last touched when it was sent: it is far away.
- * So the call's own line is fetched, and that of whoever made it, behind, two replies ahead.
- */
-static inline void link_prefetch_second(const struct kw_link *link)
-{
-    if (link->oldest != NULL && link->oldest->next != NULL) {
-        kw_prefetch_two(link->oldest->next);
-    }
-}
-
 static void link_on_readable(struct kw_stream *stream)
 {
     struct kw_link *link = (struct kw_link *)stream;
@@ -271,7 +261,7 @@ static void link_on_readable(struct kw_stream *stream)
     kw_prefetch_two(link->oldest); /* it comes while the bytes are copied */
     enum kw_status status = kw_sock_read(stream->fd, scratch + kept, KW_READ_MAX_BYTES, &got);
     if (status == KW_OK) {
-        link_prefetch_second(link);
+        kw__inflight_prefetch(link);
         kw_chunk_unref(&link->leftover);
         link->progress_ms = kw_loop_now_ms(link->backend->loop);
         link->silences = 0;
@@ -439,7 +429,7 @@ static enum kw_status link_deliver(struct kw_link *link, struct kw_bytes bytes, 
             return KW_E_PROTOCOL; /* I6 */
         }
         kw__inflight_pop(link);
-        link_prefetch_second(link);
+        kw__inflight_prefetch(link);
         if (link->is_retired && link->oldest == NULL) {
             kw_node_on_retired_idle(link->node, link);
         } else if (link->is_private && link->oldest == NULL) {

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include "base/log.h"
+#include "base/prefetch.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,8 +21,6 @@
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #endif
-
-enum { LINE_BYTES = 64 };
 
 static _Atomic uint64_t mem_allocations;
 
@@ -45,7 +44,7 @@ void *kw_alloc_line(size_t count, size_t size_bytes)
 
     atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
     if (__builtin_mul_overflow(count, size_bytes, &all_bytes) ||
-        posix_memalign(&pointer, LINE_BYTES, all_bytes) != 0) {
+        posix_memalign(&pointer, KW_LINE_BYTES, all_bytes) != 0) {
         pointer = NULL;
     }
     return memset(mem_checked(pointer, all_bytes), 0, all_bytes);

@@ -1,4 +1,4 @@
-/* pool.h - per-worker free lists of fixed-size objects, counted.
+/* pool.h - per-worker reserves of fixed-size objects, counted.
  *
  * What is in reserve is in a stack of addresses: no object is touched by being put back, and the
  * next ones to come are known, and fetched, before they are needed. They have not been touched for

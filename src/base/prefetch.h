@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-enum { KW_LINE_BYTES = 64 };
+enum { KW_LINE_BYTES = 64 }; /* of a processor's cache */
 
 /* The first two lines of OBJECT, which is one thread's own. NULL does no harm, but takes time. */
 static inline void kw_prefetch_two(const void *object)

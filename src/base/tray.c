@@ -22,10 +22,9 @@ enum {
     SHELVED_MAX_BYTES = 1024,
     TRAY_SHARE = 128, /* the part of an arena's room */
     TRAY_MAX_BYTES = 1024 * 1024,
-    SHELF_SHARE = 4,   /* the part of a tray that one shelf may have */
-    SHELF_FIRST = 32,  /* blocks it has room for at first */
-    PREPARE_AHEAD = 4, /* a line is here within as many puts */
-    LINE_BYTES = 64
+    SHELF_SHARE = 4,  /* the part of a tray that one shelf may have */
+    SHELF_FIRST = 32, /* blocks it has room for at first */
+    PREPARE_AHEAD = 4 /* a line is here within as many puts */
 };
 
 static bool size_is_shelved(size_t size_bytes);
@@ -122,7 +121,7 @@ static void shelf_prepare(const struct kw_tray *tray, const struct kw_shelf *she
     if (shelf->count > PREPARE_AHEAD) {
         const char *block = kw_arena_at(tray->arena, shelf->refs[shelf->count - 1 - PREPARE_AHEAD]);
         kw_prefetch_write(block);
-        kw_prefetch_write(block + LINE_BYTES);
+        kw_prefetch_write(block + KW_LINE_BYTES);
     }
 }
 

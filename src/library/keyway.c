@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "cache/cache_extra.h"
 
 #include <pthread.h>
@@ -34,15 +35,14 @@
 
 enum {
     SEATS = KW_WORKERS_MAX,
-    LINE_BYTES = 64,
     CARE_EVERY = 64,  /* calls of a seat */
     ROOM_TRIES = 100, /* rounds of ticks for a set without room */
     CLEAR_TICKS = 64  /* of the caller of keyway_clear(); the rest follows by later calls */
 };
 
 struct seat {
-    _Alignas(LINE_BYTES) _Atomic uintptr_t owner; /* L1 */
-    _Atomic bool is_used;                         /* it has a worker */
+    _Alignas(KW_LINE_BYTES) _Atomic uintptr_t owner; /* L1 */
+    _Atomic bool is_used;                            /* it has a worker */
     /* the owner's */
     struct kw_cache_worker *worker;
     unsigned views_count;

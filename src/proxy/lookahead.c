@@ -26,10 +26,10 @@ enum {
     WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
     PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
     PAUSE_LOOKS_MAX = 512,
-    FEW = 2,          /* a command alone needs no look ahead */
-    GLANCES_MAX = 32, /* as many as may be on their way at once */
-    FIRST_KEY_MAX = 64,
-    BEFORE_BYTES = 8 /* before a key: the end of its command's name, and its length */
+    FEW = 2,            /* a command alone needs no look ahead */
+    GLANCES_MAX = 32,   /* as many as may be on their way at once */
+    FIRST_KEY_MAX = 64, /* what is longer is perhaps a script, or a value */
+    BEFORE_BYTES = 8    /* before a key: the end of its command's name, and its length */
 };
 
 /* A command in the input, and its key. */
@@ -97,7 +97,7 @@ static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t
         .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
     unsigned count = 0;
 
-    if (name.len <= FIRST_KEY_MAX) { /* else perhaps a script, or a value */
+    if (name.len <= FIRST_KEY_MAX) {
         kw_near_glance(proxy, name);
     }
     while (count < GLANCES_MAX && sight_move(&sight, input)) {

@@ -6,6 +6,7 @@
 #define KW_STORE_INTERNAL_H
 
 #include "base/assert.h"
+#include "base/prefetch.h"
 #include "cache/cache_extra.h"
 #include "command/keys.h"
 #include "store/exec.h"
@@ -22,7 +23,6 @@ enum {
     KW_STRIPES_COUNT = 256,
     KW_STRIPE_WORDS = KW_STRIPES_COUNT / 64,
     KW_STRIPE_SHIFT = 48, /* of a hash: bits that neither shards, tags nor buckets live by */
-    KW_LINE_BYTES_STORE = 64,
     KW_STRING_MAX_BYTES = 512 * 1024 * 1024,
     KW_SCRATCH_KEPT_BYTES = 64 * 1024 /* of a worker, between commands */
 };
@@ -51,7 +51,7 @@ struct kw_store_row {
 
 /* A lock, for the names whose hashes have its number. */
 struct kw_stripe {
-    _Alignas(KW_LINE_BYTES_STORE) pthread_mutex_t lock;
+    _Alignas(KW_LINE_BYTES) pthread_mutex_t lock;
     _Atomic uint32_t turn; /* odd while names under it change together: written under the lock */
     _Atomic uint32_t tickets_count;
     struct kw_store_ticket *tickets; /* under the store's tickets_lock */

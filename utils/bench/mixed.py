@@ -43,7 +43,11 @@ class Subject:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def finish(self, load, seconds):
-        out, err = load.communicate(timeout=seconds + 60)
+        try:
+            out, err = load.communicate(timeout=seconds + 60)
+        except subprocess.TimeoutExpired:
+            load.kill()
+            raise
         if load.returncode != 0:
             raise RuntimeError(f"{self.name}: {err.strip()} {out.strip()}")
         found = json.loads(out)

@@ -35,8 +35,7 @@ enum {
     SPARE_MS = 10000,
     LEAVES_COUNT = 1 << KW_WARM_LEAVES,
     LEAVES_A_LOCK = 1024, /* some microseconds */
-    UPS_MASK = (1 << KW_WARM_UPS_BITS) - 1,
-    FULL_SHARE = 8 /* a level is full when one bit in so many is set: three are in 512 */
+    FULL_SHARE = 8        /* a level is full when one bit in so many is set: three are in 512 */
 };
 
 static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word);
@@ -71,7 +70,7 @@ void kw__warm_up(struct kw_near_warm *warm, uint64_t place)
         level_choose(warm);
         _Atomic uint32_t *ups_count = &warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)];
         uint32_t ups = atomic_load_explicit(ups_count, memory_order_relaxed) + 1;
-        atomic_store_explicit(ups_count, ups & UPS_MASK, memory_order_release); /* M3 */
+        atomic_store_explicit(ups_count, ups & KW_WARM_UPS_MASK, memory_order_release); /* M3 */
     }
     pthread_mutex_unlock(&warm->lock);
 }

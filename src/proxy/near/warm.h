@@ -43,6 +43,7 @@ enum {
     KW_WARM_LEAVES = 16,    /* their level */
     KW_WARM_PICK_BITS = 18, /* of a place, below those that choose the leaf: which three bits */
     KW_WARM_UPS_BITS = 64 - KW_WARM_LEAVES - KW_WARM_PICK_BITS, /* of a note: below these */
+    KW_WARM_UPS_MASK = (1 << KW_WARM_UPS_BITS) - 1,
     KW_WARM_REGIONS_BITS = 6,
     KW_WARM_FAR_LEVEL = 10 /* 8 KiB, and more: worth being fetched ahead */
 };
@@ -86,9 +87,7 @@ static inline uint32_t kw__warm_ups(const struct kw_near_warm *warm, uint64_t pl
 /* PLACE, which was cold, and the number of those near it that had become warm. */
 static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
 {
-    const uint64_t mask = (1ULL << KW_WARM_UPS_BITS) - 1;
-
-    return (place & ~mask) | (ups_count & mask);
+    return (place & ~(uint64_t)KW_WARM_UPS_MASK) | (ups_count & KW_WARM_UPS_MASK);
 }
 
 /* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */
@@ -153,7 +152,7 @@ static inline bool kw__warm_is_far(const struct kw_near_warm *warm)
 /* Has the place of NOTE become warm since? Without a look there when none has become so. */
 static inline bool kw__warm_has_since(const struct kw_near_warm *warm, uint64_t note)
 {
-    uint32_t ups_count = (uint32_t)note & ((1u << KW_WARM_UPS_BITS) - 1);
+    uint32_t ups_count = (uint32_t)note & KW_WARM_UPS_MASK;
 
     return __builtin_expect(kw__warm_ups(warm, note) != ups_count, 0) && kw__warm_has(warm, note);
 }

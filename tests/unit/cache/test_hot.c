@@ -493,9 +493,9 @@ KW_TEST(of_very_many_keys_that_are_all_worth_it_some_are_fetched_each_second)
     unsigned many = fills_in(60, 100000, 60000, 0, true);
 
     printf("  %u fills in 20 s, %u in 60 s\n", few, many);
-    assert_true(few >
-                20 * 60000 / 1024); /* a sketch finds none of them: one in two windows, each */
-    assert_true(many > 30000);      /* the first ones pay for more */
+    /* A sketch finds none of them: one in two windows, each. */
+    assert_true(few > 20 * 60000 / 1024);
+    assert_true(many > 30000); /* the first ones pay for more */
     assert_true(many <= 60 * 4000 + 4000);
 }
 

@@ -122,8 +122,7 @@ KW_TEST(near_warm_who_has_looked_sees_what_becomes_warm_since)
     struct kw_near_warm *warm = a_warm();
 
     for (unsigned i = 0; i < 12; i++) {
-        const uint32_t mask = (1u << KW_WARM_UPS_BITS) - 1; /* it goes round */
-        uint32_t ups = (i - 6) & mask;
+        uint32_t ups = (i - 6) & KW_WARM_UPS_MASK; /* it goes round */
         atomic_store(&warm->ups_count[place >> (64 - KW_WARM_REGIONS_BITS)], ups);
         uint64_t note = kw__warm_note(place, kw__warm_ups(warm, place));
         assert_false(kw__warm_has(warm, place));
@@ -134,10 +133,10 @@ KW_TEST(near_warm_who_has_looked_sees_what_becomes_warm_since)
         kw__warm_up(warm, far);
         assert_int_equal(kw__warm_ups(warm, note), ups);
         kw__warm_up(warm, near);
-        assert_int_equal(kw__warm_ups(warm, note), (ups + 1) & mask);
+        assert_int_equal(kw__warm_ups(warm, note), (ups + 1) & KW_WARM_UPS_MASK);
         assert_false(kw__warm_has_since(warm, note));
         kw__warm_up(warm, near); /* it was warm */
-        assert_int_equal(kw__warm_ups(warm, place), (ups + 1) & mask);
+        assert_int_equal(kw__warm_ups(warm, place), (ups + 1) & KW_WARM_UPS_MASK);
         kw__warm_up(warm, place);
         assert_true(kw__warm_has_since(warm, note));
         for (uint64_t turn = 1; turn <= 2; turn++) {
