@@ -135,10 +135,7 @@ static void reply_expect(struct kw_request *request)
     client->inflight_bytes += request->call.len;
     KW_STAT_ADD(client->proxy->stats, requests_inflight, 1);
     if (__builtin_expect(client->proxy->near != NULL, 0)) {
-        kw_near_count_slots(request);
-        if (request->near == 0) {
-            kw_near_on_begin(request);
-        }
+        kw_near_expect(request);
     }
 }
 
@@ -398,6 +395,7 @@ static void reply_advance(struct kw_client *client)
         }
         client->oldest = request->next;
         if (client->oldest == NULL) {
+            client->slots_ahead = 0; /* near.h */
             client->newest = NULL;
         }
         client->queue_count--;

@@ -76,7 +76,8 @@ enum {
     VERY_MANY = 32 * 1024,
     SURGE = 4 * 1024,        /* looks in a window that did not expect them, until the step grows */
     FINDS_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
-    CALM = 3,                /* halvings, while they don't */
+    CALM = 5,                /* halvings, while they don't ... */
+    LOOKS_MIN = 512,         /* ... and so many in a window are left */
     CHANCES_MAX = 4000,      /* fills by chance in a window: a percent or two of a processor */
     CHANCES_REQUESTS = 1024, /* past the cache, for one of them: costs these half a percent */
     CHANCES_HITS = 8         /* for one: about what makes a fill worth it */
@@ -331,8 +332,9 @@ static int32_t hot_step(const struct kw_hot *hot, bool are_left_over)
     while (step < STEP_MAX && hot->past_count / (uint64_t)step > looks_max(step)) {
         step *= 2;
     }
-    for (int i = 0; i < CALM && step >= HIT_STEP && !hot_has_found(hot) && !are_left_over; i++) {
-        bool is_enough = hot->past_count / (uint64_t)step / 2 >= 2 * (uint64_t)hot->chances_left;
+    for (int i = 0; i < CALM && !hot_has_found(hot) && !are_left_over; i++) {
+        uint64_t looks = hot->past_count / (uint64_t)step / 2;
+        bool is_enough = looks >= LOOKS_MIN && looks >= 2 * (uint64_t)hot->chances_left;
         step = is_enough ? 2 * step : step;
     }
     return step;

@@ -14,7 +14,8 @@
 #include <string.h>
 
 enum {
-    TRIALS_MIN = 16,       /* fewer say nothing */
+    TRIALS_MIN = 16,       /* fewer say nothing ... */
+    READS_MIN = 4,         /* ... nor do fewer reads of them that were looked at */
     TRIAL_WINDOWS = 4,     /* a round of trials */
     TRIAL_LIFE_ROUNDS = 8, /* what a value may live, if nobody writes it: half a minute */
     COUNT_MAX = 1 << 24
@@ -28,6 +29,7 @@ void kw__trial_look(struct kw_trials *trials, uint64_t hash, int32_t reads, int3
     struct kw_trial *trial = kw__trial_of(trials, hash);
 
     if (trial->fingerprint == kw__fingerprint_of(hash)) {
+        trials->reads += reads > 0 ? 1 : 0;
         trial->reads = count_within((int64_t)trial->reads + reads);
         trial->writes = count_within((int64_t)trial->writes + writes);
     }
@@ -56,10 +58,12 @@ static void trials_judge(struct kw_trials *trials)
         writes += (uint64_t)trials->trials[i].writes;
     }
     if (trials->count >= TRIALS_MIN) {
+        uint64_t ends = trials->count + writes * TRIAL_LIFE_ROUNDS;
         trials->worth =
-            (uint32_t)(reads * TRIAL_LIFE_ROUNDS / (trials->count + writes * TRIAL_LIFE_ROUNDS));
+            trials->reads < READS_MIN ? 0 : (uint32_t)(reads * TRIAL_LIFE_ROUNDS / ends);
     }
     memset(trials->trials, 0, sizeof trials->trials);
     trials->count = 0;
+    trials->reads = 0;
     trials->windows = 0;
 }

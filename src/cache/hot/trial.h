@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-enum { KW_TRIALS = 256 };
+enum { KW_TRIALS = 1024 };
 
 /* A key that was read, and the cache did not have: what would keeping it have been worth? */
 struct kw_trial {
@@ -23,7 +23,8 @@ struct kw_trial {
 struct kw_trials {
     uint32_t worth; /* reads that any value would have for its fill, by the last round */
     unsigned windows;
-    unsigned count;
+    unsigned count;                    /* of keys that are watched */
+    unsigned reads;                    /* of these that were looked at */
     struct kw_trial trials[KW_TRIALS]; /* by hash */
 };
 

@@ -4,7 +4,8 @@
  *
  *   kw_near_answer        a stage of request.c: is the reply here?
  *   kw_near_on_reply      a read was answered past the cache: compare, and fetch what is hot
- *   kw_near_on_begin/end  a request enters its client's queue, is answered: writes hold fills back
+ *   kw_near_expect        a request enters its client's queue: writes hold fills back
+ *   kw_near_on_end        it is answered: what it has written is not in memory any more
  *
  * Thread: the worker's; kw_near_shared_new() and _free() the server's, before and after all others;
  *         kw_near_try() any.
@@ -98,7 +99,7 @@ static inline bool kw_near_heeds_end(uint8_t mark)
     return mark >= KW_NEAR_MARK_COLD_WRITE;
 }
 
-/* REQUEST has entered its client's queue: a hit of its slot must not overtake it (R5). */
+/* What a hit must not overtake while REQUEST waits for its answer (R5): slots, mod 64. */
 static inline uint64_t kw_near_slots_of(const struct kw_request *request)
 {
     bool is_of_many = request->slot == KW_SLOT_NONE || request->is_barrier;
@@ -115,16 +116,18 @@ static inline uint64_t kw_near_slots_of(const struct kw_request *request)
     return is_of_many ? UINT64_MAX : 1ull << (request->slot % 64);
 }
 
-static inline void kw_near_count_slots(const struct kw_request *request)
+/* REQUEST has entered its client's queue, nothing of it has left yet. */
+KW_APART void kw_near_expect_other(struct kw_request *request);
+static inline void kw_near_expect(struct kw_request *request)
 {
-    struct kw_client *client = request->client;
-    uint64_t before = client->inflight_count == 1 ? 0 : client->slots_ahead;
-    bool is_of_one = request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_COLD_WRITE;
-
-    KW_DEBUG_ASSERT(!is_of_one || (request->slot != KW_SLOT_NONE && !request->is_barrier &&
-                                   !request->is_gathered)); /* A4 */
-    client->slots_ahead = before | (__builtin_expect(is_of_one, 1) ? 1ull << (request->slot % 64)
-                                                                   : kw_near_slots_of(request));
+    if (__builtin_expect(
+            request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_COLD_WRITE, 1)) {
+        KW_DEBUG_ASSERT(request->slot != KW_SLOT_NONE && !request->is_barrier &&
+                        !request->is_gathered); /* else kw_near_slots_of() must be asked: A4 */
+        request->client->slots_ahead |= 1ull << (request->slot % 64);
+    } else {
+        kw_near_expect_other(request);
+    }
 }
 
 /* Answer COMMAND, in proxy->argv, when it is a read whose reply is here: KW_ANSWERED. KW_NEXT: ask
@@ -155,7 +158,7 @@ void kw_near_on_bunch(struct kw_request *bunch);
 /* PART of the reply to REQUEST has come from a node: kw_near_heeds_reply(). */
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part);
 
-/* REQUEST has entered its client's queue, without a mark; nothing of it has left yet. */
+/* REQUEST, without a mark, begins: it counts from now on, if it writes. */
 void kw_near_on_begin(struct kw_request *request);
 
 /* REQUEST is answered, and the answer has not left yet: kw_near_heeds_end(). */

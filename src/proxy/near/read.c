@@ -252,7 +252,7 @@ void kw__near_bunch_began(const struct kw_near *near, struct kw_request *bunch)
         struct kw_bytes name = kw_bunch_next(&at, &wire);
         uint64_t place = kw__warm_place(name);
         bunch->gather->notes[bunch->part + i] =
-            kw__warm_note(place, kw__warm_ups(near->warm, place) - 1);
+            kw__warm_note(place, (kw__warm_ups(near->warm, place) - 1) & KW_WARM_UPS_MASK);
     }
     bunch->near = KW_NEAR_MARK_BUNCH;
 }

@@ -28,7 +28,7 @@ static void say_refused(const struct kw_config *config, enum kw_status status);
 
 struct kw_near_shared *kw_near_shared_new(unsigned workers_count)
 {
-    struct kw_near_shared *made = kw_alloc_zero(1, sizeof *made);
+    struct kw_near_shared *made = kw_alloc_line(1, sizeof *made);
 
     made->workers_count = workers_count;
     atomic_init(&made->all_writes, 1); /* H1 */

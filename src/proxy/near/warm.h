@@ -15,11 +15,13 @@
  * too: each request would wait, and most filters are nearly empty. So its words are the leaves of a
  * tree, where each node is the or of both below it, in an array as heaps are: a level is a filter
  * of half the size. A look begins at the smallest level that is not full, and goes on to the leaf
- * only if the place looks warm there.
+ * only if the place looks warm there, which one cold key in 27 does at most.
  *
- *     level 9                        tree[512 ... 1023]             4 KiB, for 1,500 warm keys
+ *     level 3                        tree[8 ... 15]                64 bytes, for 60 warm keys
  *     ...
- *     level 15                       tree[32768 ... 65535]        256 KiB, for 95,000
+ *     level 12                       tree[4096 ... 8191]           32 KiB, for 35,000
+ *     ...
+ *     level 15                       tree[32768 ... 65535]        256 KiB, for 280,000
  *     level 16, the leaves           tree[65536 ... 131071]       512 KiB
  *
  * Thread: bits are atomic; the rest is under the lock.
@@ -31,6 +33,7 @@
 
 #include "base/apart.h"
 #include "base/bytes.h"
+#include "base/prefetch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,12 +42,12 @@
 #include <string.h>
 
 enum {
-    KW_WARM_LEVEL_MIN = 9,
+    KW_WARM_LEVEL_MIN = 3,  /* a line */
     KW_WARM_LEAVES = 16,    /* their level */
     KW_WARM_PICK_BITS = 18, /* of a place, below those that choose the leaf: which three bits */
     KW_WARM_UPS_BITS = 64 - KW_WARM_LEAVES - KW_WARM_PICK_BITS, /* of a note: below these */
     KW_WARM_UPS_MASK = (1 << KW_WARM_UPS_BITS) - 1,
-    KW_WARM_REGIONS_BITS = 6,
+    KW_WARM_REGIONS_BITS = 3,
     KW_WARM_FAR_LEVEL = 10 /* 8 KiB, and more: worth being fetched ahead */
 };
 
@@ -52,11 +55,13 @@ _Static_assert(KW_WARM_REGIONS_BITS <= KW_WARM_LEVEL_MIN, "a note knows its regi
 _Static_assert(KW_WARM_UPS_BITS >= 30, "no reply is under way while so many places become warm");
 
 struct kw_near_warm {
-    /* how often a place has become warm, by region: thousands do in a second */
-    _Atomic uint32_t ups_count[1 << KW_WARM_REGIONS_BITS];
-    _Atomic unsigned shift;                     /* 63 - the level where looks begin */
-    _Atomic uint64_t turned_ms;                 /* when the generation began */
-    _Atomic uint64_t tree[2 << KW_WARM_LEAVES]; /* of this generation and the one before */
+    /* One line, of each request: how often a place has become warm, by region: thousands do in a
+     * second; 63 - the level where looks begin; when the generation began. */
+    _Alignas(KW_LINE_BYTES) _Atomic uint32_t ups_count[1 << KW_WARM_REGIONS_BITS];
+    _Atomic unsigned shift;
+    _Atomic uint64_t turned_ms;
+    /* Of this generation and the one before. */
+    _Alignas(KW_LINE_BYTES) _Atomic uint64_t tree[2 << KW_WARM_LEAVES];
     /* Under the lock: */
     uint64_t fresh[1 << KW_WARM_LEAVES];     /* of this generation */
     uint32_t ones_count[KW_WARM_LEAVES + 1]; /* bits that are set, by level */
@@ -84,10 +89,10 @@ static inline uint32_t kw__warm_ups(const struct kw_near_warm *warm, uint64_t pl
                                 memory_order_acquire);
 }
 
-/* PLACE, which was cold, and the number of those near it that had become warm. */
+/* PLACE, which was cold, and the number of those near it that had become warm: kw__warm_ups(). */
 static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
 {
-    return (place & ~(uint64_t)KW_WARM_UPS_MASK) | (ups_count & KW_WARM_UPS_MASK);
+    return (place & ~(uint64_t)KW_WARM_UPS_MASK) | ups_count;
 }
 
 /* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */

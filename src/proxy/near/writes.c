@@ -74,6 +74,14 @@ static void hash_end(struct kw_near *near, uint64_t hash);
 static void list_end(struct kw_near *near, const struct kw_request *request);
 static void pop_end(struct kw_near *near, const struct kw_request *request);
 
+KW_APART void kw_near_expect_other(struct kw_request *request)
+{
+    request->client->slots_ahead |= kw_near_slots_of(request);
+    if (request->near == KW_NEAR_MARK_NONE) {
+        kw_near_on_begin(request);
+    }
+}
+
 void kw_near_on_begin(struct kw_request *request)
 {
     if (request->command != NULL &&

@@ -10,7 +10,7 @@ enum { AGE_MS = 60000, KEPT = 200000, OTHERS = 200000, TAKEN_MAX = OTHERS * 6 / 
 
 static struct kw_near_warm *a_warm(void)
 {
-    struct kw_near_warm *warm = kw_alloc_zero(1, sizeof *warm);
+    struct kw_near_warm *warm = kw_alloc_line(1, sizeof *warm);
 
     kw__warm_init(warm);
     return warm;
@@ -128,7 +128,7 @@ KW_TEST(near_warm_who_has_looked_sees_what_becomes_warm_since)
         assert_false(kw__warm_has(warm, place));
         assert_false(kw__warm_has(warm, note));
         assert_false(kw__warm_has_since(warm, note));
-        assert_true(kw__warm_note(place, ups - 1) >> KW_WARM_UPS_BITS ==
+        assert_true(kw__warm_note(place, (ups - 1) & KW_WARM_UPS_MASK) >> KW_WARM_UPS_BITS ==
                     place >> KW_WARM_UPS_BITS); /* whoever wants to look anyway: read.c */
         kw__warm_up(warm, far);
         assert_int_equal(kw__warm_ups(warm, note), ups);
@@ -210,7 +210,7 @@ KW_TEST(near_warm_looks_begin_at_a_level_that_fits)
         assert_true(level_of(warm) >= level);
         if (level_of(warm) > level) {
             level = level_of(warm);
-            printf("  level %u, %u KiB: with %u keys\n", level, 8u << level >> 10, i + 1);
+            printf("  level %u, %u bytes: with %u keys\n", level, 8u << level, i + 1);
         }
         if (i % STEP == 0) {
             assert_true(kw__warm_has(warm, places[i / 2]));
