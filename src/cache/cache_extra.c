@@ -223,13 +223,14 @@ unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
 {
     struct kw_arena_figures arena = kw_arena_figures(&cache->arena);
-    int64_t live = (int64_t)atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+    struct kw_cache_fullness fullness = kw_cache_fullness(cache);
 
     *figures = (struct kw_cache_figures){
+        .live_bytes = fullness.live_bytes,
         .resident_bytes = arena.resident_bytes + cache->fixed_bytes,
         .memory_max_bytes = atomic_load_explicit(&cache->memory_max_bytes, memory_order_relaxed),
         .memory_reserved_bytes = cache->options.memory_reserved_bytes,
-        .budget_bytes = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed)};
+        .budget_bytes = fullness.budget_bytes};
     for (unsigned i = 0; i < cache->shards_count; i++) {
         shard_figures(&cache->shards[i], figures);
     }
@@ -244,13 +245,31 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
         KW_SUM(expired_count);
         KW_SUM(invalidated_count);
 #undef KW_SUM
-        live += atomic_load_explicit(&worker->live_change, memory_order_relaxed);
     }
-    figures->live_bytes = live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
     figures->live_most_bytes = atomic_load_explicit(&cache->live_most_bytes, memory_order_relaxed);
     if (figures->live_most_bytes < figures->live_bytes) {
         figures->live_most_bytes = figures->live_bytes;
     }
+}
+
+struct kw_cache_fullness kw_cache_fullness(struct kw_cache *cache)
+{
+    struct kw_cache_fullness fullness = {
+        .budget_bytes = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed)};
+    int64_t live = (int64_t)atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+
+    for (unsigned i = 0; i < cache->shards_count; i++) {
+        struct kw_shard *shard = &cache->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        fullness.entries_count +=
+            atomic_load_explicit(&shard->index, memory_order_relaxed)->entries_count;
+        pthread_mutex_unlock(&shard->lock);
+    }
+    for (unsigned i = 0; i < cache->options.workers_max; i++) {
+        live += atomic_load_explicit(&cache->workers[i].live_change, memory_order_relaxed);
+    }
+    fullness.live_bytes = live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
+    return fullness;
 }
 
 static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count)

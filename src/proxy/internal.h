@@ -30,8 +30,10 @@
 struct kw_channels;
 struct kw_coalesce;
 struct kw_embedded;
+struct kw_hot;
 struct kw_near;
 struct kw_near_shared;
+struct kw_near_warm;
 struct kw_timer;
 struct kw_tracking;
 
@@ -94,6 +96,13 @@ struct kw_client {
     bool is_near_refused; /* PROXY CACHE OFF */
 };
 
+/* What requests of keys that are not kept need of the near cache, while it is on: most do. */
+struct kw_near_brief {
+    struct kw_near_warm *warm;
+    struct kw_hot *hot;
+    const uint8_t *roles; /* enum kw_near_role by command id */
+};
+
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };
 
 struct kw_proxy {
@@ -149,9 +158,10 @@ struct kw_proxy {
     struct kw_channels *channels; /* subscriptions: channels.c; NULL until there is one */
     struct kw_tracking *tracking; /* CLIENT TRACKING: tracking.c; NULL until there is one */
     struct kw_near *near;         /* the near cache: near.h; NULL when it is off */
-    /* the process's half of it; NULL: it can't be on */
-    struct kw_near_shared *near_shared;
+    struct kw_near_brief near_brief;
     struct kw_coalesce *coalesce; /* reads that others may wait for; NULL: they wait for none */
+    /* the process's half of the near cache; NULL: it can't be on */
+    struct kw_near_shared *near_shared;
     /* pipelines that are not looked ahead into: that many more, of so many: lookahead.c */
     unsigned lookahead_pause;
     unsigned lookahead_pause_length;

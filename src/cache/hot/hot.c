@@ -40,10 +40,10 @@
  * see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
  *
  * A look costs what it takes to fetch a line from far away. So as long as looks find next to no key
- * that is hot, the next window has an eighth of them, and one that finds some has all of them
- * again: what turns hot among a million reads a second is seen in time also by one look in 256. But
- * there are twice as many as there are chances to be taken, and all of them when chances were left
- * over: then most of those that are looked at may not be kept.
+ * that is hot, the next window has a 32nd of them, or as many as tell anything, and one that finds
+ * some has all of them again: what turns hot is seen a second later at worst. But there are twice
+ * as many as there are chances to be taken, and all of them when chances were left over: then most
+ * of those that are looked at may not be kept.
  *
  * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
  * taken for one another once in half a million.

@@ -66,14 +66,15 @@ static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target)
 {
-    struct kw_near *near = client->proxy->near;
-    enum kw_near_role role = kw__near_role(near, command);
+    const struct kw_near_brief *near = &client->proxy->near_brief;
+    const struct kw_near_warm *warm = near->warm;
+    enum kw_near_role role = kw__near_role_in(near->roles, command);
 
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
         uint64_t place = kw__warm_place(name);
-        uint32_t ups_count = kw__warm_ups(near->warm, place); /* warm.c M3 */
-        if (!kw__warm_has(near->warm, place)) {
+        uint32_t ups_count = kw__warm_ups(warm, place); /* warm.c M3 */
+        if (!kw__warm_has(warm, place)) {
             target->near_hash = kw__warm_note(place, ups_count);
             cold_pass(client, role, name, target);
             return KW_NEXT;
@@ -101,7 +102,7 @@ static inline void cold_pass(const struct kw_client *client, enum kw_near_role r
         target->near_mark = KW_NEAR_MARK_COLD_WRITE;
         KW_STAT_ADD(proxy->stats, near_cache_writes, 1);
     }
-    if (kw_hot_is_due(proxy->near->hot)) {
+    if (kw_hot_is_due(proxy->near_brief.hot)) {
         cold_look(proxy->near, name, target);
     }
 }

@@ -51,7 +51,6 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->get = kw_command_find(KW_BYTES("get"));
     near->roles = roles_new();
     derived_fill(near);
-    near->roles_count = kw_command_count();
     near->is_unsettled = true;
     kw_list_init(&near->origins);
     kw_list_init(&near->loans);
@@ -71,6 +70,7 @@ void kw__near_free(struct kw_near **near)
     KW_ASSERT(kw_list_is_empty(&ending->origins));
     kw__refill_deinit(ending);
     kw__fills_forget(ending);
+    ending->proxy->near_brief = (struct kw_near_brief){0};
     kw_hot_free(&ending->hot);
     kw_timer_free(&ending->timer);
     kw__touch_room_free(&ending->touch_room);
@@ -92,6 +92,8 @@ void kw__near_tune(struct kw_near *near)
         near->hot = kw_hot_new(&options, near->now_ms);
         near->hot_reads = options.reads_min;
     }
+    near->proxy->near_brief =
+        (struct kw_near_brief){.warm = near->warm, .hot = near->hot, .roles = near->roles};
     near->prefixes_count = prefixes_cut(config->near_cache_prefix, near->prefixes);
     near->skips_count = prefixes_cut(config->near_cache_skip_prefix, near->skips);
     uint64_t limits_hash = limits_hash_of(config);
@@ -169,12 +171,12 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
 
 bool kw_near_may_glance(const struct kw_proxy *proxy)
 {
-    return kw__warm_is_far(proxy->near->warm);
+    return kw__warm_is_far(proxy->near_brief.warm);
 }
 
 void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key)
 {
-    kw__warm_prefetch(proxy->near->warm, kw__warm_place(key));
+    kw__warm_prefetch(proxy->near_brief.warm, kw__warm_place(key));
 }
 
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)
@@ -212,11 +214,12 @@ static uint64_t limits_hash_of(const struct kw_config *config)
 static uint8_t *roles_new(void)
 {
     size_t count = kw_command_count();
-    uint8_t *roles = kw_alloc_zero(count, sizeof *roles);
+    uint8_t *roles = kw_alloc_zero(count + 1, sizeof *roles);
 
     for (size_t i = 0; i < count; i++) {
         roles[i] = (uint8_t)role_of(kw_command_at(i));
     }
+    roles[count] = KW_NEAR_ROLE_LEARNED; /* the id of all of them */
     return roles;
 }
 
@@ -317,11 +320,10 @@ static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes)
 
 static bool has_room(const struct kw_near *near)
 {
-    struct kw_cache_figures figures = {0};
+    struct kw_cache_fullness fullness = kw_cache_fullness(near->shared->cache);
 
-    kw_cache_figures(near->shared->cache, &figures);
-    return figures.entries_count < ROOM_ENTRIES &&
-           figures.live_bytes < figures.budget_bytes / 100 * ROOM_PERCENT;
+    return fullness.entries_count < ROOM_ENTRIES &&
+           fullness.live_bytes < fullness.budget_bytes / 100 * ROOM_PERCENT;
 }
 
 static void near_on_timer(void *arg)

@@ -57,9 +57,9 @@ static bool near_wants(const struct kw_near *near, struct kw_bytes name, uint16_
 
 void kw_near_on_reply(struct kw_request *request, const struct kw_reply_part *part)
 {
-    struct kw_near *near = request->client->proxy->near;
+    const struct kw_near_warm *warm = request->client->proxy->near_brief.warm;
 
-    if (request->near >= KW_NEAR_MARK_COLD && !kw__warm_has_since(near->warm, request->near_hash)) {
+    if (request->near >= KW_NEAR_MARK_COLD && !kw__warm_has_since(warm, request->near_hash)) {
         if (request->near == KW_NEAR_MARK_COLD_WRITE) {
             request->near = KW_NEAR_MARK_NONE; /* what is fetched from now on is no older: warm.c */
         }

@@ -50,7 +50,7 @@ void kw_near_report(const struct kw_proxy *proxy, struct kw_blob *text)
         return;
     }
     kw_cache_figures(near->shared->cache, &figures);
-    for (int metric = KW_METRIC_near_cache_hits; metric <= KW_METRIC_near_cache_writes; metric++) {
+    for (int metric = KW_METRIC_near_cache_hits; metric <= KW_METRIC_near_cache_flushes; metric++) {
         kw_blob_print(text, "%s:%" PRIu64 "\r\n", kw_metric_name((enum kw_metric)metric),
                       kw_stats_sum(hub, (enum kw_metric)metric));
     }

@@ -52,6 +52,8 @@ enum kw_near_role {
     KW_NEAR_ROLE_EXEC        /* writes keys of its slot, unless all that was queued only reads */
 };
 
+enum { KW_NEAR_ROLE_LEARNED = UINT8_MAX }; /* in tables only, of commands the nodes have told of */
+
 /* kw_cache_value.kind */
 enum kw_near_kind { KW_NEAR_KIND_BYTES = 0, KW_NEAR_KIND_NULL };
 
@@ -115,13 +117,11 @@ struct kw_near_touch_room { /* touch.c's */
 };
 
 struct kw_near {
-    /* what a request of a cold key needs; set once, but for `hot` */
-    struct kw_near_warm *warm; /* the shared one */
-    struct kw_hot *hot;
-    uint8_t *roles; /* owned: enum kw_near_role by command id, learned ones left out */
-    size_t roles_count;
-    struct kw_proxy *proxy;
+    struct kw_proxy *proxy; /* and in its near_brief what a request of a cold key needs */
     struct kw_near_shared *shared;
+    struct kw_near_warm *warm; /* the shared one */
+    struct kw_hot *hot;        /* owned */
+    uint8_t *roles;            /* owned: enum kw_near_role by command id */
     struct kw_cache_worker *worker;
     uint64_t cache_number;        /* which cache it is: fills of an earlier one mean nothing */
     uint32_t hot_reads;           /* near-cache-admit-reads of `hot` */
@@ -198,12 +198,19 @@ static inline uint64_t kw__near_raise(_Atomic uint64_t *moment, uint64_t to)
 /* The role of a command that the nodes have told of. */
 enum kw_near_role kw__near_role_learned(const struct kw_command *command);
 
+static inline enum kw_near_role kw__near_role_in(const uint8_t *roles,
+                                                 const struct kw_command *command)
+{
+    uint8_t role = roles[command->id];
+
+    return __builtin_expect(role != KW_NEAR_ROLE_LEARNED, 1) ? (enum kw_near_role)role
+                                                             : kw__near_role_learned(command);
+}
+
 static inline enum kw_near_role kw__near_role(const struct kw_near *near,
                                               const struct kw_command *command)
 {
-    return __builtin_expect(command->id < near->roles_count, 1)
-               ? (enum kw_near_role)near->roles[command->id]
-               : kw__near_role_learned(command);
+    return kw__near_role_in(near->roles, command);
 }
 
 /* What is kept of SLOT may be behind what somebody was told: it counts again when its node has been

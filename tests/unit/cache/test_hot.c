@@ -449,6 +449,29 @@ KW_TEST(looks_that_find_nothing_get_fewer_and_come_back_when_a_key_turns_hot)
     kw_hot_free(&hot);
 }
 
+/* Also when there are not very many: one look in four of 30,000 reads was a percent of their cost. */
+KW_TEST(looks_that_find_nothing_get_fewer_whatever_the_rate)
+{
+    static const unsigned rates[] = {5000, 30000, 80000, 300000};
+
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+        unsigned second = 1;
+        bool found = false;
+
+        (void)looks_in_a_second(hot, second++, rates[i], 0, &found);
+        unsigned looks = looks_in_a_second(hot, second++, rates[i], 0, &found);
+        printf("  %u looks of %u\n", looks, rates[i]);
+        assert_true(looks < 1500 && looks > 300); /* enough to see that something changes */
+        (void)looks_in_a_second(hot, second++, rates[i], 30, &found);
+        assert_true(found);
+        (void)looks_in_a_second(hot, second++, rates[i], 30, &found);
+        unsigned again = looks_in_a_second(hot, second++, rates[i], 30, &found);
+        assert_true(again > 2 * looks);
+        kw_hot_free(&hot);
+    }
+}
+
 /* ---- chance ---- */
 
 /* The fills of so many SECONDS with READS reads in each, of as many keys, all alike; each is written
@@ -534,6 +557,15 @@ KW_TEST(what_is_fetched_by_chance_and_never_hit_is_one_in_1024_requests)
 KW_TEST(of_keys_that_are_hardly_ever_read_again_none_is_fetched_by_chance)
 {
     assert_true(fills_of(1000 * 1000, 60000, 0, true) < 200);
+}
+
+/* Each would serve five reads: few of those that are watched are seen again, which may say 14. */
+KW_TEST(of_keys_that_are_not_worth_it_hardly_any_is_fetched_as_one_was_seen_again)
+{
+    unsigned fills = fills_in(60, 1000 * 1000, 150000, 0, true);
+
+    printf("  %u fills in 60 s\n", fills);
+    assert_true(fills < 1200);
 }
 
 KW_TEST(of_keys_that_are_written_as_often_as_read_none_is_fetched_by_chance)
