@@ -20,6 +20,7 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "proxy/modes.h"
+#include "proxy/near/brief.h"
 #include "proxy/proxy.h"
 #include "proxy/queue.h"
 #include "resp/errors.h"
@@ -30,10 +31,8 @@
 struct kw_channels;
 struct kw_coalesce;
 struct kw_embedded;
-struct kw_hot;
 struct kw_near;
 struct kw_near_shared;
-struct kw_near_warm;
 struct kw_timer;
 struct kw_tracking;
 
@@ -94,13 +93,6 @@ struct kw_client {
     bool is_no_evict;     /* CLIENT NO-EVICT ON */
     bool is_no_touch;     /* CLIENT NO-TOUCH ON: shown, nothing else */
     bool is_near_refused; /* PROXY CACHE OFF */
-};
-
-/* What requests of keys that are not kept need of the near cache, while it is on: most do. */
-struct kw_near_brief {
-    struct kw_near_warm *warm;
-    struct kw_hot *hot;
-    const uint8_t *roles; /* enum kw_near_role by command id */
 };
 
 enum { KW_SLOT_WORDS = KW_SLOTS_COUNT / 64 };

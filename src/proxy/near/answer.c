@@ -68,7 +68,7 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
 {
     const struct kw_near_brief *near = &client->proxy->near_brief;
     const struct kw_near_warm *warm = near->warm;
-    enum kw_near_role role = kw__near_role_in(near->roles, command);
+    enum kw_near_role role = kw__role_in(near->roles, command);
 
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];

@@ -28,12 +28,7 @@ enum {
 
 static void slot_moves(struct kw_near_shared *shared, uint16_t slot, uint64_t until_ms);
 static uint64_t limits_hash_of(const struct kw_config *config);
-static uint8_t *roles_new(void);
 static void derived_fill(struct kw_near *near);
-static enum kw_near_role role_of(const struct kw_command *command);
-static bool is_of_kept_group(const struct kw_command *command);
-static bool is_about_age(const struct kw_command *command);
-static bool is_named(const struct kw_command *command, const char *name);
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes);
 static bool has_room(const struct kw_near *near);
 static void near_on_timer(void *arg);
@@ -49,7 +44,7 @@ struct kw_near *kw__near_new(struct kw_proxy *proxy, struct kw_cache_worker *wor
     near->now_us = kw_loop_now_us(proxy->loop);
     near->now_ms = near->now_us / 1000;
     near->get = kw_command_find(KW_BYTES("get"));
-    near->roles = roles_new();
+    near->roles = kw__roles_new();
     derived_fill(near);
     near->is_unsettled = true;
     kw_list_init(&near->origins);
@@ -193,11 +188,6 @@ struct kw_cache_worker *kw__near_awake(struct kw_near *near)
     return near->worker;
 }
 
-enum kw_near_role kw__near_role_learned(const struct kw_command *command)
-{
-    return role_of(command);
-}
-
 /* Of the options that say what may be kept, and how long: what is kept already must obey, too. */
 static uint64_t limits_hash_of(const struct kw_config *config)
 {
@@ -209,18 +199,6 @@ static uint64_t limits_hash_of(const struct kw_config *config)
     };
 
     return kw_hash(kw_bytes_of((const char *)limits, sizeof limits), 0);
-}
-
-static uint8_t *roles_new(void)
-{
-    size_t count = kw_command_count();
-    uint8_t *roles = kw_alloc_zero(count + 1, sizeof *roles);
-
-    for (size_t i = 0; i < count; i++) {
-        roles[i] = (uint8_t)role_of(kw_command_at(i));
-    }
-    roles[count] = KW_NEAR_ROLE_LEARNED; /* the id of all of them */
-    return roles;
 }
 
 static void derived_fill(struct kw_near *near)
@@ -239,72 +217,6 @@ static void derived_fill(struct kw_near *near)
         near->derived[i].command = kw_command_find(kw_bytes_of_text(rows[i].name));
         near->derived[i].derived = rows[i].derived;
     }
-}
-
-static enum kw_near_role role_of(const struct kw_command *command)
-{
-    bool is_learned = command->id >= kw_command_count();
-    bool is_writing = command->cache == KW_CACHE_INVALIDATES ||
-                      (is_learned && (command->flags & KW_COMMAND_READ) == 0);
-
-    if (is_named(command, "get")) {
-        return KW_NEAR_ROLE_GET;
-    }
-    if (is_named(command, "mget")) {
-        return KW_NEAR_ROLE_MGET;
-    }
-    if (is_named(command, "exists")) {
-        return KW_NEAR_ROLE_EXISTS;
-    }
-    if ((command->cache == KW_CACHE_WHOLE_REPLY || command->cache == KW_CACHE_EACH_KEY) &&
-        !is_learned && kw_keys_single(command) != 0 && is_of_kept_group(command)) {
-        return KW_NEAR_ROLE_WHOLE;
-    }
-    if (command->cache == KW_CACHE_INVALIDATES_ALL) {
-        return KW_NEAR_ROLE_WRITE_ALL;
-    }
-    if (command->cache == KW_CACHE_AT_EXEC) {
-        return KW_NEAR_ROLE_EXEC;
-    }
-    if (!is_writing) {
-        bool tells = (command->flags & KW_COMMAND_READ) != 0 &&
-                     command->keys[0].find != KW_FIND_NONE && !is_about_age(command);
-        return !tells                         ? KW_NEAR_ROLE_NONE
-               : kw_keys_single(command) != 0 ? KW_NEAR_ROLE_READ_KEY
-                                              : KW_NEAR_ROLE_READ_SLOT;
-    }
-    return kw_keys_single(command) != 0 ? KW_NEAR_ROLE_WRITE_KEY : KW_NEAR_ROLE_WRITE_SLOT;
-}
-
-/* Modules may change a key without a word to those who track it. The others' replies can't be
- * told in RESP2 from what they are in RESP3: nulls of two kinds, arrays in arrays.
- */
-static bool is_of_kept_group(const struct kw_command *command)
-{
-    switch ((int)command->group) {
-    case KW_GROUP_GENERIC:
-    case KW_GROUP_STRING:
-    case KW_GROUP_BITMAP:
-    case KW_GROUP_LIST:
-    case KW_GROUP_SET:
-    case KW_GROUP_SORTED_SET:
-    case KW_GROUP_HASH:
-        return (command->flags & KW_COMMAND_MODULE) == 0;
-    default:
-        return false;
-    }
-}
-
-/* What is often asked beside a value, and does not show it. */
-static bool is_about_age(const struct kw_command *command)
-{
-    return is_named(command, "ttl") || is_named(command, "pttl") || is_named(command, "touch") ||
-           strncmp(command->name, "object|", 7) == 0;
-}
-
-static bool is_named(const struct kw_command *command, const char *name)
-{
-    return strcmp(command->name, name) == 0;
 }
 
 static size_t prefixes_cut(const char *text, struct kw_bytes *prefixes)

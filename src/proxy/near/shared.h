@@ -21,6 +21,7 @@
 #include "cache/cache.h"
 #include "cache/hot/hot.h"
 #include "proxy/internal.h"
+#include "proxy/near/role.h"
 #include "proxy/near/warm.h"
 
 #include <pthread.h>
@@ -35,24 +36,6 @@ enum {
     KW_NEAR_PREFIXES_MAX = 256,
     KW_NEAR_LIVES = 16384 /* balances of keys that were kept */
 };
-
-/* What the near cache does about a command. */
-enum kw_near_role {
-    KW_NEAR_ROLE_NONE = 0,
-    KW_NEAR_ROLE_GET,       /* served; one entry for RESP2 and RESP3 */
-    KW_NEAR_ROLE_WHOLE,     /* served; an entry for each version and list of arguments */
-    KW_NEAR_ROLE_READ_KEY,  /* not served; says something of its only key */
-    KW_NEAR_ROLE_WRITE_KEY, /* writes its only key */
-    KW_NEAR_ROLE_OF_KEY_MAX = KW_NEAR_ROLE_WRITE_KEY, /* up to here: kw_keys_single() knows it */
-    KW_NEAR_ROLE_MGET,                                /* served from the entries of GET */
-    KW_NEAR_ROLE_EXISTS,                              /* the same */
-    KW_NEAR_ROLE_READ_SLOT,  /* not served; says something of keys of its slot */
-    KW_NEAR_ROLE_WRITE_SLOT, /* writes keys of its slot */
-    KW_NEAR_ROLE_WRITE_ALL,  /* writes anything */
-    KW_NEAR_ROLE_EXEC        /* writes keys of its slot, unless all that was queued only reads */
-};
-
-enum { KW_NEAR_ROLE_LEARNED = UINT8_MAX }; /* in tables only, of commands the nodes have told of */
 
 /* kw_cache_value.kind */
 enum kw_near_kind { KW_NEAR_KIND_BYTES = 0, KW_NEAR_KIND_NULL };
@@ -195,22 +178,10 @@ static inline uint64_t kw__near_raise(_Atomic uint64_t *moment, uint64_t to)
     return was;
 }
 
-/* The role of a command that the nodes have told of. */
-enum kw_near_role kw__near_role_learned(const struct kw_command *command);
-
-static inline enum kw_near_role kw__near_role_in(const uint8_t *roles,
-                                                 const struct kw_command *command)
-{
-    uint8_t role = roles[command->id];
-
-    return __builtin_expect(role != KW_NEAR_ROLE_LEARNED, 1) ? (enum kw_near_role)role
-                                                             : kw__near_role_learned(command);
-}
-
 static inline enum kw_near_role kw__near_role(const struct kw_near *near,
                                               const struct kw_command *command)
 {
-    return kw__near_role_in(near->roles, command);
+    return kw__role_in(near->roles, command);
 }
 
 /* What is kept of SLOT may be behind what somebody was told: it counts again when its node has been

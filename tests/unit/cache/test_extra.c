@@ -186,6 +186,10 @@ KW_TEST(memory_max_can_be_lowered_and_raised_within_what_is_reserved)
     }
     kw_cache_figures(scene.cache, &figures);
     assert_true(figures.live_bytes <= 24 * A_MIB && figures.live_bytes > 21 * A_MIB);
+    struct kw_cache_fullness fullness = kw_cache_fullness(scene.cache);
+    assert_true(fullness.live_bytes == figures.live_bytes && fullness.entries_count > 0);
+    assert_int_equal(fullness.entries_count, figures.entries_count);
+    assert_int_equal(fullness.budget_bytes, figures.budget_bytes);
 
     assert_int_equal(kw_cache_set_memory_max(scene.cache, 4 * A_MIB), KW_OK);
     for (int i = 0; i < 1000; i++) {

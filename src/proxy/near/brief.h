@@ -1,0 +1,22 @@
+/* brief.h - what requests of keys that are not kept need of the near cache: most requests are.
+ *
+ * It lies in the proxy, beside what each request reads there. Set while the near cache is on.
+ *
+ * Thread: the worker's. Memory: pointers to what struct kw_near owns, or shares.
+ * See also: shared.h, warm.h, role.h.
+ */
+#ifndef KW_PROXY_NEAR_BRIEF_H
+#define KW_PROXY_NEAR_BRIEF_H
+
+#include <stdint.h>
+
+struct kw_hot;
+struct kw_near_warm;
+
+struct kw_near_brief {
+    struct kw_near_warm *warm;
+    struct kw_hot *hot;
+    const uint8_t *roles; /* for kw__role_in() */
+};
+
+#endif
