@@ -40,10 +40,13 @@
  * see the same command of each pipeline. Then hot is who was seen SEEN_MIN times at least.
  *
  * A look costs what it takes to fetch a line from far away. So as long as looks find next to no key
- * that is hot, the next window has a 32nd of them, or as many as tell anything, and one that finds
- * some has all of them again: what turns hot is seen a second later at worst. But there are twice
- * as many as there are chances to be taken, and all of them when chances were left over: then most
- * of those that are looked at may not be kept.
+ * that is hot, the next window has a 32nd of them, or a thousand, and one that finds some has all
+ * of them again: a key that turns hot with one read in some hundred is seen within a second, many
+ * small ones some seconds later. But there are twice as many as there are chances to be taken, and
+ * all of them when chances were left over: then most of those that are looked at may not be kept.
+ *
+ * Who was seen once with a long step has its weight, and is not hot for that: when steps get much
+ * shorter, weights do, too, so that each look still counts as one.
  *
  * A fingerprint is 32 bits beside the 10 that choose the line: two keys of some thousand are
  * taken for one another once in half a million.
@@ -77,7 +80,8 @@ enum {
     SURGE = 4 * 1024,        /* looks in a window that did not expect them, until the step grows */
     FINDS_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
     CALM = 5,                /* halvings, while they don't ... */
-    LOOKS_MIN = 512,         /* ... and so many in a window are left */
+    LOOKS_MIN = 1024,        /* ... and so many in a window are left */
+    LEAP = 4,                /* a step that is so much shorter than the one before */
     CHANCES_MAX = 4000,      /* fills by chance in a window: a percent or two of a processor */
     CHANCES_REQUESTS = 1024, /* past the cache, for one of them: costs these half a percent */
     CHANCES_HITS = 8         /* for one: about what makes a fill worth it */
@@ -158,11 +162,11 @@ struct kw_hot *kw_hot_new(const struct kw_hot_options *options, uint64_t now_ms)
     hot->chance = options->seed * 0x9E3779B97F4A7C15ULL | 1;
     hot->pace.left = 1;
     hot->to_hit = 1;
-    hot_set_step(hot, 1);
     hot->now_ms = now_ms;
     hot->window_end_ms = now_ms + KW_HOT_WINDOW_MS;
     hot->lines = kw_alloc_line(LINES, sizeof *hot->lines);
     hot->bans = kw__bans_new();
+    hot_set_step(hot, 1);
     return hot;
 }
 
@@ -304,6 +308,9 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
     uint32_t seen = step == 1 ? 1 : SEEN_MIN * (uint32_t)step;
     uint32_t reads = hot->reads_min < WEIGHT_MAX ? hot->reads_min : WEIGHT_MAX;
 
+    if (hot->step >= LEAP * step) {
+        lines_age(hot->lines, LINES, (unsigned)__builtin_ctz((unsigned)(hot->step / step)));
+    }
     hot->step = step;
     hot->pace.left = step == 1 ? 1 : hot->pace.left;
     hot->looks_left = SURGE;

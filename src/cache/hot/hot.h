@@ -60,8 +60,8 @@ void kw_hot_free(struct kw_hot **hot);
 void kw__hot_pick(struct kw_hot *hot);
 
 /* A key was read or written, and the cache did not have it. True: this one is to be looked at.
- * When there are few all are, else one in 2 to 32, by chance, or in 1024 while none of them is hot;
- * it counts for as many.
+ * When there are few all are, else one in 2 to 32, by chance, or up to 1024 while none of them is
+ * hot; it counts for as many.
  */
 static inline bool kw_hot_is_due(struct kw_hot *hot)
 {

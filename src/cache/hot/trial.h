@@ -24,7 +24,7 @@ struct kw_trials {
     uint32_t worth; /* reads that any value would have for its fill, by the last round */
     unsigned windows;
     unsigned count;                    /* of keys that are watched */
-    unsigned reads;                    /* of these that were looked at */
+    unsigned looks;                    /* at reads of these */
     struct kw_trial trials[KW_TRIALS]; /* by hash */
 };
 

@@ -28,8 +28,11 @@ static void say_refused(const struct kw_config *config, enum kw_status status);
 
 struct kw_near_shared *kw_near_shared_new(unsigned workers_count)
 {
-    struct kw_near_shared *made = kw_alloc_line(1, sizeof *made);
+    /* Zeroed pages that nobody has touched cost nothing while the near cache is off. */
+    char *memory = kw_alloc_zero(1, sizeof(struct kw_near_shared) + KW_LINE_BYTES);
+    struct kw_near_shared *made = (void *)(memory + (-(uintptr_t)memory & (KW_LINE_BYTES - 1)));
 
+    made->memory = memory;
     made->workers_count = workers_count;
     atomic_init(&made->all_writes, 1); /* H1 */
     pthread_mutex_init(&made->lock, NULL);
@@ -47,7 +50,7 @@ void kw_near_shared_free(struct kw_near_shared **shared)
         KW_ASSERT(ending->opened_count == 0 && ending->cache == NULL);
         pthread_mutex_destroy(&ending->lock);
         kw__warm_deinit(&ending->warm);
-        kw_free(ending);
+        kw_free(ending->memory);
         *shared = NULL;
     }
 }

@@ -49,7 +49,8 @@ struct kw_near_slot {
 enum { KW_NEAR_MOVING_MS = 1000 /* a slot counts as moving for so long after its last ASK */ };
 
 struct kw_near_shared {
-    unsigned workers_count;  /* set once */
+    void *memory;            /* where it lies, from a line on; set once */
+    unsigned workers_count;  /* the same */
     struct kw_cache *cache;  /* owned; NULL: no worker has it open. Set under the lock */
     uint64_t cache_number;   /* of the cache, each is another one; the same */
     uint64_t cache_bytes;    /* what it may take; the same */

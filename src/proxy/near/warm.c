@@ -35,7 +35,7 @@ enum {
     SPARE_MS = 10000,
     LEAVES_COUNT = 1 << KW_WARM_LEAVES,
     LEAVES_A_LOCK = 1024, /* some microseconds */
-    FULL_SHARE = 5        /* a level is full when one bit in so many is set: three are in 125 */
+    FULL_SHARE = 5 /* a level is full when one bit in so many is set: three are one time in 80 */
 };
 
 static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word);
@@ -92,7 +92,7 @@ void kw__warm_cool(struct kw_near_warm *warm, uint64_t now_ms, uint64_t age_max_
     (void)atomic_fetch_add(&warm->turned_ms, 1); /* M4 */
 }
 
-/* The leaves from FIRST to before END, and the nodes above them, which are above no others. */
+/* The leaves from FIRST to before END, and all nodes above them. */
 static void cool_some(struct kw_near_warm *warm, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
