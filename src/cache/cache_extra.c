@@ -27,6 +27,7 @@ static void chain_visit(struct kw_cache_worker *worker, const struct kw_index *i
                         uint32_t number, kw_cache_on_entry on_entry, void *user);
 static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,
                         kw_cache_on_entry on_entry, void *user);
+static uint64_t live_bytes(const struct kw_cache *cache);
 static void shard_figures(struct kw_shard *shard, struct kw_cache_figures *figures);
 
 bool kw_cache_peek(struct kw_cache_worker *worker, const struct kw_cache_key *key,
@@ -223,14 +224,13 @@ unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
 {
     struct kw_arena_figures arena = kw_arena_figures(&cache->arena);
-    struct kw_cache_fullness fullness = kw_cache_fullness(cache);
 
     *figures = (struct kw_cache_figures){
-        .live_bytes = fullness.live_bytes,
+        .live_bytes = live_bytes(cache),
         .resident_bytes = arena.resident_bytes + cache->fixed_bytes,
         .memory_max_bytes = atomic_load_explicit(&cache->memory_max_bytes, memory_order_relaxed),
         .memory_reserved_bytes = cache->options.memory_reserved_bytes,
-        .budget_bytes = fullness.budget_bytes};
+        .budget_bytes = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed)};
     for (unsigned i = 0; i < cache->shards_count; i++) {
         shard_figures(&cache->shards[i], figures);
     }
@@ -255,8 +255,8 @@ void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures)
 struct kw_cache_fullness kw_cache_fullness(struct kw_cache *cache)
 {
     struct kw_cache_fullness fullness = {
+        .live_bytes = live_bytes(cache),
         .budget_bytes = atomic_load_explicit(&cache->budget_bytes, memory_order_relaxed)};
-    int64_t live = (int64_t)atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
 
     for (unsigned i = 0; i < cache->shards_count; i++) {
         struct kw_shard *shard = &cache->shards[i];
@@ -265,11 +265,17 @@ struct kw_cache_fullness kw_cache_fullness(struct kw_cache *cache)
             atomic_load_explicit(&shard->index, memory_order_relaxed)->entries_count;
         pthread_mutex_unlock(&shard->lock);
     }
+    return fullness;
+}
+
+static uint64_t live_bytes(const struct kw_cache *cache)
+{
+    int64_t live = (int64_t)atomic_load_explicit(&cache->live_bytes, memory_order_relaxed);
+
     for (unsigned i = 0; i < cache->options.workers_max; i++) {
         live += atomic_load_explicit(&cache->workers[i].live_change, memory_order_relaxed);
     }
-    fullness.live_bytes = live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
-    return fullness;
+    return live > 0 ? (uint64_t)live : 0; /* a worker may be adding its own */
 }
 
 static uint64_t random_below(struct kw_cache_worker *worker, uint64_t count)

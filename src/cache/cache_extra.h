@@ -118,8 +118,8 @@ enum { KW_CACHE_PREPARE_MAX = 16 /* as many as the processor's first cache holds
 unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
                           unsigned count, bool is_put, uint64_t *hashes);
 
-/* Sums over all workers. The allocator's statistics are read for it, which takes ten times as long
- * as all else: not for what is asked all the time.
+/* Sums over all workers. The allocator brings its statistics up to date for it, and clears some
+ * 90 KiB: not for what is asked all the time.
  */
 void kw_cache_figures(struct kw_cache *cache, struct kw_cache_figures *figures);
 
