@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -29,6 +30,29 @@ static inline struct kw_bytes kw_bytes_of(const char *data, size_t len)
 static inline struct kw_bytes kw_bytes_of_text(const char *text)
 {
     return (struct kw_bytes){text, strlen(text)};
+}
+
+/* Are the LEN bytes at A those at B? Names are short mostly: then without a call. */
+static inline bool kw_same_bytes(const char *a, const char *b, size_t len)
+{
+    uint64_t a_ends[2];
+    uint64_t b_ends[2];
+
+    if (len - 8 <= 8) {
+        memcpy(&a_ends[0], a, 8);
+        memcpy(&a_ends[1], a + len - 8, 8);
+        memcpy(&b_ends[0], b, 8);
+        memcpy(&b_ends[1], b + len - 8, 8);
+        return ((a_ends[0] ^ b_ends[0]) | (a_ends[1] ^ b_ends[1])) == 0;
+    }
+    if (len == 4) {
+        uint32_t a_word = 0;
+        uint32_t b_word = 0;
+        memcpy(&a_word, a, 4);
+        memcpy(&b_word, b, 4);
+        return a_word == b_word;
+    }
+    return len == 0 || memcmp(a, b, len) == 0;
 }
 
 static inline bool kw_bytes_equal(struct kw_bytes a, struct kw_bytes b)

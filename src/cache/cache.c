@@ -307,9 +307,8 @@ struct kw_entry *kw__shard_find(struct kw_cache_worker *worker, struct kw_shard 
 void kw__entry_show(const struct kw_cache_worker *worker, struct kw_entry *entry,
                     struct kw_cache_found *found)
 {
-    struct kw_entry_parts parts;
+    struct kw_entry_parts parts = kw__entry_cut(entry);
 
-    kw__entry_cut(entry, &parts);
     found->value = kw_bytes_of(parts.value, parts.value_len);
     found->deadline_ms = kw__entry_deadline_ms(entry, worker->now_ms);
     found->kind = entry->flags >> KW_ENTRY_KIND_SHIFT;
@@ -406,9 +405,8 @@ bool kw__shard_drop(struct kw_cache_worker *worker, struct kw_shard *shard, stru
 
 uint64_t kw__hash_of(const struct kw_cache_worker *worker, const struct kw_entry *entry)
 {
-    struct kw_entry_parts parts;
+    struct kw_entry_parts parts = kw__entry_cut(entry);
 
-    kw__entry_cut(entry, &parts);
     return kw_hash(kw_bytes_of(parts.name, parts.name_len), worker->cache->options.seed);
 }
 

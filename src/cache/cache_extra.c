@@ -11,7 +11,7 @@
 #include "cache/internal.h"
 
 enum {
-    CHAIN_MAX = 2, /* buckets that are brought near; longer chains are rare */
+    CHAIN_MAX = 3, /* buckets that are brought near; longer chains are rare */
     RANDOM_TRIES = 512,
     RANDOM_SLOTS = 8 * KW_BUCKET_SLOTS /* a longer chain is not seen in a lifetime */
 };
@@ -86,8 +86,7 @@ bool kw_cache_random(struct kw_cache_worker *worker, struct kw_bytes *name,
     if (entry == NULL) {
         return false;
     }
-    struct kw_entry_parts parts;
-    kw__entry_cut(entry, &parts);
+    struct kw_entry_parts parts = kw__entry_cut(entry);
     *name = kw_bytes_of(parts.name, parts.name_len);
     kw__entry_show(worker, entry, found);
     return true;
@@ -214,7 +213,9 @@ unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_
     for (unsigned step = 0; step < CHAIN_MAX; step++) {
         for (unsigned i = 0; i < count; i++) {
             if (buckets[i] != NULL) {
-                buckets[i] = kw__bucket_touch(buckets[i], worker->arena, hashes[i], &found);
+                bool is_there = false;
+                buckets[i] = kw__bucket_touch(buckets[i], worker->arena, hashes[i], &is_there);
+                found |= (unsigned)is_there << i;
             }
         }
     }
@@ -365,7 +366,7 @@ static void entry_visit(struct kw_cache_worker *worker, struct kw_entry *entry,
     if (!kw__entry_is_usable(worker, entry)) {
         return;
     }
-    kw__entry_cut(entry, &parts);
+    parts = kw__entry_cut(entry);
     struct kw_cache_found found;
     kw__entry_show(worker, entry, &found);
     on_entry(user, kw_bytes_of(parts.name, parts.name_len), &found);

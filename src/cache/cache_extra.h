@@ -113,7 +113,8 @@ size_t kw_cache_entry_bytes(size_t name_len, size_t value_len);
 enum { KW_CACHE_PREPARE_MAX = 16 /* as many as the processor's first cache holds easily */ };
 
 /* Bring near what look-ups of NAMES, at most KW_CACHE_PREPARE_MAX of them, are going to touch, or
- * puts (IS_PUT). HASHES (may be NULL) gets their hashes. How many of them may have entries.
+ * puts (IS_PUT). HASHES (may be NULL) gets their hashes. Which of them may have entries: bit i is
+ * that of NAMES[i].
  */
 unsigned kw_cache_prepare(const struct kw_cache_worker *worker, const struct kw_bytes *names,
                           unsigned count, bool is_put, uint64_t *hashes);

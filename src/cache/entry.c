@@ -114,65 +114,11 @@ void kw__entry_copy(void *block, const struct kw_entry *old, size_t size_bytes)
     memcpy((char *)entry + head, (const char *)old + head, size_bytes - head);
 }
 
-void kw__entry_cut(const struct kw_entry *entry, struct kw_entry_parts *parts)
-{
-    char *at = (char *)(uintptr_t)entry->payload;
-
-    parts->name_len = entry->name_len;
-    parts->value_len = entry->value_len;
-    parts->variant = NULL;
-    parts->variant_len = 0;
-    if ((entry->flags & KW_ENTRY_LONG) != 0) {
-        const struct kw_entry_long *more = kw__entry_long(entry);
-        parts->name_len = more->name_len;
-        parts->value_len = more->value_len;
-        at = (char *)(uintptr_t)entry + KW_ENTRY_LONG_AT + sizeof *more;
-    }
-    parts->name = at;
-    at += parts->name_len;
-    if ((entry->flags & KW_ENTRY_VARIANT) != 0) {
-        uint16_t variant_len = 0;
-        memcpy(&variant_len, at, sizeof variant_len);
-        parts->variant = at + sizeof variant_len;
-        parts->variant_len = variant_len;
-        at += sizeof variant_len + variant_len;
-    }
-    parts->value = at;
-}
-
 size_t kw__entry_size_of(const struct kw_entry *entry)
 {
-    struct kw_entry_parts parts;
+    struct kw_entry_parts parts = kw__entry_cut(entry);
 
-    kw__entry_cut(entry, &parts);
     return (size_t)(parts.value - (const char *)entry) + parts.value_len;
-}
-
-bool kw__entry_has_name(const struct kw_entry *entry, const struct kw_cache_key *key)
-{
-    const char *name = entry->payload;
-    size_t name_len = entry->name_len;
-
-    if ((entry->flags & KW_ENTRY_LONG) != 0) {
-        const struct kw_entry_long *more = kw__entry_long(entry);
-        name_len = more->name_len;
-        name = (const char *)entry + KW_ENTRY_LONG_AT + sizeof *more;
-    }
-    return name_len == key->name.len && memcmp(name, key->name.data, name_len) == 0;
-}
-
-bool kw__entry_is(const struct kw_entry *entry, const struct kw_cache_key *key)
-{
-    if (!kw__entry_has_name(entry, key)) {
-        return false;
-    }
-    if ((entry->flags & KW_ENTRY_VARIANT) == 0) {
-        return key->variant.len == 0;
-    }
-    struct kw_entry_parts parts;
-    kw__entry_cut(entry, &parts);
-    return parts.variant_len == key->variant.len &&
-           memcmp(parts.variant, key->variant.data, parts.variant_len) == 0;
 }
 
 bool kw__entry_is_over(const struct kw_entry *entry, uint64_t now_ms)

@@ -73,12 +73,7 @@ struct kw_entry *kw__entry_write(void *block, const struct kw_cache_key *key,
 /* OLD, which is SIZE_BYTES, into BLOCK; the lists still have OLD. */
 void kw__entry_copy(void *block, const struct kw_entry *old, size_t size_bytes);
 
-void kw__entry_cut(const struct kw_entry *entry, struct kw_entry_parts *parts);
 size_t kw__entry_size_of(const struct kw_entry *entry);
-
-/* Is it the entry of KEY's name, and of KEY's variant? */
-bool kw__entry_has_name(const struct kw_entry *entry, const struct kw_cache_key *key);
-bool kw__entry_is(const struct kw_entry *entry, const struct kw_cache_key *key);
 
 /* Deadlines: over at NOW? The whole of it; another one (false: only a long entry can keep it). */
 bool kw__entry_is_over(const struct kw_entry *entry, uint64_t now_ms);
@@ -94,6 +89,47 @@ static inline uint32_t kw__entry_is_timed(const struct kw_entry *entry)
 static inline struct kw_entry_long *kw__entry_long(const struct kw_entry *entry)
 {
     return (struct kw_entry_long *)((char *)(uintptr_t)entry + KW_ENTRY_LONG_AT);
+}
+
+static inline struct kw_entry_parts kw__entry_cut(const struct kw_entry *entry)
+{
+    struct kw_entry_parts parts = {
+        .name = entry->payload, .name_len = entry->name_len, .value_len = entry->value_len};
+
+    if (__builtin_expect((entry->flags & KW_ENTRY_LONG) != 0, 0)) {
+        const struct kw_entry_long *more = kw__entry_long(entry);
+        parts.name_len = more->name_len;
+        parts.value_len = more->value_len;
+        parts.name = (const char *)(more + 1);
+    }
+    const char *at = parts.name + parts.name_len;
+    if ((entry->flags & KW_ENTRY_VARIANT) != 0) {
+        uint16_t variant_len = 0;
+        memcpy(&variant_len, at, sizeof variant_len);
+        parts.variant = at + sizeof variant_len;
+        parts.variant_len = variant_len;
+        at = parts.variant + variant_len;
+    }
+    parts.value = (char *)(uintptr_t)at;
+    return parts;
+}
+
+/* Is it the entry of KEY's name, and of KEY's variant? */
+static inline bool kw__entry_has_name(const struct kw_entry *entry, const struct kw_cache_key *key)
+{
+    struct kw_entry_parts parts = kw__entry_cut(entry);
+
+    return parts.name_len == key->name.len &&
+           kw_same_bytes(parts.name, key->name.data, parts.name_len);
+}
+
+static inline bool kw__entry_is(const struct kw_entry *entry, const struct kw_cache_key *key)
+{
+    struct kw_entry_parts parts = kw__entry_cut(entry);
+
+    return parts.name_len == key->name.len && parts.variant_len == key->variant.len &&
+           kw_same_bytes(parts.name, key->name.data, parts.name_len) &&
+           kw_same_bytes(parts.variant, key->variant.data, parts.variant_len);
 }
 
 #endif

@@ -125,7 +125,7 @@ bool kw_cache_witness(struct kw_cache_worker *worker, const struct kw_cache_key 
     if (entry == NULL) {
         return false;
     }
-    kw__entry_cut(entry, &parts);
+    parts = kw__entry_cut(entry);
     if ((entry->flags & KW_ENTRY_FILL) == 0 &&
         kw_bytes_equal(kw_bytes_of(parts.value, parts.value_len), value)) {
         return kw__entry_is_usable(worker, entry);
@@ -142,7 +142,7 @@ static struct promise promise_of(const struct kw_entry *entry)
     struct kw_entry_parts parts;
     struct promise promise;
 
-    kw__entry_cut(entry, &parts);
+    parts = kw__entry_cut(entry);
     KW_ASSERT(parts.value_len == sizeof promise);
     memcpy(&promise, parts.value, sizeof promise);
     return promise;
@@ -150,9 +150,8 @@ static struct promise promise_of(const struct kw_entry *entry)
 
 static void promise_set(struct kw_entry *entry, const struct promise *promise)
 {
-    struct kw_entry_parts parts;
+    struct kw_entry_parts parts = kw__entry_cut(entry);
 
-    kw__entry_cut(entry, &parts);
     KW_ASSERT(parts.value_len == sizeof *promise);
     memcpy(parts.value, promise, sizeof *promise);
 }
@@ -195,7 +194,7 @@ static void shard_witness(struct kw_cache_worker *worker, struct kw_shard *shard
         promise_set(entry, &promise);
         return;
     }
-    kw__entry_cut(entry, &parts);
+    parts = kw__entry_cut(entry);
     if (!kw_bytes_equal(kw_bytes_of(parts.value, parts.value_len), value)) {
         kw__shard_drop(worker, shard, entry);
         kw__count(&worker->invalidated_count, 1);

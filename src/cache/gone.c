@@ -66,7 +66,7 @@ static void gone_tell(struct kw_cache_worker *worker, enum kw_cache_reason reaso
         struct kw_cache_found found;
 
         queue->first = entry->prev;
-        kw__entry_cut(entry, &parts);
+        parts = kw__entry_cut(entry);
         kw__entry_show(worker, entry, &found);
         options->on_gone(options->user, worker, reason, kw_bytes_of(parts.name, parts.name_len),
                          &found);

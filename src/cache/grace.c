@@ -135,8 +135,7 @@ void kw__entry_free(struct kw_cache_worker *worker, struct kw_entry *entry)
         return; /* somebody else holds it, and frees it */
     }
     if ((entry->flags & KW_ENTRY_OWNED) != 0 && cache->options.on_drop != NULL) {
-        struct kw_entry_parts parts;
-        kw__entry_cut(entry, &parts);
+        struct kw_entry_parts parts = kw__entry_cut(entry);
         /* Each block is taken off as it comes back. */
         kw__live_add(worker, kw__entry_long(entry)->owned_bytes);
         cache->options.on_drop(cache->options.user, worker, entry->flags >> KW_ENTRY_KIND_SHIFT,
@@ -202,7 +201,7 @@ static void owned_release(struct kw_cache_worker *worker, struct kw_entry *entry
     if (cache->options.owned_bytes == NULL) {
         return;
     }
-    kw__entry_cut(entry, &parts);
+    parts = kw__entry_cut(entry);
     size_t bytes =
         cache->options.owned_bytes(cache->options.user, kw_bytes_of(parts.value, parts.value_len));
     size_t live = kw__live_bytes(worker);

@@ -34,8 +34,15 @@
 #include "cache/chain.h"
 #include "cache/internal.h"
 
-/* Four tags. */
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* Four tags, and eight. */
 typedef uint64_t __attribute__((may_alias)) word;
+typedef uint64_t pair __attribute__((vector_size(16)));
+typedef uint16_t eight __attribute__((vector_size(16)));
+typedef int16_t eight_signed __attribute__((vector_size(16)));
 
 enum { FIND_TRIES = 4, TOUCH_STEP_BYTES = 64 };
 
@@ -44,16 +51,17 @@ static struct kw_entry *index_probe(const struct kw_index *index, const struct k
 static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct kw_arena *arena,
                                     const struct kw_cache_key *key, bool is_exact,
                                     struct kw_entry **found);
-static bool bucket_lacks(const struct kw_bucket *bucket, uint16_t tag);
+static unsigned bucket_match(const struct kw_bucket *bucket, uint16_t tag);
+static unsigned eight_bits(eight_signed lanes);
+static unsigned match_take(unsigned *match);
 static bool index_grow(struct kw_index *index, struct kw_cache_worker *worker);
 static bool index_open_segment(struct kw_index *index, struct kw_cache_worker *worker);
 static void index_split(struct kw_index *index, struct kw_cache_worker *worker, uint32_t from,
                         uint32_t to);
-static uint32_t number_of(uint64_t hash, uint32_t buckets_count);
 static uint16_t tag_of(uint64_t hash);
 
 _Static_assert(KW_BUCKET_SLOTS == 9 && offsetof(struct kw_bucket, tags) == 0,
-               "bucket_lacks() sees two words and a tag");
+               "bucket_match() sees two words and a tag");
 
 struct kw_index *kw__index_new(void)
 {
@@ -109,10 +117,9 @@ bool kw__index_may_have(const struct kw_index *index, const struct kw_arena *are
     struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, hash));
 
     for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
-        for (unsigned i = bucket_lacks(bucket, tag) ? KW_BUCKET_SLOTS : 0; i < KW_BUCKET_SLOTS;
-             i++) {
-            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) == tag &&
-                atomic_load_explicit(&bucket->refs[i], memory_order_acquire) != 0) {
+        for (unsigned match = bucket_match(bucket, tag); match != 0;) {
+            unsigned i = match_take(&match);
+            if (atomic_load_explicit(&bucket->refs[i], memory_order_acquire) != 0) {
                 return true;
             }
         }
@@ -134,18 +141,18 @@ const struct kw_bucket *kw__index_touch(const struct kw_index *index, const stru
 }
 
 const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
-                                         const struct kw_arena *arena, uint64_t hash,
-                                         unsigned *found)
+                                         const struct kw_arena *arena, uint64_t hash, bool *found)
 {
     uint16_t tag = tag_of(hash);
 
-    for (unsigned i = bucket_lacks(bucket, tag) ? KW_BUCKET_SLOTS : 0; i < KW_BUCKET_SLOTS; i++) {
+    for (unsigned match = bucket_match(bucket, tag); match != 0;) {
+        unsigned i = match_take(&match);
         uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
-        if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) == tag && ref != 0) {
+        if (ref != 0) {
             const char *entry = kw_arena_at(arena, ref);
             __builtin_prefetch(entry);
             __builtin_prefetch(entry + TOUCH_STEP_BYTES);
-            (*found)++;
+            *found = true;
             return NULL;
         }
     }
@@ -197,27 +204,6 @@ void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint
     index->entries_count--;
 }
 
-struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
-                                   uint32_t number)
-{
-    uint32_t segment = number / KW_SEGMENT_BUCKETS;
-    unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
-    struct kw_segment_place *places =
-        atomic_load_explicit(&index->chunks[chunk], memory_order_acquire);
-
-    if (places == NULL) {
-        return NULL; /* nothing was ever put */
-    }
-    uint32_t ref =
-        atomic_load_explicit(&places[segment + 1 - (1u << chunk)].ref, memory_order_acquire);
-    return (struct kw_bucket *)kw_arena_at(arena, ref) + number % KW_SEGMENT_BUCKETS;
-}
-
-uint32_t kw__index_number(const struct kw_index *index, uint64_t hash)
-{
-    return number_of(hash, atomic_load_explicit(&index->buckets_count, memory_order_acquire));
-}
-
 struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment)
 {
     unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
@@ -235,11 +221,8 @@ static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct k
     struct kw_bucket *bucket = kw__index_bucket(index, arena, kw__index_number(index, key->hash));
 
     for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
-        for (unsigned i = bucket_lacks(bucket, tag) ? KW_BUCKET_SLOTS : 0; i < KW_BUCKET_SLOTS;
-             i++) {
-            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
-                continue;
-            }
+        for (unsigned match = bucket_match(bucket, tag); match != 0;) {
+            unsigned i = match_take(&match);
             uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_relaxed);
             struct kw_entry *entry = kw_arena_at(arena, ref);
             if (ref != 0 &&
@@ -253,19 +236,40 @@ static _Atomic uint32_t *index_walk(const struct kw_index *index, const struct k
     return NULL;
 }
 
-/* No slot has TAG: seen four tags at a time, which most looks of those who miss end with. What is
- * put meanwhile may be overlooked, as chain.c's X3 says.
+/* The slots of BUCKET that have TAG, two bits for each, of which the lower one counts; seen at
+ * once: most looks of those who miss end with it. What is put meanwhile may be overlooked, as
+ * chain.c's X3 says.
  */
-static bool bucket_lacks(const struct kw_bucket *bucket, uint16_t tag)
+static inline unsigned bucket_match(const struct kw_bucket *bucket, uint16_t tag)
 {
     const word *words = (const word *)(const void *)bucket->tags;
-    uint64_t ones = 0x0001000100010001ULL;
-    uint64_t first = __atomic_load_n(&words[0], __ATOMIC_RELAXED) ^ ones * tag;
-    uint64_t second = __atomic_load_n(&words[1], __ATOMIC_RELAXED) ^ ones * tag;
-    uint64_t zeros = ((first - ones) & ~first) | ((second - ones) & ~second);
+    eight tags = (eight)(pair){__atomic_load_n(&words[0], __ATOMIC_RELAXED),
+                               __atomic_load_n(&words[1], __ATOMIC_RELAXED)};
+    uint16_t last = atomic_load_explicit(&bucket->tags[KW_BUCKET_SLOTS - 1], memory_order_relaxed);
 
-    return (zeros & ones << 15) == 0 &&
-           atomic_load_explicit(&bucket->tags[KW_BUCKET_SLOTS - 1], memory_order_relaxed) != tag;
+    return (eight_bits(tags == tag) & 0x5555) | (last == tag ? 1u << 16 : 0);
+}
+
+static inline unsigned eight_bits(eight_signed lanes)
+{
+#ifdef __SSE2__
+    return (unsigned)_mm_movemask_epi8((__m128i)lanes);
+#else
+    unsigned bits = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        bits |= ((unsigned)lanes[i] & 3) << 2 * i;
+    }
+    return bits;
+#endif
+}
+
+/* One slot of MATCH, which is taken out of it. */
+static inline unsigned match_take(unsigned *match)
+{
+    unsigned bit = (unsigned)__builtin_ctz(*match);
+
+    *match &= *match - 1;
+    return bit / 2;
 }
 
 /* One look through the chain of KEY, as it is at this moment. */
@@ -277,11 +281,8 @@ static struct kw_entry *index_probe(const struct kw_index *index, const struct k
         kw__index_bucket(index, arena, kw__index_number(index, key->hash));
 
     for (; bucket != NULL; bucket = kw__bucket_next(bucket, arena)) {
-        for (unsigned i = bucket_lacks(bucket, tag) ? KW_BUCKET_SLOTS : 0; i < KW_BUCKET_SLOTS;
-             i++) {
-            if (atomic_load_explicit(&bucket->tags[i], memory_order_relaxed) != tag) {
-                continue;
-            }
+        for (unsigned match = bucket_match(bucket, tag); match != 0;) {
+            unsigned i = match_take(&match);
             uint32_t ref = atomic_load_explicit(&bucket->refs[i], memory_order_acquire);
             struct kw_entry *entry = kw_arena_at(arena, ref);
             if (ref != 0 && kw__entry_is(entry, key)) {
@@ -346,7 +347,7 @@ static void index_split(struct kw_index *index, struct kw_cache_worker *worker, 
                 continue;
             }
             uint64_t hash = kw__hash_of(worker, kw_arena_at(worker->arena, ref));
-            if (number_of(hash, to + 1) != to) {
+            if (kw__index_number_of(hash, to + 1) != to) {
                 continue;
             }
             if (!kw__chain_add(target, worker, tag_of(hash), ref, index)) {
@@ -363,7 +364,7 @@ static void index_split(struct kw_index *index, struct kw_cache_worker *worker, 
                 continue;
             }
             struct kw_entry *entry = kw_arena_at(worker->arena, ref);
-            uint32_t number = number_of(kw__hash_of(worker, entry), to + 1);
+            uint32_t number = kw__index_number_of(kw__hash_of(worker, entry), to + 1);
             if (number == to) {
                 atomic_store_explicit(&bucket->refs[i], 0, memory_order_release);
             }
@@ -380,16 +381,6 @@ out:
         }
     }
     atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
-}
-
-static uint32_t number_of(uint64_t hash, uint32_t buckets_count)
-{
-    if (buckets_count < 2) {
-        return 0;
-    }
-    uint32_t mask = (uint32_t)((1ull << (32 - __builtin_clz(buckets_count - 1))) - 1);
-    uint32_t number = (uint32_t)hash & mask;
-    return number < buckets_count ? number : number & (mask >> 1);
 }
 
 static uint16_t tag_of(uint64_t hash)

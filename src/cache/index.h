@@ -75,13 +75,12 @@ _Atomic uint32_t *kw__index_slot(const struct kw_index *index, const struct kw_a
 
 /* Without a lock, only to bring near what a look-up of HASH is going to touch: its bucket, which is
  * returned (NULL: none); then, from that bucket, the entry, or else the next bucket of the chain,
- * which is returned. *FOUND counts entries that look so.
+ * which is returned. *FOUND: there is an entry that looks so.
  */
 const struct kw_bucket *kw__index_touch(const struct kw_index *index, const struct kw_arena *arena,
                                         uint64_t hash, bool is_written);
 const struct kw_bucket *kw__bucket_touch(const struct kw_bucket *bucket,
-                                         const struct kw_arena *arena, uint64_t hash,
-                                         unsigned *found);
+                                         const struct kw_arena *arena, uint64_t hash, bool *found);
 
 /* Publish ENTRY under HASH; false when there is no memory for a bucket. */
 bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint64_t hash,
@@ -93,11 +92,41 @@ bool kw__index_add(struct kw_index *index, struct kw_cache_worker *worker, uint6
 void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint64_t hash,
                       const struct kw_entry *entry);
 
-/* The bucket at NUMBER, and the number of the one that HASH belongs to. */
-struct kw_bucket *kw__index_bucket(const struct kw_index *index, const struct kw_arena *arena,
-                                   uint32_t number);
-uint32_t kw__index_number(const struct kw_index *index, uint64_t hash);
 struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment);
+
+/* The number of the bucket that HASH belongs to, of so many; in INDEX; and the bucket at NUMBER. */
+static inline uint32_t kw__index_number_of(uint64_t hash, uint32_t buckets_count)
+{
+    if (buckets_count < 2) {
+        return 0;
+    }
+    uint32_t mask = (uint32_t)((1ull << (32 - __builtin_clz(buckets_count - 1))) - 1);
+    uint32_t number = (uint32_t)hash & mask;
+    return number < buckets_count ? number : number & (mask >> 1);
+}
+
+static inline uint32_t kw__index_number(const struct kw_index *index, uint64_t hash)
+{
+    uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_acquire);
+
+    return kw__index_number_of(hash, count);
+}
+
+static inline struct kw_bucket *kw__index_bucket(const struct kw_index *index,
+                                                 const struct kw_arena *arena, uint32_t number)
+{
+    uint32_t segment = number / KW_SEGMENT_BUCKETS;
+    unsigned chunk = 31 - (unsigned)__builtin_clz(segment + 1);
+    struct kw_segment_place *places =
+        atomic_load_explicit(&index->chunks[chunk], memory_order_acquire);
+
+    if (places == NULL) {
+        return NULL; /* nothing was ever put */
+    }
+    uint32_t ref =
+        atomic_load_explicit(&places[segment + 1 - (1u << chunk)].ref, memory_order_acquire);
+    return (struct kw_bucket *)kw_arena_at(arena, ref) + number % KW_SEGMENT_BUCKETS;
+}
 
 /* The next of the chain; NULL: BUCKET is the last. */
 static inline struct kw_bucket *kw__bucket_next(const struct kw_bucket *bucket,

@@ -22,6 +22,7 @@
 #include "net/burst.h"
 #include "net/sock.h"
 #include "proxy/lookahead.h"
+#include "proxy/near/near.h"
 #include "proxy/parked.h"
 #include "proxy/reply.h"
 #include "proxy/request.h"
@@ -40,7 +41,6 @@ static void client_parse_input(struct kw_client *client);
 static size_t client_parse(struct kw_client *client, struct kw_bytes input, struct kw_chunk *chunk);
 static void client_keep(struct kw_client *client, const char *data, size_t len);
 static void client_protocol_error(struct kw_client *client, const struct kw_request_bytes *cut);
-static const struct kw_config_output_limit *client_output_limit(const struct kw_client *client);
 static bool client_may_read(const struct kw_client *client);
 static bool client_may_watch(const struct kw_client *client);
 static void client_update_reading(struct kw_client *client);
@@ -138,7 +138,7 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
         kw_client_close(client);
         return;
     }
-    const struct kw_config_output_limit *limit = client_output_limit(client);
+    const struct kw_config_output_limit *limit = kw__client_output_limit(client);
     if (limit->soft_bytes == 0 || client->stream.out.len <= limit->soft_bytes) {
         client->over_soft_ms = 0;
     } else if (client->over_soft_ms == 0) {
@@ -155,13 +155,12 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
     }
 }
 
-bool kw_client_output_ok(struct kw_client *client)
+KW_APART bool kw__client_output_full(struct kw_client *client)
 {
-    uint64_t hard_bytes = client_output_limit(client)->hard_bytes;
     uint64_t unread_bytes = client->stream.out.len + client->parked_bytes;
     char peer[KW_ADDRESS_TEXT_MAX];
 
-    if (hard_bytes == 0 || unread_bytes <= hard_bytes || client->is_gone) {
+    if (client->is_gone) {
         return true;
     }
     kw_sock_peer_text(client->stream.fd, peer, sizeof peer);
@@ -336,7 +335,8 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         }
         if (status != KW_OK) {
             client_protocol_error(client, &cut);
-            return input.len;
+            used = input.len;
+            break;
         }
         if (proxy->argv.count > 0) {
             bool is_inside = cut.wire.data == rest.data;
@@ -350,6 +350,7 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         }
         used += cut.consumed;
     }
+    kw_near_ahead_end(proxy);
     return used;
 }
 
@@ -379,18 +380,9 @@ static void client_protocol_error(struct kw_client *client, const struct kw_requ
     kw_client_finish(client);
 }
 
-/* Who subscribes to something gets more than it asks for: it has a class of its own. */
-static const struct kw_config_output_limit *client_output_limit(const struct kw_client *client)
-{
-    const struct kw_config *config = client->proxy->config;
-
-    return (client->modes & KW_MODE_SUBSCRIBED) != 0 ? &config->output_pubsub
-                                                     : &config->output_normal;
-}
-
 static bool client_may_read(const struct kw_client *client)
 {
-    uint64_t soft_bytes = client_output_limit(client)->soft_bytes;
+    uint64_t soft_bytes = kw__client_output_limit(client)->soft_bytes;
 
     return !client->is_waiting && !client->is_closing &&
            client->queue_count < KW_CLIENT_QUEUE_MAX &&

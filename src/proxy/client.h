@@ -27,8 +27,25 @@ void kw_client_resume(struct kw_client *client);
 /* Once a second: idle time-out, output limit. */
 void kw_client_check(struct kw_client *client, uint64_t now_ms);
 
+/* Who subscribes to something gets more than it asks for: it has a class of its own. */
+static inline const struct kw_config_output_limit *kw__client_output_limit(
+    const struct kw_client *client)
+{
+    const struct kw_config *config = client->proxy->config;
+
+    return (client->modes & KW_MODE_SUBSCRIBED) != 0 ? &config->output_pubsub
+                                                     : &config->output_normal;
+}
+
 /* Output grew: enforce the hard limit. False when the client was closed for it. */
-bool kw_client_output_ok(struct kw_client *client);
+KW_APART bool kw__client_output_full(struct kw_client *client);
+static inline bool kw_client_output_ok(struct kw_client *client)
+{
+    uint64_t hard_bytes = kw__client_output_limit(client)->hard_bytes;
+
+    return hard_bytes == 0 || client->stream.out.len + client->parked_bytes <= hard_bytes ||
+           kw__client_output_full(client);
+}
 
 /* Bytes held for it: input, output, parked replies and requests in flight. */
 size_t kw_client_memory_bytes(const struct kw_client *client);

@@ -4,15 +4,14 @@
  *                ^^^^^                   ^^^^^                   ^^^^^
  *
  * What stands first behind the command's name is a key nearly always; where it isn't, a little time
- * is lost. The pass ends at the first command that is long, large or inline: the parser knows.
- * It costs about as much as it takes to hash the keys, and saves as many waits for memory as there
- * are commands. When few of the keys are there it saves nothing, and pauses for a while, and for
- * twice as long when it is in vain again.
+ * is lost. The pass costs next to nothing when a command is as long as the one before it: where its
+ * key is is then known, and confirmed by what stands before that. It ends at the first command
+ * that is long, large or inline: the parser knows.
  *
- * But also a key that is not there is looked for by the near cache, in its filter. So meanwhile
- * that alone is brought near, while many keys are kept, by a pass that costs next to nothing when a
- * command is as long as the one before it: where its key is is then known, and confirmed by what
- * stands before that.
+ * Looking keys up costs about as much as it takes to hash them, and saves as many waits for memory
+ * as there are commands. When few of the keys are there it saves nothing, and pauses for a while,
+ * and for twice as long when it is in vain again. But also a key that is not there is looked for by
+ * the near cache, in its filter. So meanwhile that alone is brought near, while many keys are kept.
  */
 #include "proxy/lookahead.h"
 
@@ -26,10 +25,10 @@ enum {
     WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
     PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
     PAUSE_LOOKS_MAX = 512,
-    FEW = 2,            /* a command alone needs no look ahead */
-    GLANCES_MAX = 32,   /* as many as may be on their way at once */
-    FIRST_KEY_MAX = 64, /* what is longer is perhaps a script, or a value */
-    BEFORE_BYTES = 8    /* before a key: the end of its command's name, and its length */
+    FEW = 2,          /* a command alone needs no look ahead */
+    GLANCES_MAX = 32, /* as many as may be on their way at once */
+    KEY_MAX = 250,    /* what is longer is perhaps a script, or a value */
+    BEFORE_BYTES = 8  /* before a key: the end of its command's name, and its length */
 };
 
 /* A command in the input, and its key. */
@@ -41,7 +40,10 @@ struct sight {
 };
 
 static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain);
-static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len);
+static size_t glance(const struct kw_proxy *proxy, struct sight *sight, struct kw_bytes input);
+static bool sight_begin(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len,
+                        struct sight *sight);
+static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes input);
 static bool sight_move(struct sight *sight, struct kw_bytes input);
 static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
 static const char *command_take(const char *at, const char *end, struct kw_bytes *key);
@@ -49,26 +51,20 @@ static const char *command_take(const char *at, const char *end, struct kw_bytes
 size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
 {
     struct kw_bytes keys[KW_CACHE_PREPARE_MAX];
-    const char *at = input.data;
-    const char *end = input.data + input.len;
-    unsigned count = 0;
+    struct sight sight;
+    unsigned count = 1;
 
-    if (first_len == input.len) {
+    if (first_len == input.len || !sight_begin(proxy, input, first_len, &sight)) {
         return input.len;
     }
     if (proxy->lookahead_pause > 0) {
         proxy->lookahead_pause--;
-        return proxy->near != NULL && proxy->argv.count > 1 && kw_near_may_glance(proxy)
-                   ? glance(proxy, input, first_len)
-                   : input.len;
+        return proxy->near != NULL && kw_near_may_glance(proxy) ? glance(proxy, &sight, input)
+                                                                : input.len;
     }
-    while (at != NULL && count < KW_CACHE_PREPARE_MAX) {
-        const char *next = command_take(at, end, &keys[count]);
-        if (next == NULL) {
-            break;
-        }
-        at = next;
-        count++;
+    keys[0] = sight_key(&sight, input);
+    while (count < KW_CACHE_PREPARE_MAX && sight_move(&sight, input)) {
+        keys[count++] = sight_key(&sight, input);
     }
     if (count < FEW) {
         return input.len;
@@ -76,7 +72,7 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first
     unsigned found = proxy->near != NULL ? kw_near_prepare(proxy, keys, count)
                                          : kw_embedded_prepare(proxy, keys, count);
     lookahead_pause(proxy, found * WORTH_PART < count);
-    return (size_t)(at - input.data);
+    return sight.next;
 }
 
 static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
@@ -90,21 +86,33 @@ static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
 }
 
 /* Bring near what says that keys of INPUT are not there. */
-static size_t glance(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
+static size_t glance(const struct kw_proxy *proxy, struct sight *sight, struct kw_bytes input)
 {
-    struct kw_bytes name = proxy->argv.items[1];
-    struct sight sight = {
-        .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
     unsigned count = 0;
 
-    if (name.len <= FIRST_KEY_MAX) {
-        kw_near_glance(proxy, name);
-    }
-    while (count < GLANCES_MAX && sight_move(&sight, input)) {
-        kw_near_glance(proxy, kw_bytes_of(input.data + sight.at + sight.key_offset, sight.key_len));
+    do {
+        kw_near_glance(proxy, sight_key(sight, input));
         count++;
+    } while (count < GLANCES_MAX && sight_move(sight, input));
+    return count == GLANCES_MAX ? sight->next : input.len;
+}
+
+/* SIGHT is the command that is in proxy->argv. False when that has no key of the usual form. */
+static bool sight_begin(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len,
+                        struct sight *sight)
+{
+    if (proxy->argv.count < 2 || proxy->argv.items[1].len > KEY_MAX) {
+        return false;
     }
-    return count == GLANCES_MAX ? sight.next : input.len;
+    struct kw_bytes name = proxy->argv.items[1];
+    *sight = (struct sight){
+        .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
+    return true;
+}
+
+static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes input)
+{
+    return kw_bytes_of(input.data + sight->at + sight->key_offset, sight->key_len);
 }
 
 /* To the next command. False when there is none, or one that is not of the usual form. */

@@ -203,7 +203,7 @@ unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_
     for (unsigned i = 0; i < count && is_write; i++) {
         kw_prefetch_write(&worker->store->stripes[kw__stripe_of(hashes[i])]);
     }
-    return found;
+    return (unsigned)__builtin_popcount(found);
 }
 
 enum kw_store_outcome kw_store_run(struct kw_store_worker *worker, const struct kw_command *command,

@@ -108,7 +108,8 @@ struct kw_hot {
     bool is_exact;
 
     uint64_t chance;      /* state of the generator; never 0 */
-    uint32_t to_hit;      /* hits until one is looked at */
+    uint32_t to_hit;      /* hits until one is looked at ... */
+    uint64_t hit_hash;    /* ... which is this one: of a key that was hit before; 0: none yet */
     int32_t step;         /* what a request that is looked at counts for */
     int32_t weight_min;   /* that makes a key hot, whatever its size */
     uint32_t looks_count; /* in this window */
@@ -257,10 +258,15 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
     if (--hot->to_hit > 0) {
         return;
     }
+    uint64_t before = hot->hit_hash;
+    hot->hit_hash = hash;
+    __builtin_prefetch(line_of(hot, hash), 1); /* by the next time it is near */
     hot->to_hit = chance_distance(hot, HIT_STEP);
     hot->hits_count += HIT_STEP;
-    kw__trial_look(&hot->trials, hash, HIT_STEP, 0);
-    (void)hot_add(hot, hash, HIT_STEP);
+    if (before != 0) {
+        kw__trial_look(&hot->trials, before, HIT_STEP, 0);
+        (void)hot_add(hot, before, HIT_STEP);
+    }
 }
 
 void kw_hot_write(struct kw_hot *hot, uint64_t hash)

@@ -43,11 +43,20 @@ static void cold_pass(const struct kw_client *client, enum kw_near_role role, st
 static void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target);
 static uint8_t mark_of_heat(enum kw_heat heat);
 static enum kw_verdict answer_warm(struct kw_client *client, const struct kw_command *command,
-                                   enum kw_near_role role, struct kw_target *target);
-static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
+                                   enum kw_near_role role, const struct kw_near_known *known,
+                                   struct kw_target *target);
+static enum kw_verdict answer_key(struct kw_client *client, const struct kw_command *command,
+                                  enum kw_near_role role, const struct kw_near_known *known,
                                   struct kw_target *target);
+static enum kw_verdict answer_get(struct kw_client *client, const struct kw_near_known *known,
+                                  struct kw_target *target);
+static enum kw_verdict answer_whole(struct kw_client *client, const struct kw_command *command,
+                                    const struct kw_near_known *known, struct kw_target *target);
+static struct kw_near_read read_of(const struct kw_client *client, const struct kw_command *command,
+                                   enum kw_near_role role);
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
-static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read);
+static enum kw_verdict answer_keys(struct kw_client *client, const struct kw_command *command,
+                                   enum kw_near_role role);
 static bool keys_find(struct kw_near *near, const struct kw_near_read *read, bool is_again);
 static bool slot_is_told(const struct kw_near_shared *shared, uint16_t slot, uint16_t domain);
 static bool key_find(struct kw_near *near, struct kw_bytes name, int proto,
@@ -56,7 +65,8 @@ static int64_t keys_there(const struct kw_near *near, const struct kw_near_read 
 static bool near_may_answer(struct kw_client *client, uint16_t slot);
 static bool queue_lets_pass(struct kw_client *client, uint16_t slot);
 static void missed(struct kw_near *near, struct kw_target *target);
-static void count_absent(struct kw_near *near, uint64_t hash);
+static void absent(struct kw_near *near, struct kw_target *target);
+static bool near_may_use(struct kw_client *client, uint16_t slot, uint16_t domain);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static void found_append(struct kw_near *near, struct kw_buf *buf,
                          const struct kw_cache_found *found);
@@ -69,9 +79,16 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     const struct kw_near_brief *near = &client->proxy->near_brief;
     const struct kw_near_warm *warm = near->warm;
     enum kw_near_role role = kw__role_in(near->roles, command);
+    const struct kw_near_known *known = NULL;
 
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
+        if (__builtin_expect((uintptr_t)name.data >= near->ahead_at, 0)) {
+            known = kw__ahead_take(client->proxy->near, name);
+        }
+        if (known != NULL) {
+            return answer_warm(client, command, role, known, target);
+        }
         uint64_t place = kw__warm_place(name);
         uint32_t ups_count = kw__warm_ups(warm, place); /* warm.c M3 */
         if (!kw__warm_has(warm, place)) {
@@ -80,7 +97,7 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
             return KW_NEXT;
         }
     }
-    return answer_warm(client, command, role, target);
+    return answer_warm(client, command, role, NULL, target);
 }
 
 /* Nothing is kept of NAME: TARGET knows what to do when it is answered. */
@@ -134,25 +151,23 @@ static uint8_t mark_of_heat(enum kw_heat heat)
 
 static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
                                             const struct kw_command *command,
-                                            enum kw_near_role role, struct kw_target *target)
+                                            enum kw_near_role role,
+                                            const struct kw_near_known *known,
+                                            struct kw_target *target)
 {
     struct kw_proxy *proxy = client->proxy;
     enum kw_verdict verdict = KW_NEXT;
 
-    bool is_served = role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE ||
-                     role == KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_EXISTS;
-    if (!is_served || client->db != 0) {
+    if (client->db != 0) {
         return KW_NEXT; /* writes.c counts it, or has read.c look at its reply */
     }
-    struct kw_near_read read = {.command = command,
-                                .role = role,
-                                .argv = proxy->argv.items,
-                                .argc = proxy->argv.count,
-                                .proto = client->proto};
-    (void)kw__near_awake(proxy->near);
-    verdict = role == KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_EXISTS
-                  ? answer_keys(client, &read)
-                  : answer_key(client, &read, target);
+    if (role == KW_NEAR_ROLE_GET || role == KW_NEAR_ROLE_WHOLE) {
+        verdict = answer_key(client, command, role, known, target);
+    } else if (role == KW_NEAR_ROLE_MGET || role == KW_NEAR_ROLE_EXISTS) {
+        verdict = answer_keys(client, command, role);
+    } else {
+        return KW_NEXT; /* the same */
+    }
     if (verdict == KW_ANSWERED) {
         KW_STAT_ADD(proxy->stats, near_cache_hits, 1);
     } else {
@@ -161,39 +176,95 @@ static KW_APART enum kw_verdict answer_warm(struct kw_client *client,
     return verdict;
 }
 
-static enum kw_verdict answer_key(struct kw_client *client, struct kw_near_read *read,
-                                  struct kw_target *target)
+/* KNOWN may be NULL. */
+static inline enum kw_verdict answer_key(struct kw_client *client, const struct kw_command *command,
+                                         enum kw_near_role role, const struct kw_near_known *known,
+                                         struct kw_target *target)
+{
+    struct kw_proxy *proxy = client->proxy;
+    const struct kw_cache_worker *worker = kw__near_awake(proxy->near);
+    struct kw_near_known own;
+
+    if (known == NULL) {
+        own.name = proxy->argv.items[kw_keys_single(command)];
+        own.hash = kw_cache_key(worker, own.name, kw_bytes_of("", 0)).hash;
+        own.slot = kw_slot_of_key(own.name);
+        known = &own;
+    }
+    target->slot = known->slot;
+    target->near_hash = known->hash;
+    target->near_mark = KW_NEAR_MARK_KNOWN;
+    return role == KW_NEAR_ROLE_GET ? answer_get(client, known, target)
+                                    : answer_whole(client, command, known, target);
+}
+
+static inline enum kw_verdict answer_get(struct kw_client *client,
+                                         const struct kw_near_known *known,
+                                         struct kw_target *target)
 {
     struct kw_near *near = client->proxy->near;
+    uint32_t generation = kw__near_generation(near->shared, known->slot);
+    struct kw_cache_key key = kw__variant_of_get(known->name, known->hash, &generation);
+    struct kw_cache_found found;
+
+    /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
+    if (!kw_cache_get(near->worker, &key, &found)) {
+        absent(near, target);
+        return KW_NEXT;
+    }
+    if (!near_may_use(client, known->slot, found.domain)) {
+        missed(near, target);
+        return KW_NEXT;
+    }
+    kw_hot_hit(near->hot, known->hash);
+    answer_found(client, &found);
+    return KW_ANSWERED;
+}
+
+static KW_APART enum kw_verdict answer_whole(struct kw_client *client,
+                                             const struct kw_command *command,
+                                             const struct kw_near_known *known,
+                                             struct kw_target *target)
+{
+    struct kw_near *near = client->proxy->near;
+    struct kw_near_read read = read_of(client, command, KW_NEAR_ROLE_WHOLE);
     struct kw_cache_found found;
     struct kw_near_key key;
 
-    read->name = read->argv[kw_keys_single(read->command)];
-    target->slot = kw_slot_of_key(read->name);
-    read->slot = target->slot;
-    bool is_made = kw__variant_make(near, read, &key);
-    target->near_hash = key.key.hash;
-    target->near_mark = KW_NEAR_MARK_KNOWN;
-    if (!is_made) {
+    read.name = known->name;
+    read.slot = known->slot;
+    read.hash = known->hash;
+    if (!kw__variant_make(near, &read, &key)) {
         return KW_NEXT;
     }
-    /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
     bool is_own = kw_cache_get(near->worker, &key.key, &found);
-    if (!is_own && !kw__derived_find(near, read, &key, &found)) {
-        count_absent(near, key.key.hash);
+    if (!is_own && !kw__derived_find(near, &read, &key, &found)) {
+        absent(near, target);
+        return KW_NEXT;
+    }
+    if (!near_may_use(client, known->slot, found.domain)) {
         missed(near, target);
         return KW_NEXT;
     }
-    if (!near_may_answer(client, read->slot) || !near_has_heard(near, read->slot, found.domain)) {
-        missed(near, target);
-        return KW_NEXT;
-    }
-    kw_hot_hit(near->hot, key.key.hash);
+    kw_hot_hit(near->hot, known->hash);
     if (!is_own) {
-        return kw__derived_answer(client, read, &found) ? KW_ANSWERED : KW_NEXT;
+        return kw__derived_answer(client, &read, &found) ? KW_ANSWERED : KW_NEXT;
     }
     answer_found(client, &found);
     return KW_ANSWERED;
+}
+
+/* What CLIENT asks for, but for its key. */
+static struct kw_near_read read_of(const struct kw_client *client, const struct kw_command *command,
+                                   enum kw_near_role role)
+{
+    const struct kw_argv *argv = &client->proxy->argv;
+
+    return (struct kw_near_read){.command = command,
+                                 .role = role,
+                                 .argv = argv->items,
+                                 .argc = argv->count,
+                                 .proto = client->proto};
 }
 
 /* The read of a key that something may be kept of goes to the node. */
@@ -204,10 +275,11 @@ static void missed(struct kw_near *near, struct kw_target *target)
     }
 }
 
-/* Why is nothing kept of the key of HASH? */
-static void count_absent(struct kw_near *near, uint64_t hash)
+/* Nothing is kept of it. Why? */
+static void absent(struct kw_near *near, struct kw_target *target)
 {
     struct kw_stats *stats = near->proxy->stats;
+    uint64_t hash = target->near_hash;
 
     if (atomic_load_explicit(&near->shared->key_writes[hash % KW_NEAR_BUCKETS],
                              memory_order_relaxed) != 0) {
@@ -215,6 +287,7 @@ static void count_absent(struct kw_near *near, uint64_t hash)
     } else if (kw_cache_may_have(near->worker, hash)) {
         KW_STAT_ADD(stats, near_cache_missed_fetched, 1);
     }
+    missed(near, target);
 }
 
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found)
@@ -227,34 +300,38 @@ static void answer_found(struct kw_client *client, const struct kw_cache_found *
     kw_reply_end(client);
 }
 
-static enum kw_verdict answer_keys(struct kw_client *client, struct kw_near_read *read)
+static KW_APART enum kw_verdict answer_keys(struct kw_client *client,
+                                            const struct kw_command *command,
+                                            enum kw_near_role role)
 {
     struct kw_near *near = client->proxy->near;
-    bool is_of_several = read->argc > 2;
+    struct kw_near_read read = read_of(client, command, role);
+    bool is_of_several = read.argc > 2;
 
-    if (read->argc < 2 || read->argc > KW_NEAR_ARGS_MAX) {
+    if (read.argc < 2 || read.argc > KW_NEAR_ARGS_MAX) {
         return KW_NEXT;
     }
-    if (!keys_find(near, read, false)) {
+    (void)kw__near_awake(near);
+    if (!keys_find(near, &read, false)) {
         return KW_NEXT;
     }
-    for (size_t i = 1; i < read->argc; i++) {
-        uint16_t slot = kw_slot_of_key(read->argv[i]);
+    for (size_t i = 1; i < read.argc; i++) {
+        uint16_t slot = kw_slot_of_key(read.argv[i]);
         if (!near_may_answer(client, slot) ||
             (is_of_several && !slot_is_told(near->shared, slot, near->found[i].domain))) {
             return KW_NEXT;
         }
     }
-    if (is_of_several && !keys_find(near, read, true)) {
+    if (is_of_several && !keys_find(near, &read, true)) {
         return KW_NEXT;
     }
     struct kw_buf *buf = kw_reply_begin(client);
-    if (read->role == KW_NEAR_ROLE_EXISTS) {
-        kw_reply_int(buf, keys_there(near, read));
+    if (read.role == KW_NEAR_ROLE_EXISTS) {
+        kw_reply_int(buf, keys_there(near, &read));
     } else {
-        kw_reply_array(buf, read->argc - 1);
+        kw_reply_array(buf, read.argc - 1);
     }
-    for (size_t i = 1; i < read->argc && read->role == KW_NEAR_ROLE_MGET; i++) {
+    for (size_t i = 1; i < read.argc && read.role == KW_NEAR_ROLE_MGET; i++) {
         const struct kw_cache_found *found = &near->found[i];
         if (found->value.len > KW_CACHE_COPY_MAX_BYTES) {
             found_append(near, buf, found);
@@ -333,6 +410,12 @@ static int64_t keys_there(const struct kw_near *near, const struct kw_near_read 
         count += near->found[i].kind != KW_NEAR_KIND_NULL ? 1 : 0;
     }
     return count;
+}
+
+/* May what is kept of SLOT, from the node of DOMAIN, be used now? */
+static inline bool near_may_use(struct kw_client *client, uint16_t slot, uint16_t domain)
+{
+    return near_may_answer(client, slot) && near_has_heard(client->proxy->near, slot, domain);
 }
 
 /* A1, A2. */

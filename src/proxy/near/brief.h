@@ -17,6 +17,7 @@ struct kw_near_brief {
     struct kw_near_warm *warm;
     struct kw_hot *hot;
     const uint8_t *roles; /* for kw__role_in() */
+    uintptr_t ahead_at;   /* where the next name lies that something is known of: ahead.h */
 };
 
 #endif

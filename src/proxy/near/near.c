@@ -87,8 +87,8 @@ void kw__near_tune(struct kw_near *near)
         near->hot = kw_hot_new(&options, near->now_ms);
         near->hot_reads = options.reads_min;
     }
-    near->proxy->near_brief =
-        (struct kw_near_brief){.warm = near->warm, .hot = near->hot, .roles = near->roles};
+    near->proxy->near_brief = (struct kw_near_brief){
+        .warm = near->warm, .hot = near->hot, .roles = near->roles, .ahead_at = UINTPTR_MAX};
     near->prefixes_count = prefixes_cut(config->near_cache_prefix, near->prefixes);
     near->skips_count = prefixes_cut(config->near_cache_skip_prefix, near->skips);
     uint64_t limits_hash = limits_hash_of(config);
@@ -157,21 +157,6 @@ static void slot_moves(struct kw_near_shared *shared, uint16_t slot, uint64_t un
 {
     atomic_store(&shared->moving_until_ms[slot], until_ms);
     (void)kw__near_raise(&shared->any_moving_until_ms, until_ms);
-}
-
-unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count)
-{
-    return kw_cache_prepare(kw__near_awake(proxy->near), keys, count, false, NULL);
-}
-
-bool kw_near_may_glance(const struct kw_proxy *proxy)
-{
-    return kw__warm_is_far(proxy->near_brief.warm);
-}
-
-void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key)
-{
-    kw__warm_prefetch(proxy->near_brief.warm, kw__warm_place(key));
 }
 
 struct kw_cache_worker *kw__near_awake(struct kw_near *near)

@@ -142,8 +142,14 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
 bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_t slot,
                          struct kw_bytes *value);
 
-/* Bring near what is kept of KEYS, which are about to be asked for. How many may be kept. */
+/* Bring near what is kept of KEYS, which are about to be asked for, in this order, and lie so in
+ * one input. How many may be kept. kw_near_ahead_end(): they have been asked for, or will not be.
+ */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
+static inline void kw_near_ahead_end(struct kw_proxy *proxy)
+{
+    proxy->near_brief.ahead_at = UINTPTR_MAX;
+}
 
 /* The same for keys that are not, when it might matter: what says so. */
 bool kw_near_may_glance(const struct kw_proxy *proxy);

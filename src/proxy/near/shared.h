@@ -21,6 +21,7 @@
 #include "cache/cache.h"
 #include "cache/hot/hot.h"
 #include "proxy/internal.h"
+#include "proxy/near/ahead.h"
 #include "proxy/near/role.h"
 #include "proxy/near/warm.h"
 
@@ -126,6 +127,7 @@ struct kw_near {
     size_t prefixes_count;
     struct kw_bytes skips[KW_NEAR_PREFIXES_MAX];
     size_t skips_count;
+    struct kw_near_ahead ahead;
     struct kw_cache_found found[KW_NEAR_ARGS_MAX]; /* while an MGET is looked up */
     struct kw_near_touch_room touch_room;          /* owned */
     struct kw_list loans;                          /* values that clients are reading: answer.c */

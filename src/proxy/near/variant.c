@@ -10,28 +10,42 @@
 enum { HEAD_ROOM = 24 /* for the line of an array */ };
 
 static char *put(char *out, const char *bytes, size_t len);
+static bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key,
+                             struct kw_bytes *variant);
 static bool variant_append(struct kw_near_key *key, size_t *len, const void *bytes, size_t count);
 
 bool kw__variant_make(const struct kw_near *near, const struct kw_near_read *read,
                       struct kw_near_key *key)
 {
+    struct kw_bytes variant = {(const char *)&key->generation, sizeof key->generation};
+    bool fits = true;
+
+    key->generation = kw__near_generation(near->shared, read->slot);
+    if (read->role != KW_NEAR_ROLE_GET) {
+        fits = variant_of_whole(read, key, &variant);
+    }
+    key->key = read->hash != 0 ? (struct kw_cache_key){read->name, variant, read->hash}
+                               : kw_cache_key(near->worker, read->name, variant);
+    return fits;
+}
+
+static KW_APART bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key,
+                                      struct kw_bytes *variant)
+{
     uint32_t single = kw_keys_single(read->command);
     size_t len = 0;
 
-    key->generation = kw__near_generation(near->shared, read->slot);
-    bool fits = variant_append(key, &len, &key->generation, sizeof key->generation);
-    if (read->role != KW_NEAR_ROLE_GET) {
-        fits = fits && variant_append(key, &len, &read->command->id, sizeof read->command->id) &&
-               variant_append(key, &len, &read->proto, sizeof read->proto);
-        for (size_t i = 1; fits && i < read->argc; i++) {
-            struct kw_bytes arg = read->argv[i];
-            uint16_t arg_len = (uint16_t)arg.len;
-            fits = i == single || (arg.len < KW_NEAR_VARIANT_MAX &&
-                                   variant_append(key, &len, &arg_len, sizeof arg_len) &&
-                                   variant_append(key, &len, arg.data, arg.len));
-        }
+    bool fits = variant_append(key, &len, &key->generation, sizeof key->generation) &&
+                variant_append(key, &len, &read->command->id, sizeof read->command->id) &&
+                variant_append(key, &len, &read->proto, sizeof read->proto);
+    for (size_t i = 1; fits && i < read->argc; i++) {
+        struct kw_bytes arg = read->argv[i];
+        uint16_t arg_len = (uint16_t)arg.len;
+        fits = i == single || (arg.len < KW_NEAR_VARIANT_MAX &&
+                               variant_append(key, &len, &arg_len, sizeof arg_len) &&
+                               variant_append(key, &len, arg.data, arg.len));
     }
-    key->key = kw_cache_key(near->worker, read->name, kw_bytes_of(key->room, len));
+    *variant = kw_bytes_of(key->room, len);
     return fits;
 }
 

@@ -2,7 +2,8 @@
  *
  *   variant:  generation of the slot (4 bytes)   and for all but GET: command, version, arguments
  *
- * Thread: any. Memory: a kw_near_key borrows its name and has room for its variant.
+ * Thread: any. Memory: a kw_near_key borrows its name and has room for its variant, which its `key`
+ *         points to: it is not to be copied.
  * See also: cache/cache.h (what a variant is).
  */
 #ifndef KW_PROXY_NEAR_VARIANT_H
@@ -25,7 +26,18 @@ struct kw_near_read {
     size_t argc;
     uint8_t proto;
     uint16_t slot;
+    uint64_t hash; /* of the name; 0: not known */
 };
+
+/* The key of GET NAME, which has HASH, in a slot of GENERATION: borrows both. */
+static inline struct kw_cache_key kw__variant_of_get(struct kw_bytes name, uint64_t hash,
+                                                     const uint32_t *generation)
+{
+    return (struct kw_cache_key){.name = name,
+                                 .variant =
+                                     kw_bytes_of((const char *)generation, sizeof *generation),
+                                 .hash = hash};
+}
 
 /* The key of READ. False when its arguments are too long to be part of one. */
 bool kw__variant_make(const struct kw_near *near, const struct kw_near_read *read,

@@ -283,3 +283,20 @@ KW_TEST(text_words_stand_between_blanks)
     text = KW_BYTES("");
     assert_false(kw_text_next_word(&text, &word));
 }
+
+KW_TEST(same_bytes_are_told_from_others_at_every_length_and_place)
+{
+    char a[48];
+    char b[48];
+
+    memset(a, 'x', sizeof a);
+    memset(b, 'x', sizeof b);
+    for (size_t len = 0; len < sizeof a; len++) {
+        assert_true(kw_same_bytes(a, b, len));
+        for (size_t at = 0; at < sizeof a; at++) {
+            b[at] ^= 1;
+            assert_int_equal(kw_same_bytes(a, b, len), at >= len);
+            b[at] ^= 1;
+        }
+    }
+}
