@@ -16,14 +16,14 @@
  *
  * INVARIANTS
  * M1  whenever the lock is free, leaves have all that fresh[] has, and a node has what both below
- *     it have. So a warm place looks warm at each level.
+ *     it have. So at each level a warm place looks warm, and it doesn't matter where looks begin.
  * M2  a turn is longer than anything is kept, from its promise on; and SPARE_MS more: loops that
  *     lag see deadlines later.
  * M3  who has seen ups_count of a region, and then a place there that was cold, sees another
  *     ups_count when that has become warm: bits are set before it changes, and it changes before
  *     the fill leaves.
- * M4  turned_ms changes before places cool, and when they have, and so when looks are at another
- *     level: who sees it unchanged around a look at a place that was warm knows that it still is.
+ * M4  turned_ms changes before places cool, and when they have: who sees it unchanged around a look
+ *     at a place that was warm knows that it still is.
  */
 #include "proxy/near/warm.h"
 
@@ -35,12 +35,13 @@ enum {
     SPARE_MS = 10000,
     LEAVES_COUNT = 1 << KW_WARM_LEAVES,
     LEAVES_A_LOCK = 1024, /* some microseconds */
-    FULL_SHARE = 5 /* a level is full when one bit in so many is set: three are one time in 80 */
+    FULL_SHARE = 3 /* a level is full when one bit in so many is set: three are one time in 27 */
 };
 
 static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word);
 static void cool_some(struct kw_near_warm *warm, size_t first, size_t end);
 static void level_choose(struct kw_near_warm *warm);
+static uint64_t bits_of(uint64_t place);
 
 void kw__warm_init(struct kw_near_warm *warm)
 {
@@ -56,7 +57,7 @@ void kw__warm_deinit(struct kw_near_warm *warm)
 void kw__warm_up(struct kw_near_warm *warm, uint64_t place)
 {
     size_t leaf = kw__warm_node(place, 63 - KW_WARM_LEAVES);
-    uint64_t wanted = kw__warm_bits(place);
+    uint64_t wanted = bits_of(place);
 
     pthread_mutex_lock(&warm->lock);
     warm->fresh[leaf - LEAVES_COUNT] |= wanted;
@@ -129,10 +130,8 @@ static void level_choose(struct kw_near_warm *warm)
     while (level < KW_WARM_LEAVES && warm->ones_count[level] > (64u << level) / FULL_SHARE) {
         level++;
     }
-    if (63 - level != kw__warm_shift(warm)) { /* M4: what only looked warm may be cold */
-        (void)atomic_fetch_add(&warm->turned_ms, 1);
+    if (63 - level != kw__warm_shift(warm)) {
         atomic_store_explicit(&warm->shift, 63 - level, memory_order_release);
-        (void)atomic_fetch_add(&warm->turned_ms, 1);
     }
 }
 
@@ -145,4 +144,21 @@ KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
     }
     memcpy(&first, name.data, name.len);
     return kw__warm_mix(first, name.len, 0);
+}
+
+KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place)
+{
+    uint64_t wanted = bits_of(place);
+
+    return (word & wanted) == wanted &&
+           (atomic_load_explicit(&warm->tree[kw__warm_node(place, 63 - KW_WARM_LEAVES)],
+                                 memory_order_relaxed) &
+            wanted) == wanted;
+}
+
+static uint64_t bits_of(uint64_t place)
+{
+    uint64_t pick = place >> KW_WARM_UPS_BITS;
+
+    return 1ull << (pick & 63) | 1ull << (pick >> 6 & 63) | 1ull << (pick >> 12 & 63);
 }

@@ -14,14 +14,14 @@
  * Half a megabyte is far away, and what it pushes out of the processor's cache has to come back,
  * too: each request would wait, and most filters are nearly empty. So its words are the leaves of a
  * tree, where each node is the or of both below it, in an array as heaps are: a level is a filter
- * of half the size. Looks are at the smallest level that is not full: one cold key in 80 at
- * most is taken for a warm one there.
+ * of half the size. A look begins at the smallest level that is not full, and goes on to the leaf
+ * only if the place looks warm there, which one cold key in 27 does at most.
  *
- *     level 3                        tree[8 ... 15]                64 bytes, for 37 warm keys
+ *     level 3                        tree[8 ... 15]                64 bytes, for 69 warm keys
  *     ...
- *     level 12                       tree[4096 ... 8191]           32 KiB, for 19,000
+ *     level 12                       tree[4096 ... 8191]           32 KiB, for 35,000
  *     ...
- *     level 15                       tree[32768 ... 65535]        256 KiB, for 155,000
+ *     level 15                       tree[32768 ... 65535]        256 KiB, for 283,000
  *     level 16, the leaves           tree[65536 ... 131071]       512 KiB
  *
  * Thread: bits are atomic; the rest is under the lock.
@@ -56,7 +56,7 @@ _Static_assert(KW_WARM_UPS_BITS >= 30, "no reply is under way while so many plac
 
 struct kw_near_warm {
     /* One line, of each request: how often a place has become warm, by region: thousands do in a
-     * second; 63 - the level of the looks; when the generation began. */
+     * second; 63 - the level where looks begin; when the generation began. */
     _Alignas(KW_LINE_BYTES) _Atomic uint32_t ups_count[1 << KW_WARM_REGIONS_BITS];
     _Atomic unsigned shift;
     _Atomic uint64_t turned_ms;
@@ -95,13 +95,8 @@ static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
     return (place & ~(uint64_t)KW_WARM_UPS_MASK) | ups_count;
 }
 
-/* Of the word that PLACE is in. */
-static inline uint64_t kw__warm_bits(uint64_t place)
-{
-    uint64_t pick = place >> KW_WARM_UPS_BITS;
-
-    return 1ull << (pick & 63) | 1ull << (pick >> 6 & 63) | 1ull << (pick >> 12 & 63);
-}
+/* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */
+KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place);
 
 /* Both halves of the product are mixed: all bits of it are as good. */
 static inline uint64_t kw__warm_mix(uint64_t first, uint64_t middle, uint64_t last)
@@ -145,10 +140,10 @@ static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
     uint64_t pick = place >> KW_WARM_UPS_BITS;
     uint64_t has_two = word >> (pick & 63) & word >> (pick >> 6 & 63) & 1;
 
-    return __builtin_expect(has_two != 0, 0) && (word >> (pick >> 12 & 63) & 1) != 0;
+    return __builtin_expect(has_two != 0, 0) && kw__warm_has_all(warm, word, place);
 }
 
-/* Bring near what is looked at for PLACE: worth it when that is far away. */
+/* Bring near where looks at PLACE begin: worth it when that is far away. */
 static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
 {
     __builtin_prefetch(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))]);
