@@ -1,6 +1,7 @@
 /* index.h - finds an entry by the hash of its name; grows a bucket at a time.
  *
- * Thread: kw__index_find() any, without a lock; all else under the shard's lock.
+ * Thread: kw__index_find(), _may_have(), _number(), _bucket() and kw__bucket_touch() any, without a
+ *         lock; all else under the shard's lock.
  * Memory: buckets are blocks of the cache's arena. Entries are not the index's.
  * See also: chain.h (what becomes of a bucket that is full, or empty), expire.h (keeps deadlines in
  *           the same buckets).
@@ -94,7 +95,7 @@ void kw__index_remove(struct kw_index *index, const struct kw_arena *arena, uint
 
 struct kw_segment_place *kw__index_segment(const struct kw_index *index, uint32_t segment);
 
-/* The number of the bucket that HASH belongs to, of so many; in INDEX; and the bucket at NUMBER. */
+/* The number of the bucket that HASH belongs to when there are BUCKETS_COUNT of them. */
 static inline uint32_t kw__index_number_of(uint64_t hash, uint32_t buckets_count)
 {
     if (buckets_count < 2) {
@@ -105,6 +106,7 @@ static inline uint32_t kw__index_number_of(uint64_t hash, uint32_t buckets_count
     return number < buckets_count ? number : number & (mask >> 1);
 }
 
+/* The same now. */
 static inline uint32_t kw__index_number(const struct kw_index *index, uint64_t hash)
 {
     uint32_t count = atomic_load_explicit(&index->buckets_count, memory_order_acquire);
@@ -112,6 +114,7 @@ static inline uint32_t kw__index_number(const struct kw_index *index, uint64_t h
     return kw__index_number_of(hash, count);
 }
 
+/* The first bucket of the chain NUMBER; NULL before anything was put. */
 static inline struct kw_bucket *kw__index_bucket(const struct kw_index *index,
                                                  const struct kw_arena *arena, uint32_t number)
 {

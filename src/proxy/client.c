@@ -155,7 +155,7 @@ void kw_client_check(struct kw_client *client, uint64_t now_ms)
     }
 }
 
-KW_APART bool kw__client_output_full(struct kw_client *client)
+KW_APART bool kw__client_output_cut(struct kw_client *client)
 {
     uint64_t unread_bytes = client->stream.out.len + client->parked_bytes;
     char peer[KW_ADDRESS_TEXT_MAX];

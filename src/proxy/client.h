@@ -37,14 +37,16 @@ static inline const struct kw_config_output_limit *kw__client_output_limit(
                                                      : &config->output_normal;
 }
 
+/* There is more than the hard limit: close the client. False, unless it is gone already. */
+KW_APART bool kw__client_output_cut(struct kw_client *client);
+
 /* Output grew: enforce the hard limit. False when the client was closed for it. */
-KW_APART bool kw__client_output_full(struct kw_client *client);
 static inline bool kw_client_output_ok(struct kw_client *client)
 {
     uint64_t hard_bytes = kw__client_output_limit(client)->hard_bytes;
 
     return hard_bytes == 0 || client->stream.out.len + client->parked_bytes <= hard_bytes ||
-           kw__client_output_full(client);
+           kw__client_output_cut(client);
 }
 
 /* Bytes held for it: input, output, parked replies and requests in flight. */

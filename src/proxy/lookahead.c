@@ -5,8 +5,8 @@
  *
  * What stands first behind the command's name is a key nearly always; where it isn't, a little time
  * is lost. The pass costs next to nothing when a command is as long as the one before it: where its
- * key is is then known, and confirmed by what stands before that. It ends at the first command
- * that is long, large or inline: the parser knows.
+ * key is is then known, and confirmed by what stands before that. It ends at the first command of
+ * another length that is long, large or inline, or has no short key: the parser knows.
  *
  * Looking keys up costs about as much as it takes to hash them, and saves as many waits for memory
  * as there are commands. When few of the keys are there it saves nothing, and pauses for a while,
@@ -54,8 +54,11 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first
     struct sight sight;
     unsigned count = 1;
 
-    if (first_len == input.len || !sight_begin(proxy, input, first_len, &sight)) {
-        return input.len;
+    if (first_len == input.len || (proxy->near == NULL && proxy->embedded == NULL)) {
+        return input.len; /* it is alone; CONFIG SET before it has ended the near cache */
+    }
+    if (!sight_begin(proxy, input, first_len, &sight)) {
+        return first_len; /* perhaps the next */
     }
     if (proxy->lookahead_pause > 0) {
         proxy->lookahead_pause--;

@@ -1,4 +1,5 @@
-/* lookahead.h - brings near, before a pipeline's commands are handled, what their keys will touch.
+/* lookahead.h - brings near, before a pipeline's commands are handled, what their keys will touch;
+ * the near cache tells them what it has seen of them then (near/ahead.h).
  *
  * For proxies that answer from memory of their own: the near cache, the embedded store.
  *

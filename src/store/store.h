@@ -94,7 +94,7 @@ void kw_store_rest(struct kw_store_worker *worker);
 /* As kw_cache_upkeep_ms(): when the next tick must be, though nobody asks for anything. */
 uint64_t kw_store_upkeep_ms(const struct kw_store_worker *worker);
 
-/* As kw_cache_prepare(): KEYS are about to be used. */
+/* As kw_cache_prepare(): KEYS are about to be used. How many there may be. */
 unsigned kw_store_prepare(const struct kw_store_worker *worker, const struct kw_bytes *keys,
                           unsigned count);
 

@@ -108,8 +108,8 @@ struct kw_hot {
     bool is_exact;
 
     uint64_t chance;      /* state of the generator; never 0 */
-    uint32_t to_hit;      /* hits until one is looked at ... */
-    uint64_t hit_hash;    /* ... which is this one: of a key that was hit before; 0: none yet */
+    uint32_t to_hit;      /* hits until one is picked */
+    uint64_t hit_hash;    /* of the key picked last: looked at when the next one is; 0: none yet */
     int32_t step;         /* what a request that is looked at counts for */
     int32_t weight_min;   /* that makes a key hot, whatever its size */
     uint32_t looks_count; /* in this window */

@@ -89,7 +89,8 @@ bool kw_hot_is_worth(const struct kw_hot *hot, uint64_t hash, enum kw_heat heat,
 bool kw_hot_take_chance(struct kw_hot *hot);
 
 /* The key of HASH was read, and the cache had it: keeps it known as hot until it is invalidated.
- * Looks at one hit in eight only, on average.
+ * Looks at one hit in eight only, on average, and when it does at the one that it had picked the
+ * time before: what it writes to has come near since.
  */
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash);
 

@@ -1,5 +1,8 @@
 /* answer.c - a read: is its reply here?
  *
+ * What the look ahead has seen in its bucket (known, ahead.h), and what the filter calls warm, is
+ * looked up; all else is cold, and sent.
+ *
  * An entry is used when all of this holds: it is of the slot's present generation, no deadline is
  * over, its origin is connected (the cache knows these), the node gave a sign of life within the
  * lease (R4), and it did so since somebody saw a key of the slot elsewhere (R3, read.c).

@@ -143,7 +143,8 @@ bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_
                          struct kw_bytes *value);
 
 /* Bring near what is kept of KEYS, which are about to be asked for, in this order, and lie so in
- * one input. How many may be kept. kw_near_ahead_end(): they have been asked for, or will not be.
+ * one input; and remember those that may be, with slot and hash, for kw_near_answer(). How many.
+ * kw_near_ahead_end(): nobody will ask for the rest of them; call it whenever an input was parsed.
  */
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 static inline void kw_near_ahead_end(struct kw_proxy *proxy)

@@ -35,7 +35,7 @@ enum {
     SPARE_MS = 10000,
     LEAVES_COUNT = 1 << KW_WARM_LEAVES,
     LEAVES_A_LOCK = 1024, /* some microseconds */
-    FULL_SHARE = 3 /* a level is full when one bit in so many is set: three are one time in 27 */
+    FULL_SHARE = 3 /* a level is full when one bit in so many is set: three are one time in 23 */
 };
 
 static void node_set(struct kw_near_warm *warm, size_t node, unsigned level, uint64_t word);

@@ -15,7 +15,7 @@
  * too: each request would wait, and most filters are nearly empty. So its words are the leaves of a
  * tree, where each node is the or of both below it, in an array as heaps are: a level is a filter
  * of half the size. A look begins at the smallest level that is not full, and goes on to the leaf
- * only if the place looks warm there, which one cold key in 27 does at most.
+ * only if the place looks warm there, which one cold key in 23 does at most.
  *
  *     level 3                        tree[8 ... 15]                64 bytes, for 69 warm keys
  *     ...
