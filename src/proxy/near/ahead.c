@@ -33,7 +33,7 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
     return (unsigned)__builtin_popcount(found);
 }
 
-const struct kw_near_known *kw__ahead_take(struct kw_near *near, struct kw_bytes name)
+KW_APART const struct kw_near_known *kw__ahead_take(struct kw_near *near, struct kw_bytes name)
 {
     const struct kw_near_ahead *ahead = &near->ahead;
     unsigned next = ahead->next;

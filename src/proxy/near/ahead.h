@@ -14,6 +14,7 @@
 #ifndef KW_PROXY_NEAR_AHEAD_H
 #define KW_PROXY_NEAR_AHEAD_H
 
+#include "base/apart.h"
 #include "base/bytes.h"
 #include "cache/cache_extra.h"
 
@@ -36,6 +37,6 @@ struct kw_near_ahead {
 /* What is known of NAME: borrowed until the next look ahead. NULL: nothing. To be asked in the
  * order of the input, and only when near_brief.ahead_at says that it is worth it.
  */
-const struct kw_near_known *kw__ahead_take(struct kw_near *near, struct kw_bytes name);
+KW_APART const struct kw_near_known *kw__ahead_take(struct kw_near *near, struct kw_bytes name);
 
 #endif
