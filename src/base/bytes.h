@@ -57,7 +57,7 @@ static inline bool kw_same_bytes(const char *a, const char *b, size_t len)
 
 static inline bool kw_bytes_equal(struct kw_bytes a, struct kw_bytes b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len && kw_same_bytes(a.data, b.data, a.len);
 }
 
 /* Equal but for the case of ASCII letters, as redis compares words. */

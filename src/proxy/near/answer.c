@@ -55,6 +55,8 @@ static enum kw_verdict answer_get(struct kw_client *client, const struct kw_near
                                   struct kw_target *target);
 static enum kw_verdict answer_whole(struct kw_client *client, const struct kw_command *command,
                                     const struct kw_near_known *known, struct kw_target *target);
+static bool may_tell(struct kw_client *client, const struct kw_near_known *known,
+                     const struct kw_cache_found *found, struct kw_target *target);
 static struct kw_near_read read_of(const struct kw_client *client, const struct kw_command *command,
                                    enum kw_near_role role);
 static void answer_found(struct kw_client *client, const struct kw_cache_found *found);
@@ -69,7 +71,6 @@ static bool near_may_answer(struct kw_client *client, uint16_t slot);
 static bool queue_lets_pass(struct kw_client *client, uint16_t slot);
 static void missed(struct kw_near *near, struct kw_target *target);
 static void absent(struct kw_near *near, struct kw_target *target);
-static bool near_may_use(struct kw_client *client, uint16_t slot, uint16_t domain);
 static bool near_has_heard(struct kw_near *near, uint16_t slot, uint16_t domain);
 static void found_append(struct kw_near *near, struct kw_buf *buf,
                          const struct kw_cache_found *found);
@@ -211,15 +212,10 @@ static inline enum kw_verdict answer_get(struct kw_client *client,
     struct kw_cache_found found;
 
     /* The look-up first: it is cheap and mostly in vain, a look at a long queue is not. */
-    if (!kw_cache_get(near->worker, &key, &found)) {
-        absent(near, target);
+    bool is_found = kw_cache_get(near->worker, &key, &found);
+    if (!may_tell(client, known, is_found ? &found : NULL, target)) {
         return KW_NEXT;
     }
-    if (!near_may_use(client, known->slot, found.domain)) {
-        missed(near, target);
-        return KW_NEXT;
-    }
-    kw_hot_hit(near->hot, known->hash);
     answer_found(client, &found);
     return KW_ANSWERED;
 }
@@ -241,20 +237,34 @@ static KW_APART enum kw_verdict answer_whole(struct kw_client *client,
         return KW_NEXT;
     }
     bool is_own = kw_cache_get(near->worker, &key.key, &found);
-    if (!is_own && !kw__derived_find(near, &read, &key, &found)) {
-        absent(near, target);
+    bool is_found = is_own || kw__derived_find(near, &read, &key, &found);
+    if (!may_tell(client, known, is_found ? &found : NULL, target)) {
         return KW_NEXT;
     }
-    if (!near_may_use(client, known->slot, found.domain)) {
-        missed(near, target);
-        return KW_NEXT;
-    }
-    kw_hot_hit(near->hot, known->hash);
     if (!is_own) {
         return kw__derived_answer(client, &read, &found) ? KW_ANSWERED : KW_NEXT;
     }
     answer_found(client, &found);
     return KW_ANSWERED;
+}
+
+/* A hit, if FOUND may be told to CLIENT now. NULL: nothing was. Else TARGET goes to the node. */
+static inline bool may_tell(struct kw_client *client, const struct kw_near_known *known,
+                            const struct kw_cache_found *found, struct kw_target *target)
+{
+    struct kw_near *near = client->proxy->near;
+
+    if (found == NULL) {
+        absent(near, target);
+        return false;
+    }
+    if (!near_may_answer(client, known->slot) ||
+        !near_has_heard(near, known->slot, found->domain)) {
+        missed(near, target);
+        return false;
+    }
+    kw_hot_hit(near->hot, known->hash);
+    return true;
 }
 
 /* What CLIENT asks for, but for its key. */
@@ -413,12 +423,6 @@ static int64_t keys_there(const struct kw_near *near, const struct kw_near_read 
         count += near->found[i].kind != KW_NEAR_KIND_NULL ? 1 : 0;
     }
     return count;
-}
-
-/* May what is kept of SLOT, from the node of DOMAIN, be used now? */
-static inline bool near_may_use(struct kw_client *client, uint16_t slot, uint16_t domain)
-{
-    return near_may_answer(client, slot) && near_has_heard(client->proxy->near, slot, domain);
 }
 
 /* A1, A2. */

@@ -10,27 +10,23 @@
 enum { HEAD_ROOM = 24 /* for the line of an array */ };
 
 static char *put(char *out, const char *bytes, size_t len);
-static bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key,
-                             struct kw_bytes *variant);
+static bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key);
 static bool variant_append(struct kw_near_key *key, size_t *len, const void *bytes, size_t count);
 
 bool kw__variant_make(const struct kw_near *near, const struct kw_near_read *read,
                       struct kw_near_key *key)
 {
-    struct kw_bytes variant = {(const char *)&key->generation, sizeof key->generation};
-    bool fits = true;
+    uint64_t hash = read->hash != 0
+                        ? read->hash
+                        : kw_cache_key(near->worker, read->name, kw_bytes_of("", 0)).hash;
 
     key->generation = kw__near_generation(near->shared, read->slot);
-    if (read->role != KW_NEAR_ROLE_GET) {
-        fits = variant_of_whole(read, key, &variant);
-    }
-    key->key = read->hash != 0 ? (struct kw_cache_key){read->name, variant, read->hash}
-                               : kw_cache_key(near->worker, read->name, variant);
-    return fits;
+    key->key = kw__variant_of_get(read->name, hash, &key->generation);
+    return read->role == KW_NEAR_ROLE_GET || variant_of_whole(read, key);
 }
 
-static KW_APART bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key,
-                                      struct kw_bytes *variant)
+/* What KEY is beyond that of GET. */
+static KW_APART bool variant_of_whole(const struct kw_near_read *read, struct kw_near_key *key)
 {
     uint32_t single = kw_keys_single(read->command);
     size_t len = 0;
@@ -45,7 +41,7 @@ static KW_APART bool variant_of_whole(const struct kw_near_read *read, struct kw
                                variant_append(key, &len, &arg_len, sizeof arg_len) &&
                                variant_append(key, &len, arg.data, arg.len));
     }
-    *variant = kw_bytes_of(key->room, len);
+    key->key.variant = kw_bytes_of(key->room, len);
     return fits;
 }
 
