@@ -44,6 +44,7 @@
  * of them again: a key that turns hot with one read in some hundred is seen within a second, many
  * small ones some seconds later. But there are twice as many as there are chances to be taken, and
  * all of them when chances were left over: then most of those that are looked at may not be kept.
+ * Unless they are writes, nearly all: no look at those takes a chance.
  *
  * Who was seen once with a long step has its weight, and is not hot for that: when steps get much
  * shorter, weights do, too, so that each look still counts as one.
@@ -78,7 +79,7 @@ enum {
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
     SURGE = 4 * 1024,        /* looks in a window that did not expect them, until the step grows */
-    FINDS_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
+    WORTH_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
     CALM = 5,                /* halvings, while they don't ... */
     LOOKS_MIN = 1024,        /* ... and so many in a window are left */
     LEAP = 4,                /* a step that is so much shorter than the one before */
@@ -113,8 +114,9 @@ struct kw_hot {
     int32_t step;         /* what a request that is looked at counts for */
     int32_t weight_min;   /* that makes a key hot, whatever its size */
     uint32_t looks_count; /* in this window */
+    uint32_t reads_count; /* of them, at reads */
     uint32_t looks_left;  /* until the step grows */
-    uint32_t finds_count; /* looks in this window: who was known to be hot */
+    uint32_t finds_count; /* and at who was known to be hot */
     uint64_t past_count;  /* requests in this window, as far as the looks tell */
     uint64_t hits_count;  /* the same */
     uint64_t now_ms;
@@ -131,7 +133,7 @@ struct kw_hot {
 static void hot_set_step(struct kw_hot *hot, int32_t step);
 static uint32_t hot_chances(const struct kw_hot *hot);
 static int32_t hot_step(const struct kw_hot *hot, bool are_left_over);
-static bool hot_has_found(const struct kw_hot *hot);
+static bool is_worth(const struct kw_hot *hot, uint32_t count);
 static uint32_t looks_until_surge(const struct kw_hot *hot);
 static bool hot_looks_at_all(const struct kw_hot *hot);
 static uint32_t looks_max(int32_t step);
@@ -185,7 +187,7 @@ void kw__hot_pick(struct kw_hot *hot)
     hot->looks_count++;
     hot->past_count += (uint64_t)hot->step;
     if (--hot->looks_left == 0) {
-        int32_t longest = STEP_MAX << (hot_has_found(hot) ? 0 : CALM);
+        int32_t longest = STEP_MAX << (is_worth(hot, hot->finds_count) ? 0 : CALM);
         hot_set_step(hot,
                      hot->step < longest && !hot_looks_at_all(hot) ? 2 * hot->step : hot->step);
     }
@@ -198,6 +200,7 @@ enum kw_heat kw_hot_read(struct kw_hot *hot, uint64_t hash, size_t size_bytes)
     }
     kw__trial_look(&hot->trials, hash, hot->step, 0);
     kw__trial_begin(&hot->trials, hash);
+    hot->reads_count++;
     int32_t weight = hot_add(hot, hash, hot->step);
     if (weight >= hot->weight_min) {
         int32_t above = weight_above(line_of(hot, hash), weight);
@@ -299,11 +302,12 @@ void kw_hot_tick(struct kw_hot *hot, uint64_t now_ms)
     hot->hits_count = windows == 1 ? hot->hits_count : 0;
     hot_age(hot, windows);
     kw__trials_tick(&hot->trials);
-    bool are_left_over = hot->chances_left > 0;
+    bool are_left_over = hot->chances_left > 0 && is_worth(hot, hot->reads_count);
     hot->chances_left = hot_chances(hot);
     hot_set_step(hot, hot_step(hot, are_left_over));
     hot->looks_left = looks_until_surge(hot);
     hot->looks_count = 0;
+    hot->reads_count = 0;
     hot->finds_count = 0;
     hot->past_count = 0;
     hot->hits_count = 0;
@@ -345,7 +349,7 @@ static int32_t hot_step(const struct kw_hot *hot, bool are_left_over)
     while (step < STEP_MAX && hot->past_count / (uint64_t)step > looks_max(step)) {
         step *= 2;
     }
-    for (int i = 0; i < CALM && !hot_has_found(hot) && !are_left_over; i++) {
+    for (int i = 0; i < CALM && !is_worth(hot, hot->finds_count) && !are_left_over; i++) {
         uint64_t looks = hot->past_count / (uint64_t)step / 2;
         bool is_enough = looks >= LOOKS_MIN && looks >= 2 * (uint64_t)hot->chances_left;
         step = is_enough ? 2 * step : step;
@@ -353,9 +357,10 @@ static int32_t hot_step(const struct kw_hot *hot, bool are_left_over)
     return step;
 }
 
-static bool hot_has_found(const struct kw_hot *hot)
+/* Are looks worth it that serve COUNT times? */
+static bool is_worth(const struct kw_hot *hot, uint32_t count)
 {
-    return (uint64_t)hot->finds_count * FINDS_SHARE >= hot->looks_count;
+    return (uint64_t)count * WORTH_SHARE >= hot->looks_count;
 }
 
 /* More looks than twice those of the window before are a surge: the step grows. */

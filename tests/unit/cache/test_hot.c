@@ -639,6 +639,33 @@ KW_TEST(a_large_value_is_fetched_by_chance_only_if_that_pays)
     kw_hot_free(&hot);
 }
 
+/* The trials said that chances pay; who only writes takes none, and is not looked at for them. */
+KW_TEST(chances_that_are_left_over_by_writes_bring_no_more_looks)
+{
+    enum { RATE = 500000, SECONDS = 5 };
+    struct kw_hot *hot = a_hot(KW_HOT_READS_MIN);
+    uint64_t chance = 25;
+    unsigned looks = 0;
+
+    kw_hot_set_room(hot, true);
+    for (unsigned i = 0; i < 10 * 100000; i++) {
+        kw_hot_tick(hot, 1000 + (uint64_t)i * KW_HOT_WINDOW_MS / 100000);
+        (void)read_one(hot, hash_of(draw(&chance) % 50000), 64);
+    }
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 64));
+    for (unsigned i = 0; i < SECONDS * RATE; i++) {
+        kw_hot_tick(hot, 11000 + (uint64_t)i * KW_HOT_WINDOW_MS / RATE);
+        if (kw_hot_is_due(hot)) {
+            kw_hot_write(hot, hash_of(100000 + i));
+            looks += i >= (SECONDS - 1) * RATE ? 1 : 0; /* in the last second */
+        }
+    }
+    printf("  %u looks of %u\n", looks, RATE);
+    assert_true(kw_hot_is_worth(hot, hash_of(1), KW_HEAT_CHANCE, 64)); /* nothing says otherwise */
+    assert_true(looks < 2100);
+    kw_hot_free(&hot);
+}
+
 /* ---- bans ---- */
 
 KW_TEST(a_banned_key_is_not_hot_for_a_second)
