@@ -64,6 +64,7 @@ struct kw_call {
     uint64_t position;      /* of its first byte in the link's stream */
     uint32_t replies_count; /* of a run, set by its user; 0 is 1 */
     uint32_t replies_left;  /* still to come, the one under way included */
+    int32_t lines_ahead;    /* how far away a later one of the queue lies: inflight.h; 0: unknown */
     bool is_reply_started;  /* parts of the reply under way have been handed over */
     bool is_patient;        /* set by its user: it may block, silence says nothing (leased links) */
 };

@@ -9,6 +9,8 @@
  */
 #include "backend/inflight.h"
 
+#include <string.h>
+
 void kw_inflight_divide(struct kw_link *link, struct kw_call *run, struct kw_call *first)
 {
     uint32_t left = run->replies_left;
@@ -26,6 +28,7 @@ void kw_inflight_divide(struct kw_link *link, struct kw_call *run, struct kw_cal
     }
     KW_ASSERT(last != NULL && left == 0); /* I1 of link.c */
     last->next = behind;
+    memset(link->pushed, 0, sizeof link->pushed); /* RUN was among them, perhaps */
     link->oldest = first;
     link->newest = link->newest == run ? last : link->newest;
     link->inflight_count += run->replies_left - 1;

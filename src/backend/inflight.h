@@ -5,6 +5,11 @@
  * The n-th reply belongs to the n-th of them (I1 of link.c), so this order is all that says whose a
  * reply is.
  *
+ * Replies come in a row, and what waits for each was last touched when it was sent: it is far away.
+ * To go from one to the next takes a wait for memory each time, longer than it takes to handle a
+ * reply. So each call knows where the one is that comes some places later (a hint: it may be gone),
+ * and the lines of that are fetched when its turn is over.
+ *
  * Thread: the link's. Memory: calls are borrowed; a call is in one queue at a time.
  * See also: link.h (who sends, and reads).
  */
@@ -14,6 +19,22 @@
 #include "backend/link.h"
 #include "base/assert.h"
 #include "base/prefetch.h"
+
+/* CALL is the newest: whoever was pushed so many places before is told where it is. He is in flight
+ * still when there are as many behind him; kw_inflight_divide() forgets whom it takes out.
+ */
+static inline void inflight_note(struct kw_link *link, struct kw_call *call)
+{
+    struct kw_call **place = &link->pushed[link->pushes_count++ % KW_INFLIGHT_AHEAD];
+    struct kw_call *before = *place;
+
+    *place = call;
+    call->lines_ahead = 0;
+    if (link->inflight_count > KW_INFLIGHT_AHEAD && before != NULL) {
+        intptr_t distance = (intptr_t)call - (intptr_t)before;
+        before->lines_ahead = (int32_t)(distance / KW_LINE_BYTES);
+    }
+}
 
 /* CALL, whose bytes have just been appended, is the newest. True: it is the only one. */
 static inline bool kw__inflight_push(struct kw_link *link, struct kw_call *call)
@@ -25,6 +46,7 @@ static inline bool kw__inflight_push(struct kw_link *link, struct kw_call *call)
     call->position = link->appended_bytes;
     link->appended_bytes += call->len;
     link->inflight_count++;
+    inflight_note(link, call);
     struct kw_call *before = link->newest;
     link->newest = call;
     if (before == NULL) {
@@ -46,14 +68,13 @@ static inline struct kw_call *kw__inflight_pop(struct kw_link *link)
         link->newest = NULL;
     }
     link->inflight_count--;
+    kw_prefetch_two((const char *)call + (intptr_t)call->lines_ahead * KW_LINE_BYTES);
     call->next = NULL;
     call->link = NULL;
     return call;
 }
 
-/* Replies come in a row, and what waits for each was last touched when it was sent: it is far away.
- * So the call's own line is fetched, and that of whoever made it, behind, two replies ahead.
- */
+/* The first ones of a row: the call's own line, and that of whoever made it, behind. */
 static inline void kw__inflight_prefetch(const struct kw_link *link)
 {
     if (link->oldest != NULL && link->oldest->next != NULL) {

@@ -22,6 +22,8 @@ struct kw_node;
 
 enum kw_link_state { KW_LINK_CLOSED = 0, KW_LINK_CONNECTING, KW_LINK_HANDSHAKE, KW_LINK_READY };
 
+enum { KW_INFLIGHT_AHEAD = 4 /* calls: about what is handled while memory is waited for */ };
+
 struct kw_link {
     struct kw_stream stream;    /* first: stream callbacks cast back */
     struct kw_backend *backend; /* set once */
@@ -35,6 +37,8 @@ struct kw_link {
     struct kw_call *oldest; /* written or waiting, unanswered */
     struct kw_call *newest;
     uint32_t inflight_count;
+    uint32_t pushes_count;                     /* of the queue */
+    struct kw_call *pushed[KW_INFLIGHT_AHEAD]; /* those pushed last, by their number: inflight.h */
 
     struct kw_buf waiting;   /* commands that wait for the handshake */
     uint64_t appended_bytes; /* of all calls ever queued here */
