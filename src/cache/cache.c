@@ -383,8 +383,9 @@ void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint
     }
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
     kw__expire_lower(index, worker->arena, kw__index_number(index, hash), deadline); /* C2 */
-    if (atomic_load_explicit(&shard->due, memory_order_relaxed) != index->due) {
-        atomic_store_explicit(&shard->due, index->due, memory_order_relaxed);
+    _Atomic uint32_t *due = kw__shard_due(worker->cache, shard);
+    if (atomic_load_explicit(due, memory_order_relaxed) != index->due) {
+        atomic_store_explicit(due, index->due, memory_order_relaxed);
     }
 }
 

@@ -120,7 +120,7 @@ uint64_t kw_cache_upkeep_ms(const struct kw_cache_worker *worker)
         return worker->now_ms;
     }
     for (unsigned i = 0; i < cache->shards_count; i++) {
-        uint32_t due = atomic_load_explicit(&cache->shards[i].due, memory_order_relaxed);
+        uint32_t due = atomic_load_explicit(&cache->dues[i], memory_order_relaxed);
         int32_t ahead_ms = (int32_t)(due - (uint32_t)worker->now_ms); /* expire.c T2 */
         uint64_t due_ms = worker->now_ms + (uint64_t)(ahead_ms > 0 ? ahead_ms : 0);
         upkeep_ms = due != 0 && due_ms < upkeep_ms ? due_ms : upkeep_ms;

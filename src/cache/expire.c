@@ -84,7 +84,7 @@ bool kw__expire_collect(struct kw_cache_worker *worker, struct kw_shard *shard, 
         index->groups_due[group] = group_bound(index, group);
     }
     index->due = index_bound(index);
-    atomic_store_explicit(&shard->due, index->due, memory_order_relaxed);
+    atomic_store_explicit(kw__shard_due(worker->cache, shard), index->due, memory_order_relaxed);
     return is_more;
 }
 

@@ -28,8 +28,7 @@ enum {
 /* A part of the keys, by the top bits of their hash, with a lock of its own. */
 struct kw_shard {
     _Alignas(KW_LINE_BYTES) struct kw_index *_Atomic index; /* read by everybody */
-    _Atomic uint32_t due;          /* index->due, for those who only want to know */
-    _Atomic uint64_t queued_bytes; /* queues.bytes, for the same */
+    _Atomic uint64_t queued_bytes;                          /* queues.bytes, for the same */
     /* under the lock */
     _Alignas(KW_LINE_BYTES) pthread_mutex_t lock;
     struct kw_index *flushed; /* indexes that are being emptied */
@@ -94,10 +93,11 @@ struct kw_cache {
     _Atomic size_t memory_max_bytes;
     _Atomic uint32_t policy; /* for hits; what counts under a shard's lock is the shard's */
     _Atomic uint64_t tokens_count;
-    _Atomic uint32_t flushed_count; /* shards with something to empty */
-    _Atomic uint32_t is_sweeping;   /* some domain is closed and not swept */
-    _Atomic uint32_t is_torn;       /* walks of move.c to come, at most 2 */
-    _Atomic uint32_t is_requeuing;  /* entries are in lists of another policy */
+    _Atomic uint32_t flushed_count;       /* shards with something to empty */
+    _Atomic uint32_t is_sweeping;         /* some domain is closed and not swept */
+    _Atomic uint32_t is_torn;             /* walks of move.c to come, at most 2 */
+    _Atomic uint32_t is_requeuing;        /* entries are in lists of another policy */
+    _Atomic uint32_t dues[KW_SHARDS_MAX]; /* index->due, for those who only want to know */
     _Atomic uint8_t domains[KW_CACHE_DOMAINS];
     /* under the lock */
     pthread_mutex_t lock;
@@ -114,6 +114,12 @@ struct kw_cache {
     uint64_t budget_epoch; /* when it was lowered */
     size_t budget_step;    /* by how much next time */
 };
+
+/* index->due of SHARD: when there may be something to collect. All of them lie side by side. */
+static inline _Atomic uint32_t *kw__shard_due(struct kw_cache *cache, const struct kw_shard *shard)
+{
+    return &cache->dues[shard - cache->shards];
+}
 
 static inline struct kw_shard *kw__shard_of(const struct kw_cache *cache, uint64_t hash)
 {

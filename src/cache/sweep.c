@@ -37,8 +37,9 @@ void kw__sweep_expired(struct kw_cache_worker *worker)
     uint32_t now = (uint32_t)worker->now_ms;
 
     for (unsigned i = 0; i < cache->shards_count; i++) {
-        struct kw_shard *shard = &cache->shards[(worker->shard_next + i) % cache->shards_count];
-        uint32_t due = atomic_load_explicit(&shard->due, memory_order_relaxed);
+        unsigned number = (worker->shard_next + i) & (cache->shards_count - 1); /* a power of 2 */
+        struct kw_shard *shard = &cache->shards[number];
+        uint32_t due = atomic_load_explicit(&cache->dues[number], memory_order_relaxed);
         if (due == 0 || (int32_t)(now - due) < 0 || pthread_mutex_trylock(&shard->lock) != 0) {
             continue;
         }
@@ -59,7 +60,7 @@ void kw_cache_flush(struct kw_cache_worker *worker)
         old->next = shard->flushed;
         shard->flushed = old;
         atomic_store_explicit(&shard->index, empty, memory_order_release);
-        atomic_store_explicit(&shard->due, 0, memory_order_relaxed);
+        atomic_store_explicit(&cache->dues[i], 0, memory_order_relaxed);
         kw__evict_forget(shard);
         shard->timed_count = 0;
         atomic_fetch_add_explicit(&cache->flushed_count, 1, memory_order_relaxed);
