@@ -11,7 +11,7 @@
  * Looking keys up costs about as much as it takes to hash them, and saves as many waits for memory
  * as there are commands. When few of the keys are there it saves nothing, and pauses for a while,
  * and for twice as long when it is in vain again. But also a key that is not there is looked for by
- * the near cache, in its filter. So meanwhile that alone is brought near, while many keys are kept.
+ * the near cache, in its filter. So meanwhile that alone is looked at, while many keys are kept.
  */
 #include "proxy/lookahead.h"
 
@@ -25,10 +25,9 @@ enum {
     WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
     PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
     PAUSE_LOOKS_MAX = 512,
-    FEW = 2,          /* a command alone needs no look ahead */
-    GLANCES_MAX = 32, /* as many as may be on their way at once */
-    KEY_MAX = 250,    /* what is longer is perhaps a script, or a value */
-    BEFORE_BYTES = 8  /* before a key: the end of its command's name, and its length */
+    FEW = 2,         /* a command alone needs no look ahead */
+    KEY_MAX = 250,   /* what is longer is perhaps a script, or a value */
+    BEFORE_BYTES = 8 /* before a key: the end of its command's name, and its length */
 };
 
 /* A command in the input, and its key. */
@@ -40,17 +39,19 @@ struct sight {
 };
 
 static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain);
-static size_t glance(const struct kw_proxy *proxy, struct sight *sight, struct kw_bytes input);
 static bool sight_begin(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len,
                         struct sight *sight);
 static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes input);
 static bool sight_move(struct sight *sight, struct kw_bytes input);
-static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
+static bool sight_move_other(struct sight *sight, struct kw_bytes input);
+static inline bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
 static const char *command_take(const char *at, const char *end, struct kw_bytes *key);
 
 size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
 {
-    struct kw_bytes keys[KW_CACHE_PREPARE_MAX];
+    bool is_glance = proxy->lookahead_pause > 0;
+    unsigned count_max = is_glance ? KW_NEAR_AHEAD_MAX : KW_CACHE_PREPARE_MAX;
+    struct kw_bytes keys[KW_NEAR_AHEAD_MAX];
     struct sight sight;
     unsigned count = 1;
 
@@ -60,17 +61,20 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first
     if (!sight_begin(proxy, input, first_len, &sight)) {
         return first_len; /* perhaps the next */
     }
-    if (proxy->lookahead_pause > 0) {
-        proxy->lookahead_pause--;
-        return proxy->near != NULL && kw_near_may_glance(proxy) ? glance(proxy, &sight, input)
-                                                                : input.len;
+    proxy->lookahead_pause -= is_glance ? 1 : 0;
+    if (is_glance && (proxy->near == NULL || !kw_near_may_glance(proxy))) {
+        return input.len;
     }
     keys[0] = sight_key(&sight, input);
-    while (count < KW_CACHE_PREPARE_MAX && sight_move(&sight, input)) {
+    while (count < count_max && sight_move(&sight, input)) {
         keys[count++] = sight_key(&sight, input);
     }
     if (count < FEW) {
         return input.len;
+    }
+    if (is_glance) {
+        kw_near_glance(proxy, keys, count);
+        return sight.next;
     }
     unsigned found = proxy->near != NULL ? kw_near_prepare(proxy, keys, count)
                                          : kw_embedded_prepare(proxy, keys, count);
@@ -86,18 +90,6 @@ static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
     length = length > PAUSE_LOOKS_MAX ? PAUSE_LOOKS_MAX : length;
     proxy->lookahead_pause_length = is_in_vain ? length : 0;
     proxy->lookahead_pause = proxy->lookahead_pause_length;
-}
-
-/* Bring near what says that keys of INPUT are not there. */
-static size_t glance(const struct kw_proxy *proxy, struct sight *sight, struct kw_bytes input)
-{
-    unsigned count = 0;
-
-    do {
-        kw_near_glance(proxy, sight_key(sight, input));
-        count++;
-    } while (count < GLANCES_MAX && sight_move(sight, input));
-    return count == GLANCES_MAX ? sight->next : input.len;
 }
 
 /* SIGHT is the command that is in proxy->argv. False when that has no key of the usual form. */
@@ -119,31 +111,41 @@ static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes inpu
 }
 
 /* To the next command. False when there is none, or one that is not of the usual form. */
-static bool sight_move(struct sight *sight, struct kw_bytes input)
+static inline bool sight_move(struct sight *sight, struct kw_bytes input)
+{
+    size_t len = sight->next - sight->at;
+
+    if (__builtin_expect(!sight_is_like(sight, input, sight->next), 0)) {
+        return sight_move_other(sight, input);
+    }
+    sight->at = sight->next;
+    sight->next += len;
+    return true;
+}
+
+/* The same, when the one in hand may have another length, or the next one another form. */
+static KW_APART bool sight_move_other(struct sight *sight, struct kw_bytes input)
 {
     const char *end = input.data + input.len;
-    size_t next = sight->next;
-    size_t len = next - sight->at;
     struct kw_bytes key;
 
-    if (next + sight->key_offset + sight->key_len > input.len) {
+    if (sight->next + sight->key_offset + sight->key_len > input.len) {
         return false;
     }
+    const char *behind = command_take(input.data + sight->at, end, &key);
+    if (behind == NULL) {
+        return false;
+    }
+    size_t next = (size_t)(behind - input.data);
+    size_t len = next - sight->at;
     if (!sight_is_like(sight, input, next)) {
-        const char *behind = command_take(input.data + sight->at, end, &key);
-        if (behind == NULL) {
+        const char *after = command_take(behind, end, &key);
+        if (after == NULL) {
             return false;
         }
-        next = (size_t)(behind - input.data);
-        if (!sight_is_like(sight, input, next)) {
-            const char *after = command_take(behind, end, &key);
-            if (after == NULL) {
-                return false;
-            }
-            sight->key_offset = (size_t)(key.data - behind);
-            sight->key_len = key.len;
-            len = (size_t)(after - behind);
-        }
+        sight->key_offset = (size_t)(key.data - behind);
+        sight->key_len = key.len;
+        len = (size_t)(after - behind);
     }
     sight->at = next;
     sight->next = next + len;
@@ -151,7 +153,7 @@ static bool sight_move(struct sight *sight, struct kw_bytes input)
 }
 
 /* Has the command at NEXT a key as long, behind the same? */
-static bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next)
+static inline bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next)
 {
     size_t before = sight->key_offset - BEFORE_BYTES;
 

@@ -81,27 +81,22 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
                                struct kw_target *target)
 {
     const struct kw_near_brief *near = &client->proxy->near_brief;
-    const struct kw_near_warm *warm = near->warm;
     enum kw_near_role role = kw__role_in(near->roles, command);
     const struct kw_near_known *known = NULL;
 
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
-        if (__builtin_expect((uintptr_t)name.data >= near->ahead_at, 0)) {
-            known = kw__ahead_take(client->proxy->near, name);
+        if ((uintptr_t)name.data >= near->ahead_at) {
+            known = kw__ahead_take(client->proxy, name);
         }
-        if (known != NULL) {
-            return answer_warm(client, command, role, known, target);
-        }
-        uint64_t place = kw__warm_place(name);
-        uint32_t ups_count = kw__warm_ups(warm, place); /* warm.c M3 */
-        if (!kw__warm_has(warm, place)) {
-            target->near_hash = kw__warm_note(place, ups_count);
+        uint64_t note = known != NULL ? known->note : 0;
+        if (known != NULL ? known->is_cold : kw__warm_is_cold(near->warm, name, &note)) {
+            target->near_hash = note;
             cold_pass(client, role, name, target);
             return KW_NEXT;
         }
     }
-    return answer_warm(client, command, role, NULL, target);
+    return answer_warm(client, command, role, known, target);
 }
 
 /* Nothing is kept of NAME: TARGET knows what to do when it is answered. */

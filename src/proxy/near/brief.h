@@ -12,7 +12,12 @@
 
 #include <stdint.h>
 
+enum {
+    KW_NEAR_AHEAD_MAX = 32 /* keys in a look ahead: as many lines may be on their way at once */
+};
+
 struct kw_hot;
+struct kw_near_known;
 struct kw_near_warm;
 
 struct kw_near_brief {
@@ -20,6 +25,7 @@ struct kw_near_brief {
     struct kw_hot *hot;
     const uint8_t *roles; /* for kw__role_in() */
     uintptr_t ahead_at;   /* where the next name lies that something is known of: ahead.h */
+    const struct kw_near_known *ahead; /* it */
 };
 
 #endif

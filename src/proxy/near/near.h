@@ -152,9 +152,11 @@ static inline void kw_near_ahead_end(struct kw_proxy *proxy)
     proxy->near_brief.ahead_at = UINTPTR_MAX;
 }
 
-/* The same for keys that are not, when it might matter: what says so. */
+/* The same for keys that are not, KW_NEAR_AHEAD_MAX at most, when it might matter: bring near what
+ * says so, and remember.
+ */
 bool kw_near_may_glance(const struct kw_proxy *proxy);
-void kw_near_glance(const struct kw_proxy *proxy, struct kw_bytes key);
+void kw_near_glance(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 
 /* Is nothing kept of NAME? *NOTE will tell whether that is still so. */
 bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note);

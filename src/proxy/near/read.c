@@ -223,10 +223,7 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
 
 bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note)
 {
-    uint64_t place = kw__warm_place(name);
-
-    *note = kw__warm_note(place, kw__warm_ups(near->warm, place)); /* before the look: warm.c M3 */
-    return !kw__warm_has(near->warm, place);
+    return kw__warm_is_cold(near->warm, name, note);
 }
 
 void kw_near_on_bunch(struct kw_request *bunch)

@@ -146,14 +146,12 @@ KW_APART uint64_t kw__warm_place_other(struct kw_bytes name)
     return kw__warm_mix(first, name.len, 0);
 }
 
-KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place)
+KW_APART bool kw__warm_leaf_has(const struct kw_near_warm *warm, uint64_t place)
 {
     uint64_t wanted = bits_of(place);
+    size_t leaf = kw__warm_node(place, 63 - KW_WARM_LEAVES);
 
-    return (word & wanted) == wanted &&
-           (atomic_load_explicit(&warm->tree[kw__warm_node(place, 63 - KW_WARM_LEAVES)],
-                                 memory_order_relaxed) &
-            wanted) == wanted;
+    return (atomic_load_explicit(&warm->tree[leaf], memory_order_relaxed) & wanted) == wanted;
 }
 
 static uint64_t bits_of(uint64_t place)

@@ -95,8 +95,8 @@ static inline uint64_t kw__warm_note(uint64_t place, uint32_t ups_count)
     return (place & ~(uint64_t)KW_WARM_UPS_MASK) | ups_count;
 }
 
-/* WORD, where the look at PLACE began, has two of its bits: are all set there, and in the leaf? */
-KW_APART bool kw__warm_has_all(const struct kw_near_warm *warm, uint64_t word, uint64_t place);
+/* A look at PLACE has begun, and it looks warm there: does it so in the leaf? */
+KW_APART bool kw__warm_leaf_has(const struct kw_near_warm *warm, uint64_t place);
 
 /* Both halves of the product are mixed: all bits of it are as good. */
 static inline uint64_t kw__warm_mix(uint64_t first, uint64_t middle, uint64_t last)
@@ -133,20 +133,42 @@ static inline unsigned kw__warm_shift(const struct kw_near_warm *warm)
     return atomic_load_explicit(&warm->shift, memory_order_relaxed);
 }
 
-static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
+/* Does PLACE look warm where looks begin? */
+static inline bool kw__warm_looks(const struct kw_near_warm *warm, uint64_t place)
 {
     uint64_t word = atomic_load_explicit(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))],
                                          memory_order_relaxed);
     uint64_t pick = place >> KW_WARM_UPS_BITS;
     uint64_t has_two = word >> (pick & 63) & word >> (pick >> 6 & 63) & 1;
 
-    return __builtin_expect(has_two != 0, 0) && kw__warm_has_all(warm, word, place);
+    return __builtin_expect(has_two != 0, 0) && (word >> (pick >> 12 & 63) & 1) != 0;
+}
+
+static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
+{
+    return __builtin_expect(kw__warm_looks(warm, place), 0) && kw__warm_leaf_has(warm, place);
+}
+
+/* Is NAME cold? *NOTE will tell whether it still is: kw__warm_has_since(). */
+static inline bool kw__warm_is_cold(const struct kw_near_warm *warm, struct kw_bytes name,
+                                    uint64_t *note)
+{
+    uint64_t place = kw__warm_place(name);
+    uint32_t ups_count = kw__warm_ups(warm, place); /* warm.c M3 */
+
+    *note = kw__warm_note(place, ups_count);
+    return !kw__warm_has(warm, place);
 }
 
 /* Bring near where looks at PLACE begin: worth it when that is far away. */
 static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
 {
     __builtin_prefetch(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))]);
+}
+
+static inline void kw__warm_prefetch_leaf(const struct kw_near_warm *warm, uint64_t place)
+{
+    __builtin_prefetch(&warm->tree[kw__warm_node(place, 63 - KW_WARM_LEAVES)]);
 }
 
 static inline bool kw__warm_is_far(const struct kw_near_warm *warm)
