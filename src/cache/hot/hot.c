@@ -111,6 +111,7 @@ struct kw_hot {
     uint64_t chance;      /* state of the generator; never 0 */
     uint32_t to_hit;      /* hits until one is picked */
     uint64_t hit_hash;    /* of the key picked last: looked at when the next one is; 0: none yet */
+    uint64_t write_hash;  /* the same of writes, while steps are long */
     int32_t step;         /* what a request that is looked at counts for */
     int32_t weight_min;   /* that makes a key hot, whatever its size */
     uint32_t looks_count; /* in this window */
@@ -274,9 +275,22 @@ void kw_hot_hit(struct kw_hot *hot, uint64_t hash)
 
 void kw_hot_write(struct kw_hot *hot, uint64_t hash)
 {
-    if (hot->reads_min > 1) {
-        kw__trial_look(&hot->trials, hash, 0, hot->step);
-        (void)hot_add(hot, hash, -WRITE_WEIGHT * hot->step);
+    uint64_t before = hot->write_hash;
+
+    if (hot->reads_min == 1) {
+        return;
+    }
+    if (hot->step < HIT_STEP) {
+        hot->write_hash = 0;
+        before = hash;
+    } else {
+        hot->write_hash = hash;
+        __builtin_prefetch(line_of(hot, hash), 1);
+        __builtin_prefetch(kw__trial_of(&hot->trials, hash));
+    }
+    if (before != 0) {
+        kw__trial_look(&hot->trials, before, 0, hot->step);
+        (void)hot_add(hot, before, -WRITE_WEIGHT * hot->step);
     }
 }
 

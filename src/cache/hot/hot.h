@@ -94,7 +94,7 @@ bool kw_hot_take_chance(struct kw_hot *hot);
  */
 void kw_hot_hit(struct kw_hot *hot, uint64_t hash);
 
-/* The key of HASH was written, and is due. */
+/* The key of HASH was written, and is due. Like a hit it may be counted when the next one is. */
 void kw_hot_write(struct kw_hot *hot, uint64_t hash);
 
 /* The value of HASH was invalidated before it had KW_HOT_HITS_MIN hits: not hot for
