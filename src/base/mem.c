@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifndef KW_NO_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -22,8 +23,11 @@ extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,tcache:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #endif
 
+enum { HUGE_BYTES = 2 << 20 };
+
 static _Atomic uint64_t mem_allocations;
 
+static size_t huge_bytes(size_t size_bytes);
 static void *mem_checked(void *pointer, size_t size_bytes);
 
 void *kw_alloc(size_t size_bytes)
@@ -48,6 +52,33 @@ void *kw_alloc_line(size_t count, size_t size_bytes)
         pointer = NULL;
     }
     return memset(mem_checked(pointer, all_bytes), 0, all_bytes);
+}
+
+void *kw_alloc_huge(size_t size_bytes)
+{
+    size_t all_bytes = huge_bytes(size_bytes);
+
+    atomic_fetch_add_explicit(&mem_allocations, 1, memory_order_relaxed);
+    char *range = mmap(NULL, all_bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *pointer = mem_checked(range != MAP_FAILED ? range : NULL, all_bytes);
+    size_t before = -(uintptr_t)pointer & (HUGE_BYTES - 1);
+    if (before > 0) {
+        munmap(pointer, before);
+    }
+    munmap(pointer + before + all_bytes, HUGE_BYTES - before);
+    (void)madvise(pointer + before, all_bytes, MADV_HUGEPAGE); /* no: small ones do */
+    return pointer + before;
+}
+
+void kw_free_huge(void *pointer, size_t size_bytes)
+{
+    munmap(pointer, huge_bytes(size_bytes));
+}
+
+static size_t huge_bytes(size_t size_bytes)
+{
+    return (size_bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);
 }
 
 void *kw_realloc(void *pointer, size_t size_bytes)

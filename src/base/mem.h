@@ -23,6 +23,13 @@ void *kw_alloc_zero(size_t count, size_t size_bytes) __attribute__((malloc, retu
 /* COUNT x SIZE zeroed bytes that begin at a line of the processor's cache; aborts as above. */
 void *kw_alloc_line(size_t count, size_t size_bytes) __attribute__((malloc, returns_nonnull));
 
+/* SIZE zeroed bytes at a multiple of 2 MiB, in pages of that size where the system has them: for
+ * tables that are looked at here and there, whose small pages a processor can't keep in mind.
+ * Untouched they cost nothing. Aborts as above. For kw_free_huge(), which is told SIZE again.
+ */
+void *kw_alloc_huge(size_t size_bytes) __attribute__((malloc, returns_nonnull));
+void kw_free_huge(void *pointer, size_t size_bytes);
+
 /* Grow or shrink POINTER (may be NULL) to SIZE bytes; aborts when there are none. */
 void *kw_realloc(void *pointer, size_t size_bytes) __attribute__((returns_nonnull));
 
