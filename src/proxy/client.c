@@ -341,7 +341,7 @@ static size_t client_parse(struct kw_client *client, struct kw_bytes input, stru
         if (proxy->argv.count > 0) {
             bool is_inside = cut.wire.data == rest.data;
             if (used >= seen && is_inside) {
-                seen = used + kw__lookahead(proxy, rest, cut.consumed);
+                seen = used + kw__lookahead(client, rest, cut.consumed);
             }
             if (kw_request_start(client, cut.wire, is_inside ? chunk : NULL) == KW_WAITING) {
                 client->is_waiting = true; /* I1 */

@@ -10,8 +10,9 @@
  *
  * Looking keys up costs about as much as it takes to hash them, and saves as many waits for memory
  * as there are commands. When few of the keys are there it saves nothing, and pauses for a while,
- * and for twice as long when it is in vain again. But also a key that is not there is looked for by
- * the near cache, in its filter. So meanwhile that alone is looked at, while many keys are kept.
+ * and for twice as long when it is in vain again. But also a key that isn't there is looked for by
+ * the near cache, in its filter. So that alone is looked at meanwhile, when many keys are kept. Not
+ * for a client that writes: what a write looks at comes while others are sent.
  */
 #include "proxy/lookahead.h"
 
@@ -47,8 +48,9 @@ static bool sight_move_other(struct sight *sight, struct kw_bytes input);
 static inline bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
 static const char *command_take(const char *at, const char *end, struct kw_bytes *key);
 
-size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first_len)
+size_t kw__lookahead(struct kw_client *client, struct kw_bytes input, size_t first_len)
 {
+    struct kw_proxy *proxy = client->proxy;
     bool is_glance = proxy->lookahead_pause > 0;
     unsigned count_max = is_glance ? KW_NEAR_AHEAD_MAX : KW_CACHE_PREPARE_MAX;
     struct kw_bytes keys[KW_NEAR_AHEAD_MAX];
@@ -62,7 +64,7 @@ size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first
         return first_len; /* perhaps the next */
     }
     proxy->lookahead_pause -= is_glance ? 1 : 0;
-    if (is_glance && (proxy->near == NULL || !kw_near_may_glance(proxy))) {
+    if (is_glance && (proxy->near == NULL || !kw_near_may_glance(client))) {
         return input.len;
     }
     keys[0] = sight_key(&sight, input);

@@ -10,9 +10,9 @@
 
 #include "proxy/internal.h"
 
-/* Look at the commands at the start of INPUT, whose first one, of FIRST_LEN bytes, is in
+/* Look at the commands of CLIENT at the start of INPUT, whose first one, of FIRST_LEN bytes, is in
  * proxy->argv. Returns how many bytes of it need no other look.
  */
-size_t kw__lookahead(struct kw_proxy *proxy, struct kw_bytes input, size_t first_len);
+size_t kw__lookahead(struct kw_client *client, struct kw_bytes input, size_t first_len);
 
 #endif

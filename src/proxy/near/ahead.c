@@ -39,9 +39,13 @@ unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, un
     return known_count;
 }
 
-bool kw_near_may_glance(const struct kw_proxy *proxy)
+bool kw_near_may_glance(const struct kw_client *client)
 {
-    return kw__warm_is_far(proxy->near_brief.warm);
+    const struct kw_near_brief *near = &client->proxy->near_brief;
+    const struct kw_command *last = client->command; /* the next one will be alike */
+
+    return kw__warm_is_far(near->warm) &&
+           (last == NULL || kw__role_in(near->roles, last) != KW_NEAR_ROLE_WRITE_KEY);
 }
 
 /* The first one is about to be asked for: it looks itself, while what the others look at comes. */

@@ -86,6 +86,11 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
 
     if (role - 1u < KW_NEAR_ROLE_OF_KEY_MAX) {
         struct kw_bytes name = client->proxy->argv.items[command->keys[0].begin];
+        if (role == KW_NEAR_ROLE_WRITE_KEY) {
+            target->near_hash = kw__warm_note_ahead(near->warm, name);
+            target->near_mark = KW_NEAR_MARK_UNSEEN_WRITE;
+            return KW_NEXT;
+        }
         if ((uintptr_t)name.data >= near->ahead_at) {
             known = kw__ahead_take(client->proxy, name);
         }
@@ -99,40 +104,32 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
     return answer_warm(client, command, role, known, target);
 }
 
-/* Nothing is kept of NAME: TARGET knows what to do when it is answered. */
+/* Nothing is kept of NAME, which is read: TARGET knows what to do when it is answered. */
 static inline void cold_pass(const struct kw_client *client, enum kw_near_role role,
                              struct kw_bytes name, struct kw_target *target)
 {
     struct kw_proxy *proxy = client->proxy;
 
     target->near_mark = KW_NEAR_MARK_COLD;
-    if (role <= KW_NEAR_ROLE_WHOLE) {
-        if (client->db != 0) {
-            target->near_mark = KW_NEAR_MARK_NONE;
-            return;
-        }
-        KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
-    } else if (role == KW_NEAR_ROLE_READ_KEY) {
+    if (role == KW_NEAR_ROLE_READ_KEY) {
         return;
-    } else {
-        target->near_mark = KW_NEAR_MARK_COLD_WRITE;
-        KW_STAT_ADD(proxy->stats, near_cache_writes, 1);
     }
+    if (client->db != 0) {
+        target->near_mark = KW_NEAR_MARK_NONE;
+        return;
+    }
+    KW_STAT_ADD(proxy->stats, near_cache_misses, 1);
     if (kw_hot_is_due(proxy->near_brief.hot)) {
         cold_look(proxy->near, name, target);
     }
 }
 
-/* The sketch of hot keys is told of a read or a write of a cold one. */
+/* The sketch of hot keys is told of a read of a cold one. */
 static KW_APART void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target)
 {
     uint64_t hash = kw_cache_key(near->worker, name, kw_bytes_of("", 0)).hash;
 
     kw_hot_tick(near->hot, kw_loop_now_us(near->proxy->loop) / 1000); /* the cache may sleep on */
-    if (target->near_mark == KW_NEAR_MARK_COLD_WRITE) {
-        kw_hot_write(near->hot, hash);
-        return;
-    }
     enum kw_heat heat = kw_hot_read(near->hot, hash, 0);
     if (heat != KW_HEAT_NONE) {
         target->near_mark = mark_of_heat(heat);

@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 enum {
-    KW_NEAR_AHEAD_MAX = 32 /* keys in a look ahead: as many lines may be on their way at once */
+    KW_NEAR_AHEAD_MAX = 32, /* keys in a look ahead: as many lines may be on their way at once */
+    KW_NEAR_UNSEEN_MAX = 16 /* writes that are looked at together */
 };
 
 struct kw_hot;
 struct kw_near_known;
 struct kw_near_warm;
+struct kw_request;
 
 struct kw_near_brief {
     struct kw_near_warm *warm;
@@ -26,6 +28,8 @@ struct kw_near_brief {
     const uint8_t *roles; /* for kw__role_in() */
     uintptr_t ahead_at;   /* where the next name lies that something is known of: ahead.h */
     const struct kw_near_known *ahead; /* it */
+    unsigned unseen_count;
+    struct kw_request *unseen[KW_NEAR_UNSEEN_MAX]; /* writes, while they have that mark: writes.c */
 };
 
 #endif

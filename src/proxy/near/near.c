@@ -114,6 +114,7 @@ void kw_near_stop(struct kw_proxy *proxy)
 
 void kw_near_tick(struct kw_proxy *proxy)
 {
+    kw_near_look_at_writes(proxy);
     kw__refill_tick(proxy->near);
 }
 

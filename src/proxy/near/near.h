@@ -72,6 +72,7 @@ enum kw_near_mark {
     /* Of a key that was cold, near_hash is a note of its place (warm.h): only if it is warm now. */
     KW_NEAR_MARK_COLD,
     KW_NEAR_MARK_COLD_WRITE,
+    KW_NEAR_MARK_UNSEEN_WRITE, /* the same, but whether it was cold nobody has seen yet */
     KW_NEAR_MARK_BUNCH, /* of keys that were cold; near_hash has a bit for each that is due */
     /* Writes: what their end has to undo. */
     KW_NEAR_MARK_WRITE,     /* counted under near_hash, the hash of its key */
@@ -116,17 +117,28 @@ static inline uint64_t kw_near_slots_of(const struct kw_request *request)
     return is_of_many ? UINT64_MAX : 1ull << (request->slot % 64);
 }
 
+/* Some more writes have been sent, or a tick is about to end: which of their keys are cold? */
+KW_APART void kw_near_look_at_writes(struct kw_proxy *proxy);
+
 /* REQUEST has entered its client's queue, nothing of it has left yet. */
 KW_APART void kw_near_expect_other(struct kw_request *request);
 static inline void kw_near_expect(struct kw_request *request)
 {
-    if (__builtin_expect(
-            request->near == KW_NEAR_MARK_COLD || request->near == KW_NEAR_MARK_COLD_WRITE, 1)) {
-        KW_DEBUG_ASSERT(request->slot != KW_SLOT_NONE && !request->is_barrier &&
-                        !request->is_gathered); /* else kw_near_slots_of() must be asked: A4 */
-        request->client->slots_ahead |= 1ull << (request->slot % 64);
-    } else {
+    bool is_write = request->near == KW_NEAR_MARK_UNSEEN_WRITE;
+
+    if (!is_write && __builtin_expect(request->near != KW_NEAR_MARK_COLD, 0)) {
         kw_near_expect_other(request);
+        return;
+    }
+    KW_DEBUG_ASSERT(request->slot != KW_SLOT_NONE && !request->is_barrier &&
+                    !request->is_gathered); /* else kw_near_slots_of() must be asked: A4 */
+    request->client->slots_ahead |= 1ull << (request->slot % 64);
+    if (is_write) {
+        struct kw_near_brief *near = &request->client->proxy->near_brief;
+        near->unseen[near->unseen_count++] = request;
+        if (near->unseen_count == KW_NEAR_UNSEEN_MAX) {
+            kw_near_look_at_writes(request->client->proxy);
+        }
     }
 }
 
@@ -155,7 +167,7 @@ static inline void kw_near_ahead_end(struct kw_proxy *proxy)
 /* The same for keys that are not, KW_NEAR_AHEAD_MAX at most, when it might matter: bring near what
  * says so, and remember.
  */
-bool kw_near_may_glance(const struct kw_proxy *proxy);
+bool kw_near_may_glance(const struct kw_client *client);
 void kw_near_glance(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 
 /* Is nothing kept of NAME? *NOTE will tell whether that is still so. */

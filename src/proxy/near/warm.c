@@ -34,6 +34,8 @@ enum {
     PROMISE_MS = 10000, /* a fill may end so long after it began: cache/fill.c */
     SPARE_MS = 10000,
     LEAVES_COUNT = 1 << KW_WARM_LEAVES,
+    TREE_BYTES = 2 * LEAVES_COUNT * (int)sizeof(uint64_t), /* 1 MiB */
+    FRESH_BYTES = LEAVES_COUNT * (int)sizeof(uint64_t),
     LEAVES_A_LOCK = 1024, /* some microseconds */
     FULL_SHARE = 3 /* a level is full when one bit in so many is set: three are one time in 23 */
 };
@@ -45,6 +47,10 @@ static uint64_t bits_of(uint64_t place);
 
 void kw__warm_init(struct kw_near_warm *warm)
 {
+    char *memory = kw_alloc_huge(TREE_BYTES + FRESH_BYTES);
+
+    warm->tree = (void *)memory;
+    warm->fresh = (void *)(memory + TREE_BYTES);
     pthread_mutex_init(&warm->lock, NULL);
     atomic_init(&warm->shift, 63 - KW_WARM_LEVEL_MIN);
 }
@@ -52,6 +58,7 @@ void kw__warm_init(struct kw_near_warm *warm)
 void kw__warm_deinit(struct kw_near_warm *warm)
 {
     pthread_mutex_destroy(&warm->lock);
+    kw_free_huge(warm->tree, TREE_BYTES + FRESH_BYTES);
 }
 
 void kw__warm_up(struct kw_near_warm *warm, uint64_t place)

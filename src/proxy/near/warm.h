@@ -25,7 +25,8 @@
  *     level 16, the leaves           tree[65536 ... 131071]       512 KiB
  *
  * Thread: bits are atomic; the rest is under the lock.
- * Memory: all in the struct. For the files of this chapter only.
+ * Memory: of the struct; leaves untouched until something is kept. For the files of this chapter
+ *         only.
  * See also: warm.c (why no fence is needed), writes.c, read.c.
  */
 #ifndef KW_PROXY_NEAR_WARM_H
@@ -60,10 +61,10 @@ struct kw_near_warm {
     _Alignas(KW_LINE_BYTES) _Atomic uint32_t ups_count[1 << KW_WARM_REGIONS_BITS];
     _Atomic unsigned shift;
     _Atomic uint64_t turned_ms;
-    /* Of this generation and the one before. */
-    _Alignas(KW_LINE_BYTES) _Atomic uint64_t tree[2 << KW_WARM_LEAVES];
+    /* Of this generation and the one before: 2 << KW_WARM_LEAVES of them. Set once. */
+    _Atomic uint64_t *tree;
     /* Under the lock: */
-    uint64_t fresh[1 << KW_WARM_LEAVES];     /* of this generation */
+    _Alignas(KW_LINE_BYTES) uint64_t *fresh; /* leaves of this generation; set once */
     uint32_t ones_count[KW_WARM_LEAVES + 1]; /* bits that are set, by level */
     pthread_mutex_t lock;                    /* who changes the tree */
 };
@@ -164,6 +165,15 @@ static inline bool kw__warm_is_cold(const struct kw_near_warm *warm, struct kw_b
 static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
 {
     __builtin_prefetch(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))]);
+}
+
+/* The note of NAME, as if it were cold; a look at it, soon, won't have to wait. */
+static inline uint64_t kw__warm_note_ahead(const struct kw_near_warm *warm, struct kw_bytes name)
+{
+    uint64_t place = kw__warm_place(name);
+
+    kw__warm_prefetch(warm, place);
+    return kw__warm_note(place, kw__warm_ups(warm, place));
 }
 
 static inline void kw__warm_prefetch_leaf(const struct kw_near_warm *warm, uint64_t place)

@@ -19,7 +19,9 @@
  *   a cold key    nothing is kept of it, so nothing is counted. When it is answered, and is warm by
  *                 then, fills have begun meanwhile that may be older: what they have brought goes,
  *                 and their promises are broken, before the reply leaves. Fills that begin later
- *                 are executed later (warm.c)
+ *                 are executed later (warm.c). So it doesn't matter when it is seen to be cold:
+ *                 that is when some more writes have been sent, or the tick ends, as what is looked
+ *                 at has come near by then
  *   a key         counted in a bucket of its hash; its entries are removed by name
  *   a list        the same for several: of a command, of all that a transaction has queued, of what
  *                 PROXY NODE sends. What is kept of them goes at the beginning: nobody else's
@@ -40,6 +42,8 @@
  *     hashes that were counted, whatever the tables say by then.
  * W2  the end removes before it counts the write as over: a fill that begins in between sees the
  *     count, and gives up (fill.c L1).
+ * W3  a write has the mark of a cold one only if it was seen to be cold after its note was made.
+ *     Until it was seen, its end finds out for itself.
  */
 #include "base/mem.h"
 #include "command/keys.h"
@@ -57,6 +61,9 @@ struct list {
 };
 
 static void begin(struct kw_near *near, struct kw_request *request);
+static void unseen_remove(struct kw_near_brief *near, const struct kw_request *request);
+static void cold_begin(struct kw_proxy *proxy, struct kw_request *request);
+static void cold_look(struct kw_near *near, const struct kw_request *request);
 static void cold_end(struct kw_near *near, const struct kw_request *request);
 static struct kw_bytes single_name(const struct kw_request *request);
 static enum kw_near_role role_of(const struct kw_near *near, const struct kw_request *request);
@@ -73,6 +80,50 @@ static void key_end(struct kw_near *near, const struct kw_request *request);
 static void hash_end(struct kw_near *near, uint64_t hash);
 static void list_end(struct kw_near *near, const struct kw_request *request);
 static void pop_end(struct kw_near *near, const struct kw_request *request);
+
+KW_APART void kw_near_look_at_writes(struct kw_proxy *proxy)
+{
+    struct kw_near_brief *near = &proxy->near_brief;
+    unsigned left_count = 0;
+
+    for (unsigned i = 0; i < near->unseen_count; i++) {
+        struct kw_request *request = near->unseen[i];
+        if (__builtin_expect(kw__warm_looks(near->warm, request->near_hash), 0)) {
+            kw__warm_prefetch_leaf(near->warm, request->near_hash);
+            near->unseen[left_count++] = request;
+            continue;
+        }
+        cold_begin(proxy, request);
+    }
+    for (unsigned i = 0; i < left_count; i++) {
+        struct kw_request *request = near->unseen[i];
+        if (!kw__warm_leaf_has(near->warm, request->near_hash)) {
+            cold_begin(proxy, request);
+            continue;
+        }
+        request->near = KW_NEAR_MARK_NONE;
+        request->near_hash = 0;
+        kw_near_on_begin(request);
+    }
+    near->unseen_count = 0;
+}
+
+static inline void cold_begin(struct kw_proxy *proxy, struct kw_request *request)
+{
+    request->near = KW_NEAR_MARK_COLD_WRITE;
+    KW_STAT_ADD(proxy->stats, near_cache_writes, 1);
+    if (kw_hot_is_due(proxy->near_brief.hot)) {
+        cold_look(proxy->near, request);
+    }
+}
+
+/* The sketch of hot keys is told of a write of a cold one. The cache may sleep on. */
+static KW_APART void cold_look(struct kw_near *near, const struct kw_request *request)
+{
+    kw_hot_tick(near->hot, kw_loop_now_us(near->proxy->loop) / 1000);
+    kw_hot_write(near->hot,
+                 kw_cache_key(near->worker, single_name(request), kw_bytes_of("", 0)).hash);
+}
 
 KW_APART void kw_near_expect_other(struct kw_request *request)
 {
@@ -127,6 +178,10 @@ void kw_near_on_end(struct kw_request *request)
     case KW_NEAR_MARK_DUE:
     case KW_NEAR_MARK_COLD:
         return;
+    case KW_NEAR_MARK_UNSEEN_WRITE:
+        unseen_remove(&near->proxy->near_brief, request);
+        cold_end(near, request);
+        break;
     case KW_NEAR_MARK_COLD_WRITE:
         cold_end(near, request);
         break;
@@ -157,6 +212,16 @@ void kw_near_on_end(struct kw_request *request)
     }
     request->near = KW_NEAR_MARK_NONE;
     request->near_hash = 0;
+}
+
+static void unseen_remove(struct kw_near_brief *near, const struct kw_request *request)
+{
+    for (unsigned i = 0; i < near->unseen_count; i++) {
+        if (near->unseen[i] == request) {
+            near->unseen[i] = near->unseen[--near->unseen_count];
+            return;
+        }
+    }
 }
 
 /* A fill has begun since, of this key perhaps, and what it brings may be older than the write. Or

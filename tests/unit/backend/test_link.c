@@ -2,6 +2,7 @@
 #include "tests/unit/backend/scene.h"
 
 #include "base/mem.h"
+#include "base/prefetch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,31 @@ KW_TEST(link_matches_replies_to_calls_by_position)
     assert_heard(&calls[2], "-ERR no\r\n");
     assert_int_equal(calls[2].type, '-');
     assert_int_equal(link->inflight_count, 0);
+    scene_close(&scene);
+}
+
+/* What is fetched ahead while replies are handled: inflight.h. */
+KW_TEST(link_tells_each_call_where_the_fourth_behind_it_is)
+{
+    int fd = -1;
+    struct heard calls[6];
+
+    scene_open(&scene, "node-timeout-ms 10000", 1);
+    struct kw_link *link = scene_ready_link(&scene, 0, &fd);
+    for (unsigned i = 0; i < 5; i++) {
+        heard_send(&calls[i], link, GET_WIRE);
+    }
+    assert_int_equal(calls[0].call.lines_ahead,
+                     ((char *)&calls[4].call - (char *)&calls[0].call) / KW_LINE_BYTES);
+    assert_int_equal(calls[1].call.lines_ahead, 0);
+    scene_expect(&scene, fd, GET_WIRE GET_WIRE GET_WIRE GET_WIRE GET_WIRE);
+    scene_say(&scene, fd, ":1\r\n:2\r\n");
+    assert_true(calls[1].is_done);
+    heard_send(&calls[5], link, GET_WIRE); /* the fourth before it is over: nobody writes to it */
+    assert_int_equal(calls[1].call.lines_ahead, 0);
+    scene_expect(&scene, fd, GET_WIRE);
+    scene_say(&scene, fd, ":3\r\n:4\r\n:5\r\n:6\r\n");
+    assert_heard(&calls[5], ":6\r\n");
     scene_close(&scene);
 }
 

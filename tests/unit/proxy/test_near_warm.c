@@ -46,7 +46,7 @@ static void check_tree(const struct kw_near_warm *warm)
 
 static bool is_all_cold(const struct kw_near_warm *warm)
 {
-    for (size_t i = 0; i < sizeof warm->tree / sizeof warm->tree[0]; i++) {
+    for (size_t i = 0; i < 2 << KW_WARM_LEAVES; i++) {
         if (atomic_load(&warm->tree[i]) != 0) {
             return false;
         }
