@@ -22,6 +22,7 @@ void kw_inflight_divide(struct kw_link *link, struct kw_call *run, struct kw_cal
         call->link = link;
         call->position = run->position + (call->offset - run->offset);
         call->replies_left = 1;
+        call->lines_ahead = 0;
         call->is_reply_started = call == first && run->is_reply_started;
         last = call;
         left--;

@@ -335,6 +335,7 @@ static void hot_set_step(struct kw_hot *hot, int32_t step)
     if (hot->step >= LEAP * step) {
         lines_age(hot->lines, LINES, (unsigned)__builtin_ctz((unsigned)(hot->step / step)));
     }
+    hot->write_hash = hot->step == step ? hot->write_hash : 0; /* it counted for another one */
     hot->step = step;
     hot->pace.left = step == 1 ? 1 : hot->pace.left;
     hot->looks_left = SURGE;

@@ -12,6 +12,9 @@
 #include "proxy/near/near.h"
 #include "proxy/near/shared.h"
 
+_Static_assert((int)KW_CACHE_PREPARE_MAX <= (int)KW_NEAR_AHEAD_MAX,
+               "known[] has room for both looks");
+
 static void ahead_judge(struct kw_near *near);
 static void ahead_begin(struct kw_near_brief *brief, const struct kw_near_known *first,
                         struct kw_near_known *end);

@@ -79,6 +79,7 @@ void kw__near_tune(struct kw_near *near)
     const struct kw_config *config = near->proxy->config;
     struct kw_hot_options options = {.reads_min = config->near_cache_admit_reads};
 
+    kw_near_look_at_writes(near->proxy); /* the brief is made anew */
     if (near->hot == NULL || near->hot_reads != options.reads_min) {
         if (near->hot != NULL) {
             kw_hot_free(&near->hot);
@@ -122,6 +123,7 @@ void kw_near_rest(struct kw_proxy *proxy)
 {
     struct kw_near *near = proxy->near;
 
+    kw_near_look_at_writes(proxy); /* of clients that went on while others' output left */
     if (near->is_awake) {
         near->is_awake = false;
         kw_cache_rest(near->worker);

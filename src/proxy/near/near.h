@@ -117,7 +117,7 @@ static inline uint64_t kw_near_slots_of(const struct kw_request *request)
     return is_of_many ? UINT64_MAX : 1ull << (request->slot % 64);
 }
 
-/* Some more writes have been sent, or a tick is about to end: which of their keys are cold? */
+/* Some more writes have been sent, or the tick ends: which of their keys are cold? */
 KW_APART void kw_near_look_at_writes(struct kw_proxy *proxy);
 
 /* REQUEST has entered its client's queue, nothing of it has left yet. */
