@@ -425,3 +425,57 @@ def no_client_sees_a_counter_go_backwards(t):
             writer.join()
         assert not watched.worse, watched.worse[:5]
         assert hits(t.client()) > before + 1000
+
+
+KEPT = ["near:kept:%d" % n for n in range(5000)]  # so many that pipelines are looked ahead into for cold keys
+COLD = ["near:cold:%d" % n for n in range(20000)]
+
+
+def pipelines_beside(port, expected, keys, seed, wrong):
+    """Cold keys and a few that are kept, reads and writes. Each of KEYS is this client's alone."""
+    chance = random.Random(seed)
+    with Client(port) as client:
+        for _ in range(300):
+            commands, wanted = [], []
+            for _ in range(chance.choice((2, 5, 17, 40, 100))):
+                key = chance.choice(keys["kept"] if chance.random() < 0.15 else keys["cold"])
+                dice = chance.random()
+                if dice < 0.15:
+                    expected[key] = b"%d" % chance.randrange(1000) * chance.choice((1, 1, 9))
+                    commands.append(("SET", key, expected[key]))
+                    wanted.append(b"OK")
+                elif dice < 0.2:
+                    commands.append(chance.choice((("ECHO", key), ("GET", key, "twice"))))
+                    wanted.append(key.encode() if commands[-1][0] == "ECHO" else None)
+                else:
+                    commands.append(("GET", key))
+                    wanted.append(expected.get(key))
+            for command, got, want in zip(commands, client.pipeline(commands), wanted):
+                if got != want and not (command[-1] == "twice" and "wrong number" in str(got)):
+                    wrong.append((command, got, want))
+
+
+@test(arguments=ON)
+def pipelines_of_keys_that_are_mostly_cold_are_answered_right(t):
+    all_nodes_track(t)
+    client = t.client()
+    expected = {key: key.encode() for key in KEPT}
+    client.pipeline([("SET", key, key) for key in KEPT])
+
+    def are_kept():
+        client.pipeline([("GET", key) for key in KEPT])
+        return int(figures(client)["near_cache_entries"]) >= len(KEPT)
+    until(are_kept, 20 * t.patience, "all are kept")
+    client.call("CONFIG", "SET", "near-cache-admit-reads", "1000000")
+    before = hits(client)
+    wrong, users = [], []
+    for seed in range(4):
+        keys = {"kept": KEPT[seed::4], "cold": COLD[seed::4]}
+        users.append(threading.Thread(target=pipelines_beside,
+                                      args=(t.keyway.port, expected, keys, seed, wrong)))
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong, wrong[:5]
+    assert hits(client) > before + 2000  # else warm keys were taken for cold
