@@ -20,8 +20,8 @@
 #include "base/assert.h"
 #include "base/prefetch.h"
 
-/* CALL is the newest: whoever was pushed so many places before is told where it is. He is in flight
- * still when there are as many behind him; kw_inflight_divide() forgets whom it takes out.
+/* CALL is the newest: the one that was pushed KW_INFLIGHT_AHEAD before is told where it is. That is
+ * in flight still when so many are behind it; kw_inflight_divide() forgets what it takes out.
  */
 static inline void inflight_note(struct kw_link *link, struct kw_call *call)
 {

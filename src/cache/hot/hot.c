@@ -79,7 +79,7 @@ enum {
     MANY = 8 * 1024,
     VERY_MANY = 32 * 1024,
     SURGE = 4 * 1024,        /* looks in a window that did not expect them, until the step grows */
-    WORTH_SHARE = 64,        /* looks are worth it when one in so many finds a key that is hot */
+    WORTH_SHARE = 64,        /* looks are worth it when one in so many is of use */
     CALM = 5,                /* halvings, while they don't ... */
     LOOKS_MIN = 1024,        /* ... and so many in a window are left */
     LEAP = 4,                /* a step that is so much shorter than the one before */
