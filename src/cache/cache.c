@@ -376,13 +376,13 @@ void kw__shard_replace(struct kw_cache_worker *worker, struct kw_shard *shard,
 void kw__shard_time(struct kw_cache_worker *worker, struct kw_shard *shard, uint64_t hash,
                     const struct kw_entry *entry)
 {
-    uint32_t deadline = atomic_load_explicit(&entry->deadline, memory_order_relaxed);
+    uint32_t entry_due = kw__entry_due(entry);
 
-    if (deadline == 0) {
+    if (entry_due == 0) {
         return; /* and the line that all who look up read is not written */
     }
     struct kw_index *index = atomic_load_explicit(&shard->index, memory_order_relaxed);
-    kw__expire_lower(index, worker->arena, kw__index_number(index, hash), deadline); /* C2 */
+    kw__expire_lower(index, worker->arena, kw__index_number(index, hash), entry_due); /* C2 */
     _Atomic uint32_t *due = kw__shard_due(worker->cache, shard);
     if (atomic_load_explicit(due, memory_order_relaxed) != index->due) {
         atomic_store_explicit(due, index->due, memory_order_relaxed);

@@ -17,7 +17,8 @@ enum {
     KW_ENTRY_VARIANT = 2, /* the name is followed by a variant */
     KW_ENTRY_OWNED = 4,   /* on_drop is told */
     KW_ENTRY_FILL = 8,    /* no value but a promise; never found by kw_cache_get() */
-    KW_ENTRY_KIND_SHIFT = 4
+    KW_ENTRY_KIND_SHIFT = 4,
+    KW_ENTRY_FILL_LEFT_MS = 600000 /* a promise that nobody has ended may lie about so long */
 };
 
 struct kw_entry {
@@ -84,6 +85,19 @@ bool kw__entry_set_deadline(struct kw_entry *entry, uint64_t deadline_ms, uint64
 static inline uint32_t kw__entry_is_timed(const struct kw_entry *entry)
 {
     return atomic_load_explicit(&entry->deadline, memory_order_relaxed) != 0 ? 1 : 0;
+}
+
+/* When it is to be looked for: at its deadline; a promise later, as most are kept or broken by
+ * then, and bounds (expire.c) would be too low. 0: never.
+ */
+static inline uint32_t kw__entry_due(const struct kw_entry *entry)
+{
+    uint32_t deadline = atomic_load_explicit(&entry->deadline, memory_order_relaxed);
+
+    if ((entry->flags & KW_ENTRY_FILL) == 0 || deadline == 0) {
+        return deadline;
+    }
+    return deadline + KW_ENTRY_FILL_LEFT_MS == 0 ? UINT32_MAX : deadline + KW_ENTRY_FILL_LEFT_MS;
 }
 
 static inline struct kw_entry_long *kw__entry_long(const struct kw_entry *entry)

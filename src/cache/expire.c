@@ -14,7 +14,8 @@
  * collected or not.
  *
  * INVARIANTS
- * T1  A bound is 0 (nothing below has a deadline) or not after any deadline below it.
+ * T1  A bound is 0 (nothing below has a deadline) or not after any deadline below it; nor after
+ *     that of a promise and KW_ENTRY_FILL_LEFT_MS.
  * T2  Deadlines are within 24 days of each other (entry.c E1), so their order is the sign of the
  *     difference.
  *
@@ -151,9 +152,8 @@ static uint32_t bucket_visit(struct kw_cache_worker *worker, struct kw_shard *sh
                 /* A far one has come nearer. */
                 kw__entry_set_deadline(entry, kw__entry_deadline_ms(entry, worker->now_ms),
                                        worker->now_ms);
-                deadline = atomic_load_explicit(&entry->deadline, memory_order_relaxed);
             }
-            lower(&due, deadline);
+            lower(&due, kw__entry_due(entry));
         }
     }
     return due;

@@ -61,6 +61,7 @@ enum kw_status kw_cache_fill_begin(struct kw_cache_worker *worker, const struct 
     _Atomic uint32_t *slot = kw__index_slot(index, worker->arena, key, &old);
     if (old == NULL) {
         status = kw__index_add(index, worker, key->hash, entry) ? KW_OK : KW_E_MEMORY;
+        shard->timed_count += status == KW_OK ? 1 : 0;
     } else if (kw__entry_is_usable(worker, old) ||
                ((old->flags & KW_ENTRY_FILL) != 0 && !kw__entry_is_over(old, worker->now_ms))) {
         status = KW_AGAIN;

@@ -368,8 +368,7 @@ static void index_split(struct kw_index *index, struct kw_cache_worker *worker, 
             if (number == to) {
                 atomic_store_explicit(&bucket->refs[i], 0, memory_order_release);
             }
-            kw__expire_lower(index, worker->arena, number,
-                             atomic_load_explicit(&entry->deadline, memory_order_relaxed));
+            kw__expire_lower(index, worker->arena, number, kw__entry_due(entry));
         }
     }
     kw__chain_pack(index, worker->arena, first);

@@ -11,8 +11,9 @@
  * Looking keys up costs about as much as it takes to hash them, and saves as many waits for memory
  * as there are commands. When few of the keys are there it saves nothing, and pauses for a while,
  * and for twice as long when it is in vain again. But also a key that isn't there is looked for by
- * the near cache, in its filter. So that alone is looked at meanwhile, when many keys are kept. Not
- * for a client that writes: what a write looks at comes while others are sent.
+ * the near cache, in its filter. So that alone is looked at meanwhile, when many keys are kept; and
+ * their slots are found out: each on its own would be waited for. Not for a client that writes:
+ * what a write looks at comes while others are sent.
  */
 #include "proxy/lookahead.h"
 
@@ -25,37 +26,27 @@ enum {
     ARGS_MAX = 9,         /* one digit */
     WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
     PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
-    PAUSE_LOOKS_MAX = 512,
-    FEW = 2,         /* a command alone needs no look ahead */
-    KEY_MAX = 250,   /* what is longer is perhaps a script, or a value */
-    BEFORE_BYTES = 8 /* before a key: the end of its command's name, and its length */
+    PAUSE_LOOKS_MAX = 2048,
+    FEW = 2,      /* a command alone needs no look ahead */
+    KEY_MAX = 250 /* what is longer is perhaps a script, or a value */
 };
 
-/* A command in the input, and its key. */
-struct sight {
-    size_t at;
-    size_t next; /* of the command behind it; a guess, unless it is the first one */
-    size_t key_offset;
-    size_t key_len;
-};
+_Static_assert(KW_SIGHT_BEFORE_BYTES == sizeof(uint64_t), "kw__sight_before()");
 
 static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain);
 static bool sight_begin(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len,
-                        struct sight *sight);
-static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes input);
-static bool sight_move(struct sight *sight, struct kw_bytes input);
-static bool sight_move_other(struct sight *sight, struct kw_bytes input);
-static inline bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next);
+                        struct kw_sight *sight);
+static void sight_set(struct kw_sight *sight, const char *command, size_t len, struct kw_bytes key);
+static const char *sight_next(const struct kw_sight *sight);
 static const char *command_take(const char *at, const char *end, struct kw_bytes *key);
 
 size_t kw__lookahead(struct kw_client *client, struct kw_bytes input, size_t first_len)
 {
     struct kw_proxy *proxy = client->proxy;
     bool is_glance = proxy->lookahead_pause > 0;
-    unsigned count_max = is_glance ? KW_NEAR_AHEAD_MAX : KW_CACHE_PREPARE_MAX;
-    struct kw_bytes keys[KW_NEAR_AHEAD_MAX];
-    struct sight sight;
-    unsigned count = 1;
+    struct kw_bytes keys[KW_CACHE_PREPARE_MAX];
+    struct kw_sight sight;
+    unsigned count = 0;
 
     if (first_len == input.len || (proxy->near == NULL && proxy->embedded == NULL)) {
         return input.len; /* it is alone; CONFIG SET before it has ended the near cache */
@@ -63,25 +54,24 @@ size_t kw__lookahead(struct kw_client *client, struct kw_bytes input, size_t fir
     if (!sight_begin(proxy, input, first_len, &sight)) {
         return first_len; /* perhaps the next */
     }
-    proxy->lookahead_pause -= is_glance ? 1 : 0;
-    if (is_glance && (proxy->near == NULL || !kw_near_may_glance(client))) {
-        return input.len;
+    if (is_glance) {
+        proxy->lookahead_pause--;
+        if (proxy->near == NULL || !kw_near_may_glance(client) ||
+            kw_near_glance(proxy, &sight) < FEW) {
+            return input.len;
+        }
+        return (size_t)(sight_next(&sight) - input.data);
     }
-    keys[0] = sight_key(&sight, input);
-    while (count < count_max && sight_move(&sight, input)) {
-        keys[count++] = sight_key(&sight, input);
-    }
+    do {
+        keys[count++] = sight.key;
+    } while (count < KW_CACHE_PREPARE_MAX && kw__sight_move(&sight) != NULL);
     if (count < FEW) {
         return input.len;
-    }
-    if (is_glance) {
-        kw_near_glance(proxy, keys, count);
-        return sight.next;
     }
     unsigned found = proxy->near != NULL ? kw_near_prepare(proxy, keys, count)
                                          : kw_embedded_prepare(proxy, keys, count);
     lookahead_pause(proxy, found * WORTH_PART < count);
-    return sight.next;
+    return (size_t)(sight_next(&sight) - input.data);
 }
 
 static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
@@ -96,71 +86,53 @@ static void lookahead_pause(struct kw_proxy *proxy, bool is_in_vain)
 
 /* SIGHT is the command that is in proxy->argv. False when that has no key of the usual form. */
 static bool sight_begin(const struct kw_proxy *proxy, struct kw_bytes input, size_t first_len,
-                        struct sight *sight)
+                        struct kw_sight *sight)
 {
     if (proxy->argv.count < 2 || proxy->argv.items[1].len > KEY_MAX) {
         return false;
     }
-    struct kw_bytes name = proxy->argv.items[1];
-    *sight = (struct sight){
-        .next = first_len, .key_offset = (size_t)(name.data - input.data), .key_len = name.len};
+    sight->end = input.data + input.len;
+    sight_set(sight, input.data, first_len, proxy->argv.items[1]);
     return true;
 }
 
-static struct kw_bytes sight_key(const struct sight *sight, struct kw_bytes input)
+/* It is the COMMAND of LEN bytes, with KEY. */
+static void sight_set(struct kw_sight *sight, const char *command, size_t len, struct kw_bytes key)
 {
-    return kw_bytes_of(input.data + sight->at + sight->key_offset, sight->key_len);
+    sight->key = key;
+    sight->len = len;
+    sight->reach = len + key.len;
+    sight->before = kw__sight_before(key.data);
+    sight->offset = (size_t)(key.data - command);
 }
 
-/* To the next command. False when there is none, or one that is not of the usual form. */
-static inline bool sight_move(struct sight *sight, struct kw_bytes input)
+/* The command behind it, if it is as long as is guessed. */
+static const char *sight_next(const struct kw_sight *sight)
 {
-    size_t len = sight->next - sight->at;
-
-    if (__builtin_expect(!sight_is_like(sight, input, sight->next), 0)) {
-        return sight_move_other(sight, input);
-    }
-    sight->at = sight->next;
-    sight->next += len;
-    return true;
+    return sight->key.data - sight->offset + sight->len;
 }
 
-/* The same, when the one in hand may have another length, or the next one another form. */
-static KW_APART bool sight_move_other(struct sight *sight, struct kw_bytes input)
+KW_APART const char *kw__sight_move_other(struct kw_sight *sight)
 {
-    const char *end = input.data + input.len;
     struct kw_bytes key;
 
-    if (sight->next + sight->key_offset + sight->key_len > input.len) {
-        return false;
+    const char *command = sight->key.data - sight->offset;
+    const char *next = command_take(command, sight->end, &key);
+    if (next == NULL) {
+        return NULL;
     }
-    const char *behind = command_take(input.data + sight->at, end, &key);
-    if (behind == NULL) {
-        return false;
+    size_t len = (size_t)(next - command);
+    bool has_room = (size_t)(sight->end - next) >= sight->offset + sight->key.len;
+    if (has_room && kw__sight_before(next + sight->offset) == sight->before) {
+        sight_set(sight, next, len, kw_bytes_of(next + sight->offset, sight->key.len));
+        return sight->key.data;
     }
-    size_t next = (size_t)(behind - input.data);
-    size_t len = next - sight->at;
-    if (!sight_is_like(sight, input, next)) {
-        const char *after = command_take(behind, end, &key);
-        if (after == NULL) {
-            return false;
-        }
-        sight->key_offset = (size_t)(key.data - behind);
-        sight->key_len = key.len;
-        len = (size_t)(after - behind);
+    const char *after = command_take(next, sight->end, &key);
+    if (after == NULL) {
+        return NULL;
     }
-    sight->at = next;
-    sight->next = next + len;
-    return true;
-}
-
-/* Has the command at NEXT a key as long, behind the same? */
-static inline bool sight_is_like(const struct sight *sight, struct kw_bytes input, size_t next)
-{
-    size_t before = sight->key_offset - BEFORE_BYTES;
-
-    return next + sight->key_offset + sight->key_len <= input.len &&
-           memcmp(input.data + next + before, input.data + sight->at + before, BEFORE_BYTES) == 0;
+    sight_set(sight, next, (size_t)(after - next), key);
+    return key.data;
 }
 
 /* The end of the command at AT; NULL when it is not whole, or not of the usual form. */

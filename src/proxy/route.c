@@ -6,6 +6,7 @@
  */
 #include "proxy/route.h"
 
+#include "base/assert.h"
 #include "base/text.h"
 #include "command/keys.h"
 #include "proxy/admit.h"
@@ -24,6 +25,7 @@ enum kw_verdict kw_route(struct kw_client *client, const struct kw_command *comm
         if (target->slot == KW_SLOT_NONE) { /* else the near cache has looked already */
             target->slot = kw_slot_of_key(argv->items[single]);
         }
+        KW_DEBUG_ASSERT(target->slot == kw_slot_of_key(argv->items[single]));
     } else if (kw_keys_find(command, argv->items, argv->count, &keys) == KW_KEYS_OK) {
         if (!kw_route_keys_agree(argv, &keys, &target->slot) && !kw_route_is_plain(client->proxy)) {
             return kw_reply_refuse(client, KW_ERROR_CROSSSLOT, NULL, NULL);

@@ -41,6 +41,8 @@ enum {
     LENT_SHARE = 4, /* a quarter of the cache, for all workers together */
 };
 
+static bool name_is_cold(struct kw_near_brief *near, struct kw_bytes name,
+                         const struct kw_near_known **known, struct kw_target *target);
 static void cold_pass(const struct kw_client *client, enum kw_near_role role, struct kw_bytes name,
                       struct kw_target *target);
 static void cold_look(struct kw_near *near, struct kw_bytes name, struct kw_target *target);
@@ -80,7 +82,7 @@ static struct kw_bytes found_reply(const struct kw_cache_found *found, int proto
 enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command *command,
                                struct kw_target *target)
 {
-    const struct kw_near_brief *near = &client->proxy->near_brief;
+    struct kw_near_brief *near = &client->proxy->near_brief;
     enum kw_near_role role = kw__role_in(near->roles, command);
     const struct kw_near_known *known = NULL;
 
@@ -91,17 +93,28 @@ enum kw_verdict kw_near_answer(struct kw_client *client, const struct kw_command
             target->near_mark = KW_NEAR_MARK_UNSEEN_WRITE;
             return KW_NEXT;
         }
-        if ((uintptr_t)name.data >= near->ahead_at) {
-            known = kw__ahead_take(client->proxy, name);
-        }
-        uint64_t note = known != NULL ? known->note : 0;
-        if (known != NULL ? known->is_cold : kw__warm_is_cold(near->warm, name, &note)) {
-            target->near_hash = note;
+        if (name_is_cold(near, name, &known, target)) {
             cold_pass(client, role, name, target);
             return KW_NEXT;
         }
     }
     return answer_warm(client, command, role, known, target);
+}
+
+/* If it is, TARGET has its note. If not, *KNOWN is what the look ahead has seen of it, or NULL. */
+static inline bool name_is_cold(struct kw_near_brief *near, struct kw_bytes name,
+                                const struct kw_near_known **known, struct kw_target *target)
+{
+    const struct kw_near_known *next = kw__ahead_take(near, name);
+
+    if (next != NULL && next->state == KW_NEAR_KNOWN_COLD) {
+        target->near_hash = next->note;
+        target->slot = next->slot;
+        return true;
+    }
+    bool is_here = next != NULL && next->state == KW_NEAR_KNOWN_HERE;
+    *known = is_here ? next : NULL;
+    return !is_here && kw__warm_is_cold(near->warm, kw__warm_place(name), &target->near_hash);
 }
 
 /* Nothing is kept of NAME, which is read: TARGET knows what to do when it is answered. */

@@ -10,6 +10,8 @@
 #ifndef KW_PROXY_NEAR_BRIEF_H
 #define KW_PROXY_NEAR_BRIEF_H
 
+#include "base/bytes.h"
+
 #include <stdint.h>
 
 enum {
@@ -18,16 +20,33 @@ enum {
 };
 
 struct kw_hot;
-struct kw_near_known;
 struct kw_near_warm;
 struct kw_request;
+
+/* What a look ahead knows of a key: ahead.h. */
+struct kw_near_known {
+    struct kw_bytes name;
+    union {
+        uint64_t place; /* in the filter: warm.h */
+        uint64_t note;  /* of that, when the key is cold */
+        uint64_t hash;  /* when the key seems to be here */
+    };
+    uint16_t slot;
+    uint8_t state;
+};
+
+enum {
+    KW_NEAR_KNOWN_COLD = 0,
+    KW_NEAR_KNOWN_WARM, /* perhaps: as if nothing were known */
+    KW_NEAR_KNOWN_HERE
+};
 
 struct kw_near_brief {
     struct kw_near_warm *warm;
     struct kw_hot *hot;
-    const uint8_t *roles; /* for kw__role_in() */
-    uintptr_t ahead_at;   /* where the next name lies that something is known of: ahead.h */
-    const struct kw_near_known *ahead; /* it */
+    const uint8_t *roles;              /* for kw__role_in() */
+    const struct kw_near_known *ahead; /* the next one that something is known of: ahead.h */
+    struct kw_near_known none;         /* while nothing is */
     unsigned unseen_count;
     struct kw_request *unseen[KW_NEAR_UNSEEN_MAX]; /* writes, while they have that mark: writes.c */
 };

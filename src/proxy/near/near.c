@@ -88,8 +88,9 @@ void kw__near_tune(struct kw_near *near)
         near->hot = kw_hot_new(&options, near->now_ms);
         near->hot_reads = options.reads_min;
     }
-    near->proxy->near_brief = (struct kw_near_brief){
-        .warm = near->warm, .hot = near->hot, .roles = near->roles, .ahead_at = UINTPTR_MAX};
+    near->proxy->near_brief =
+        (struct kw_near_brief){.warm = near->warm, .hot = near->hot, .roles = near->roles};
+    kw_near_ahead_end(near->proxy);
     near->prefixes_count = prefixes_cut(config->near_cache_prefix, near->prefixes);
     near->skips_count = prefixes_cut(config->near_cache_skip_prefix, near->skips);
     uint64_t limits_hash = limits_hash_of(config);

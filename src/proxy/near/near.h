@@ -23,6 +23,7 @@
 
 struct kw_blob;
 struct kw_near_shared;
+struct kw_sight;
 
 /* What the process has of it: tables, and the cache while near-cache is on. */
 struct kw_near_shared *kw_near_shared_new(unsigned workers_count);
@@ -124,16 +125,16 @@ KW_APART void kw_near_look_at_writes(struct kw_proxy *proxy);
 KW_APART void kw_near_expect_other(struct kw_request *request);
 static inline void kw_near_expect(struct kw_request *request)
 {
-    bool is_write = request->near == KW_NEAR_MARK_UNSEEN_WRITE;
+    bool is_read = request->near == KW_NEAR_MARK_COLD;
 
-    if (!is_write && __builtin_expect(request->near != KW_NEAR_MARK_COLD, 0)) {
+    if (!is_read && __builtin_expect(request->near != KW_NEAR_MARK_UNSEEN_WRITE, 0)) {
         kw_near_expect_other(request);
         return;
     }
     KW_DEBUG_ASSERT(request->slot != KW_SLOT_NONE && !request->is_barrier &&
                     !request->is_gathered); /* else kw_near_slots_of() must be asked: A4 */
     request->client->slots_ahead |= 1ull << (request->slot % 64);
-    if (is_write) {
+    if (!is_read) {
         struct kw_near_brief *near = &request->client->proxy->near_brief;
         near->unseen[near->unseen_count++] = request;
         if (near->unseen_count == KW_NEAR_UNSEEN_MAX) {
@@ -161,14 +162,18 @@ bool kw_near_answer_part(struct kw_client *client, struct kw_bytes name, uint16_
 unsigned kw_near_prepare(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
 static inline void kw_near_ahead_end(struct kw_proxy *proxy)
 {
-    proxy->near_brief.ahead_at = UINTPTR_MAX;
+    struct kw_near_brief *near = &proxy->near_brief;
+
+    near->none.name.data = (const char *)UINTPTR_MAX; /* behind all others: ahead.h */
+    near->ahead = &near->none;
 }
 
-/* The same for keys that are not, KW_NEAR_AHEAD_MAX at most, when it might matter: bring near what
- * says so, and remember.
+/* The same for keys that are not, when it might matter: from the one in SIGHT on, KW_NEAR_AHEAD_MAX
+ * at most, see which of them are cold, and remember their notes and slots. How many it has looked
+ * at; the last of them is in SIGHT then.
  */
 bool kw_near_may_glance(const struct kw_client *client);
-void kw_near_glance(struct kw_proxy *proxy, const struct kw_bytes *keys, unsigned count);
+unsigned kw_near_glance(struct kw_proxy *proxy, struct kw_sight *sight);
 
 /* Is nothing kept of NAME? *NOTE will tell whether that is still so. */
 bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note);

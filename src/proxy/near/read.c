@@ -223,7 +223,7 @@ static void keys_replied(struct kw_near *near, struct kw_request *request,
 
 bool kw_near_is_cold(const struct kw_near *near, struct kw_bytes name, uint64_t *note)
 {
-    return kw__warm_is_cold(near->warm, name, note);
+    return kw__warm_is_cold(near->warm, kw__warm_place(name), note);
 }
 
 void kw_near_on_bunch(struct kw_request *bunch)

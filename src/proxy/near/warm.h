@@ -123,6 +123,12 @@ static inline uint64_t kw__warm_place(struct kw_bytes name)
     return kw__warm_mix(part[0], part[1], part[2]);
 }
 
+/* Where looks begin at this moment: for several of them. */
+struct kw_near_warm_view {
+    const _Atomic uint64_t *tree;
+    unsigned shift;
+};
+
 /* Where PLACE is at the level 63 - SHIFT of the tree. */
 static inline size_t kw__warm_node(uint64_t place, unsigned shift)
 {
@@ -134,11 +140,16 @@ static inline unsigned kw__warm_shift(const struct kw_near_warm *warm)
     return atomic_load_explicit(&warm->shift, memory_order_relaxed);
 }
 
-/* Does PLACE look warm where looks begin? */
-static inline bool kw__warm_looks(const struct kw_near_warm *warm, uint64_t place)
+static inline struct kw_near_warm_view kw__warm_view(const struct kw_near_warm *warm)
 {
-    uint64_t word = atomic_load_explicit(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))],
-                                         memory_order_relaxed);
+    return (struct kw_near_warm_view){.tree = warm->tree, .shift = kw__warm_shift(warm)};
+}
+
+/* Does PLACE look warm there? */
+static inline bool kw__warm_looks(struct kw_near_warm_view view, uint64_t place)
+{
+    uint64_t word =
+        atomic_load_explicit(&view.tree[kw__warm_node(place, view.shift)], memory_order_relaxed);
     uint64_t pick = place >> KW_WARM_UPS_BITS;
     uint64_t has_two = word >> (pick & 63) & word >> (pick >> 6 & 63) & 1;
 
@@ -147,24 +158,26 @@ static inline bool kw__warm_looks(const struct kw_near_warm *warm, uint64_t plac
 
 static inline bool kw__warm_has(const struct kw_near_warm *warm, uint64_t place)
 {
-    return __builtin_expect(kw__warm_looks(warm, place), 0) && kw__warm_leaf_has(warm, place);
+    return __builtin_expect(kw__warm_looks(kw__warm_view(warm), place), 0) &&
+           kw__warm_leaf_has(warm, place);
 }
 
-/* Is NAME cold? *NOTE will tell whether it still is: kw__warm_has_since(). */
-static inline bool kw__warm_is_cold(const struct kw_near_warm *warm, struct kw_bytes name,
-                                    uint64_t *note)
+/* Is PLACE cold? Then *NOTE will tell whether it still is: kw__warm_has_since(). */
+static inline bool kw__warm_is_cold(const struct kw_near_warm *warm, uint64_t place, uint64_t *note)
 {
-    uint64_t place = kw__warm_place(name);
     uint32_t ups_count = kw__warm_ups(warm, place); /* warm.c M3 */
 
+    if (kw__warm_has(warm, place)) {
+        return false;
+    }
     *note = kw__warm_note(place, ups_count);
-    return !kw__warm_has(warm, place);
+    return true;
 }
 
 /* Bring near where looks at PLACE begin: worth it when that is far away. */
-static inline void kw__warm_prefetch(const struct kw_near_warm *warm, uint64_t place)
+static inline void kw__warm_prefetch(struct kw_near_warm_view view, uint64_t place)
 {
-    __builtin_prefetch(&warm->tree[kw__warm_node(place, kw__warm_shift(warm))]);
+    __builtin_prefetch(&view.tree[kw__warm_node(place, view.shift)]);
 }
 
 /* The note of NAME, as if it were cold; a look at it, soon, won't have to wait. */
@@ -172,7 +185,7 @@ static inline uint64_t kw__warm_note_ahead(const struct kw_near_warm *warm, stru
 {
     uint64_t place = kw__warm_place(name);
 
-    kw__warm_prefetch(warm, place);
+    kw__warm_prefetch(kw__warm_view(warm), place);
     return kw__warm_note(place, kw__warm_ups(warm, place));
 }
 

@@ -84,11 +84,16 @@ static void pop_end(struct kw_near *near, const struct kw_request *request);
 KW_APART void kw_near_look_at_writes(struct kw_proxy *proxy)
 {
     struct kw_near_brief *near = &proxy->near_brief;
+    struct kw_near_warm_view view;
     unsigned left_count = 0;
 
+    if (near->unseen_count == 0) {
+        return;
+    }
+    view = kw__warm_view(near->warm);
     for (unsigned i = 0; i < near->unseen_count; i++) {
         struct kw_request *request = near->unseen[i];
-        if (__builtin_expect(kw__warm_looks(near->warm, request->near_hash), 0)) {
+        if (__builtin_expect(kw__warm_looks(view, request->near_hash), 0)) {
             kw__warm_prefetch_leaf(near->warm, request->near_hash);
             near->unseen[left_count++] = request;
             continue;

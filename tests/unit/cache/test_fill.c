@@ -1,4 +1,5 @@
 /* test_fill.c - promises are kept, or broken by whatever could make them wrong. */
+#include "cache/internal.h"
 #include "tests/unit/cache/scene.h"
 
 static enum kw_status fill_begin(struct cache_scene *scene, const char *name, uint64_t *token)
@@ -99,6 +100,42 @@ KW_TEST(fill_given_up_leaves_nothing)
 
     assert_int_equal(scene_figures(&scene).entries_count, 0);
     assert_int_equal(kw_cache_fill_end(scene.worker, &key, token, NULL), KW_E_CLOSED);
+    scene_close(&scene);
+}
+
+/* Else each value that is kept for longer would be visited ten seconds after it was fetched. */
+KW_TEST(fill_leaves_no_bound_that_is_lower_than_its_values)
+{
+    struct cache_scene scene;
+    uint64_t token = 0;
+    scene_open(&scene, 4 * A_MIB, KW_CACHE_BALANCED);
+    struct kw_cache_key key = scene_key(&scene, "a", "");
+    struct kw_cache_value value = {.bytes = kw_bytes_of_text("v"),
+                                   .deadline_ms = scene.now_ms + 60000};
+    assert_int_equal(fill_begin(&scene, "a", &token), KW_OK);
+    assert_int_equal(kw_cache_fill_end(scene.worker, &key, token, &value), KW_OK);
+
+    struct kw_shard *shard = kw__shard_of(scene.cache, key.hash);
+    assert_int_equal(atomic_load(kw__shard_due(scene.cache, shard)), value.deadline_ms);
+
+    scene_expect(&scene, "a", "v");
+    scene_pass(&scene, 60000);
+    scene_expect(&scene, "a", NULL);
+    assert_int_equal(scene_figures(&scene).expired_count, 1);
+    scene_close(&scene);
+}
+
+KW_TEST(fill_that_nobody_ends_is_collected_some_minutes_later)
+{
+    struct cache_scene scene;
+    uint64_t token = 0;
+    scene_open(&scene, 4 * A_MIB, KW_CACHE_BALANCED);
+    assert_int_equal(fill_begin(&scene, "a", &token), KW_OK);
+    assert_true(scene_figures(&scene).timed_count == 1);
+
+    scene_pass(&scene, 10000 + KW_ENTRY_FILL_LEFT_MS);
+
+    assert_int_equal(scene_figures(&scene).timed_count, 0);
     scene_close(&scene);
 }
 
