@@ -11,7 +11,7 @@
  *
  * INVARIANTS
  * C1  There is at most one entry of a name and variant in a shard's index.
- * C2  An entry in the index has its deadline in the bounds above it (expire.c T1).
+ * C2  An entry in the index has its kw__entry_due() in the bounds above it (expire.c T1).
  * C3  An entry of a domain that is not open is never found, and never put.
  * C4  Locks: the cache's before a shard's; never two shards'.
  */

@@ -9,7 +9,8 @@
  * bits, and looks every FAR_MS whether it has come near.
  *
  * INVARIANTS
- * E1  `deadline` is 0, or within 24 days of now: expire.c visits an entry when its deadline comes.
+ * E1  `deadline` is 0, or within 24 days of now: expire.c visits an entry when its deadline comes,
+ *     a promise some minutes later.
  * E2  A value above KW_CACHE_COPY_MAX_BYTES is in a long entry, which alone can be held.
  */
 #include "cache/entry.h"

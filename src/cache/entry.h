@@ -17,9 +17,11 @@ enum {
     KW_ENTRY_VARIANT = 2, /* the name is followed by a variant */
     KW_ENTRY_OWNED = 4,   /* on_drop is told */
     KW_ENTRY_FILL = 8,    /* no value but a promise; never found by kw_cache_get() */
-    KW_ENTRY_KIND_SHIFT = 4,
-    KW_ENTRY_FILL_LEFT_MS = 600000 /* a promise that nobody has ended may lie about so long */
+    KW_ENTRY_KIND_SHIFT = 4
 };
+
+/* A promise that nobody has ended may lie about for so long after its deadline. */
+enum { KW_ENTRY_FILL_LEFT_MS = 600000 };
 
 struct kw_entry {
     uint32_t next;             /* the older one in its list; when retired, the next retired one */

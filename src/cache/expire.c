@@ -1,6 +1,6 @@
 /* expire.c - a tree of lower bounds over the buckets of the index.
  *
- *     index.due            nothing in this shard is over before
+ *     index.due            nothing in this shard is to be collected before
  *       groups_due[g]      ... in these segments (one each until there are 256)
  *         segment.due      ... in these 64 buckets
  *           bucket.due     ... in this chain
@@ -11,11 +11,11 @@
  * drops what is over and sets the bounds it passed to what they should be. So a visit in vain is
  * paid for by the removal that caused it, and an entry costs no links, only a part of 4 bytes a
  * bucket. Reading checks the entry's own deadline: what is over is a miss at its millisecond,
- * collected or not.
+ * collected or not. A promise counts as due long after its deadline: nearly all are kept or broken
+ * at once, and each value that is fetched would be visited in vain.
  *
  * INVARIANTS
- * T1  A bound is 0 (nothing below has a deadline) or not after any deadline below it; nor after
- *     that of a promise and KW_ENTRY_FILL_LEFT_MS.
+ * T1  A bound is 0 (nothing below is ever due) or not after kw__entry_due() of anything below it.
  * T2  Deadlines are within 24 days of each other (entry.c E1), so their order is the sign of the
  *     difference.
  *
@@ -43,17 +43,17 @@ static struct kw_entry *bucket_entry_at(const struct kw_index *index, const stru
                                         uint32_t number, uint32_t deadline);
 
 void kw__expire_lower(struct kw_index *index, const struct kw_arena *arena, uint32_t number,
-                      uint32_t deadline)
+                      uint32_t due)
 {
     uint32_t segment = number / KW_SEGMENT_BUCKETS;
 
-    if (deadline == 0) {
+    if (due == 0) {
         return;
     }
-    lower(&kw__index_bucket(index, arena, number)->due, deadline);
-    if (lower(&kw__index_segment(index, segment)->due, deadline) &&
-        lower(&index->groups_due[group_of(segment)], deadline)) {
-        lower(&index->due, deadline);
+    lower(&kw__index_bucket(index, arena, number)->due, due);
+    if (lower(&kw__index_segment(index, segment)->due, due) &&
+        lower(&index->groups_due[group_of(segment)], due)) {
+        lower(&index->due, due);
     }
 }
 

@@ -14,9 +14,9 @@ struct kw_entry;
 struct kw_index;
 struct kw_shard;
 
-/* An entry in bucket NUMBER is over at DEADLINE (low 32 bits; 0: never). */
+/* An entry in bucket NUMBER is to be looked for at DUE: kw__entry_due(). */
 void kw__expire_lower(struct kw_index *index, const struct kw_arena *arena, uint32_t number,
-                      uint32_t deadline);
+                      uint32_t due);
 
 /* Drop what is over, looking into at most BUCKETS buckets. True when there may be more. */
 bool kw__expire_collect(struct kw_cache_worker *worker, struct kw_shard *shard, unsigned buckets);

@@ -48,7 +48,7 @@ struct kw_index {
     uint32_t pools; /* blocks that overflow buckets come from; the first bucket links them */
     uint64_t bytes; /* of buckets */
     uint32_t groups_due[KW_INDEX_GROUPS];
-    uint32_t due; /* expire.c: nothing is over before */
+    uint32_t due; /* expire.c: nothing is to be collected before */
     /* of an index that was flushed */
     struct kw_index *next;
     uint32_t drained_to; /* buckets that are empty */

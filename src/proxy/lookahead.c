@@ -23,12 +23,13 @@
 #include "resp/short_length.h"
 
 enum {
-    ARGS_MAX = 9,         /* one digit */
-    WORTH_PART = 4,       /* a look is worth it when one key in so many is there */
-    PAUSE_LOOKS_MIN = 64, /* else so many are left out, or more */
-    PAUSE_LOOKS_MAX = 2048,
-    FEW = 2,      /* a command alone needs no look ahead */
-    KEY_MAX = 250 /* what is longer is perhaps a script, or a value */
+    ARGS_MAX = 9,           /* one digit */
+    WORTH_PART = 4,         /* a look is worth it when one key in so many is there */
+    PAUSE_LOOKS_MIN = 64,   /* else so many are left out, or more */
+    PAUSE_LOOKS_MAX = 2048, /* less than a tenth of a second of a busy worker's; one in vain costs
+                               some microseconds */
+    FEW = 2,                /* a command alone needs no look ahead */
+    KEY_MAX = 250           /* what is longer is perhaps a script, or a value */
 };
 
 _Static_assert(KW_SIGHT_BEFORE_BYTES == sizeof(uint64_t), "kw__sight_before()");

@@ -3,8 +3,8 @@
  *   kw_near_prepare   which of them seem to be here, their slots and hashes
  *   kw_near_glance    which of them are cold, their slots and notes (warm.h)
  *
- * A request is told of its key by where its name lies in the input. Whoever is known needs no look
- * at the filter, nor another hash.
+ * A request is told of its key by where its name lies in the input. Whoever is known to be cold, or
+ * here, needs no look at the filter, nor another hash.
  *
  * INVARIANTS
  * H1  names lie in input that is being parsed: kw_near_ahead_end() when that is over. So what lies

@@ -1,8 +1,8 @@
 /* brief.h - what requests of keys that are not kept need of the near cache: most requests are. And
  * where to ask for one that seems to be.
  *
- * It lies in the proxy, beside what each request reads there. It means something while the near
- * cache is on.
+ * It lies in the proxy, beside what each request reads there, and is never copied, as `ahead` may
+ * point into it. It means something while the near cache is on.
  *
  * Thread: the worker's. Memory: pointers to what struct kw_near owns, or shares.
  * See also: shared.h, warm.h, role.h.

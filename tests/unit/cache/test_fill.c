@@ -133,7 +133,9 @@ KW_TEST(fill_that_nobody_ends_is_collected_some_minutes_later)
     assert_int_equal(fill_begin(&scene, "a", &token), KW_OK);
     assert_true(scene_figures(&scene).timed_count == 1);
 
-    scene_pass(&scene, 10000 + KW_ENTRY_FILL_LEFT_MS);
+    scene_pass(&scene, 10001);
+    assert_int_equal(scene_figures(&scene).timed_count, 1);
+    scene_pass(&scene, KW_ENTRY_FILL_LEFT_MS);
 
     assert_int_equal(scene_figures(&scene).timed_count, 0);
     scene_close(&scene);
